@@ -1,0 +1,1 @@
+"""Forecastle: a folder in `models/` becomes a trained, checked, monitored forecast service."""
