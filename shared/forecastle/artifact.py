@@ -79,7 +79,7 @@ class Artifact:
         """Read and verify the artifact in `folder`.
 
         Raises:
-            ArtifactError: There is none, a file is missing or was changed, or its schema is not this version's.
+            ArtifactError: A file is missing or was changed, or the schema is not this version's.
         """
         folder = Path(folder)
         manifest = _read_manifest(folder)
@@ -87,7 +87,9 @@ class Artifact:
             if not (folder / name).is_file():
                 raise ArtifactError(f"{folder / name} is missing: train the model again")
             if sha256(folder / name) != expected:
-                raise ArtifactError(f"{folder / name} is not what training wrote (SHA-256): train the model again")
+                raise ArtifactError(
+                    f"{folder / name} is not what training wrote (SHA-256): train the model again"
+                )
         countries = {
             code: Country(
                 code,
@@ -136,10 +138,10 @@ class Artifact:
 
 @contextmanager
 def write(folder: Path | str, manifest: dict[str, Any]) -> Iterator[Path]:
-    """Write an artifact: yields a temporary folder to put `FILES` into, which takes `folder`'s place in the end.
+    """Write an artifact: yields a temporary folder to put `FILES` into, which takes `folder`'s place.
 
-    `manifest` is completed with the schema's version, the artifact's version and the files' hashes. If the body
-    raises, or the process is killed, what lies in `folder` stays as it was.
+    `manifest` is completed with the schema's version, the artifact's version and the files' hashes. If the
+    body raises, or the process is killed, what lies in `folder` stays as it was.
 
     Raises:
         ArtifactError: A file is missing in the end.
@@ -199,5 +201,7 @@ def _read_observations(folder: Path) -> dict[str, list[tuple[datetime.date, int 
     with (folder / "observations.csv").open(newline="") as file:
         for row in csv.DictReader(file):
             count = int(row["observed"]) if row["observed"] else None
-            observations.setdefault(row["country"], []).append((datetime.date.fromisoformat(row["date"]), count))
+            observations.setdefault(row["country"], []).append(
+                (datetime.date.fromisoformat(row["date"]), count)
+            )
     return observations
