@@ -12,10 +12,11 @@ from pathlib import Path
 import pandas as pd
 import pycountry
 import pytest
-from forecastle import observations
-from forecastle.observations import ObservationsError, main, read, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from forecastle import observations
+from forecastle.observations import ObservationsError, main, read, write
 
 Saved = Callable[..., Path]
 

@@ -27,6 +27,10 @@ import numpy as np
 
 SCHEMA_VERSION = 1
 FILES = ("draws.npy", "observations.csv", "parameters.json", "posterior.nc")
+KEYS = (  # of the manifest, that serving needs
+    *("version", "model", "title", "target", "unit", "cumulative", "created", "horizon"),
+    *("data", "countries", "excluded", "files"),
+)
 
 
 class ArtifactError(Exception):
@@ -90,21 +94,26 @@ class Artifact:
                 raise ArtifactError(
                     f"{folder / name} is not what training wrote (SHA-256): train the model again"
                 )
-        countries = {
-            code: Country(
-                code,
-                entry["name"],
-                datetime.date.fromisoformat(entry["first_day"]),
-                datetime.date.fromisoformat(entry["origin_date"]),
-                entry["total"],
-            )
-            for code, entry in manifest["countries"].items()
-        }
-        draws = np.load(folder / "draws.npy", mmap_mode="r", allow_pickle=False)
-        if draws.shape[1:] != (len(countries), manifest["horizon"]):
-            raise ArtifactError(f"{folder / 'draws.npy'} does not fit the manifest: train the model again")
-        parameters = json.loads((folder / "parameters.json").read_bytes())
-        return cls(folder, manifest, draws, countries, _read_observations(folder), parameters)
+        try:
+            countries = {
+                code: Country(
+                    code,
+                    entry["name"],
+                    datetime.date.fromisoformat(entry["first_day"]),
+                    datetime.date.fromisoformat(entry["origin_date"]),
+                    entry["total"],
+                )
+                for code, entry in manifest["countries"].items()
+            }
+            draws = np.load(folder / "draws.npy", mmap_mode="r", allow_pickle=False)
+            if draws.ndim != 3 or draws.shape[1:] != (len(countries), manifest["horizon"]):
+                raise ArtifactError(
+                    f"{folder / 'draws.npy'} does not fit the manifest: train the model again"
+                )
+            parameters = json.loads((folder / "parameters.json").read_bytes())
+            return cls(folder, manifest, draws, countries, _read_observations(folder), parameters)
+        except (ValueError, TypeError, KeyError, AttributeError, EOFError) as error:
+            raise ArtifactError(f"{folder} cannot be read ({error!r}): train the model again") from None
 
     @property
     def model(self) -> str:
@@ -140,8 +149,8 @@ class Artifact:
 def write(folder: Path | str, manifest: dict[str, Any]) -> Iterator[Path]:
     """Write an artifact: yields a temporary folder to put `FILES` into, which takes `folder`'s place.
 
-    `manifest` is completed with the schema's version, the artifact's version and the files' hashes. If the
-    body raises, or the process is killed, what lies in `folder` stays as it was.
+    `manifest` is completed with the schema's version, the artifact's version, and hashes of the files and of
+    itself. If the body raises, or the process is killed, what lies in `folder` stays as it was.
 
     Raises:
         ArtifactError: A file is missing in the end.
@@ -163,13 +172,18 @@ def write(folder: Path | str, manifest: dict[str, Any]) -> Iterator[Path]:
         learned = hashlib.sha256("".join(hashes[name] for name in FILES if name != "posterior.nc").encode())
         version = f"{manifest['data']['last_day']}-{learned.hexdigest()[:8]}"
         complete = {"schema_version": SCHEMA_VERSION, "version": version, **manifest, "files": hashes}
-        (scratch / "manifest.json").write_text(json.dumps(complete, indent=2, ensure_ascii=False) + "\n")
+        write_json(scratch / "manifest.json", {**complete, "manifest_sha256": _digest(complete)})
         if folder.exists():
             folder.rename(previous)
         scratch.rename(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     shutil.rmtree(previous, ignore_errors=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON that a person can read, too."""
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def sha256(path: Path) -> str:
@@ -182,7 +196,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     try:
         manifest = json.loads(path.read_bytes())
-        schema_version = manifest["schema_version"]
+        schema_version = int(manifest["schema_version"])
     except FileNotFoundError:
         raise ArtifactError(f"{path} is missing: train the model first") from None
     except (ValueError, TypeError, KeyError):
@@ -193,7 +207,19 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             f"{path} has schema version {schema_version}, {age} than this server's {SCHEMA_VERSION}: "
             "build the image again, so that training and serving are of one version"
         )
+    if manifest.get("manifest_sha256") != _digest(manifest):
+        raise ArtifactError(f"{path} is not what training wrote (SHA-256): train the model again")
+    if missing := [key for key in KEYS if key not in manifest]:
+        raise ArtifactError(f"{path} lacks {', '.join(missing)}: train the model again")
+    if missing := [name for name in FILES if name not in manifest["files"]]:
+        raise ArtifactError(f"{path} does not name {', '.join(missing)}: train the model again")
     return manifest
+
+
+def _digest(manifest: dict[str, Any]) -> str:
+    """The SHA-256 of all else in the manifest, which it carries itself, so that a changed one shows."""
+    others = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
+    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
 
 
 def _read_observations(folder: Path) -> dict[str, list[tuple[datetime.date, int | None]]]:

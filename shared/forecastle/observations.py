@@ -73,8 +73,9 @@ def read(
         until: Days after it are cut off before cleaning, so that nothing is known of them.
 
     Returns:
-        The schema above, sorted by country and date. `attrs["format"]` names the format; `attrs["changes"]`
-        lists in words what was changed, the revisions last and the largest of them first.
+        The schema above, sorted by country and date. `attrs["format"]` names the format, `attrs["last_day"]`
+        is the last day, and `attrs["changes"]` lists in words what was changed, the revisions last and the
+        largest of them first.
 
     Raises:
         ObservationsError: It cannot be read, or is not what it should be.
@@ -97,8 +98,50 @@ def read(
         frame = frame[frame["date"] >= pd.Timestamp(since)].reset_index(drop=True)
     if frame.empty:
         raise ObservationsError(f"{source} has nothing in these days: it goes from {held}")
-    frame.attrs = {"format": file_format.name, "changes": changes}
+    last_day = frame["date"].max().date()
+    frame.attrs = {"format": file_format.name, "last_day": last_day, "changes": changes}
     return frame
+
+
+def since_total(
+    frame: pd.DataFrame, column: str, *, start: int, total: int, days: int = 7, last: int | None = None
+) -> pd.DataFrame:
+    """One count, of the countries that have enough of it, from the day of their `start`-th on.
+
+    Args:
+        frame: As `read` gives it.
+        column: `cases` or `deaths`.
+        start: The running total that a country's first day must have reached.
+        total: The least total of a country that is kept.
+        days: The least number of days that it must have from its first day on.
+        last: At most so many days of a country are kept, its latest.
+
+    Returns:
+        Columns `date`, `country`, `name`, `count` (of that day) and `total` (the running total, days before
+        the first included). `attrs` are the frame's; `attrs["excluded"]` says of each country that is left
+        out its name and the reason.
+
+    Raises:
+        ObservationsError: No country is kept.
+    """
+    kept, excluded = [], {}
+    for country, rows in frame.groupby("country"):
+        running = rows[column].fillna(0).cumsum()
+        selected = rows[["date", "country", "name"]].assign(count=rows[column], total=running)
+        selected = selected[running >= start]
+        if running.iloc[-1] < total:
+            reason = f"{running.iloc[-1]} {column} in all, fewer than {total}"
+        elif len(selected) < days:
+            reason = f"{len(selected)} days since its {start}th of the {column}, fewer than {days}"
+        else:
+            kept.append(selected if last is None else selected.tail(last))
+            continue
+        excluded[str(country)] = {"name": rows["name"].iloc[0], "reason": reason}
+    if not kept:
+        raise ObservationsError(f"no country has {total} {column} or more and {days} days of data after them")
+    selection = pd.concat(kept, ignore_index=True)
+    selection.attrs = {**frame.attrs, "excluded": excluded}
+    return selection
 
 
 def write(frame: pd.DataFrame, path: Path | str) -> None:

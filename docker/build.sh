@@ -1,0 +1,106 @@
+#!/bin/sh
+# docker/build.sh [NAME...]: build images of these models, `gateway` and `catalogue`; of all, if none is named.
+# `make build` calls it. TAG (latest) and REGISTRY (none) name the images; README.md beside this file says the rest.
+set -eu
+cd "$(dirname "$0")/.."
+
+fail() {
+    echo "$*" >&2
+    exit 1
+}
+
+compose() { PYTHONPATH=shared PYTHONDONTWRITEBYTECODE=1 "${PYTHON:-python3}" -m forecastle.compose "$@"; }
+
+models=$(compose --list)
+compose --check
+all="$models gateway catalogue"
+for name in "$@"; do
+    printf '%s\n' $all | grep -Fqx -e "$name" || fail "there is no model $name in models/: choose one of" $models
+done
+docker version >/dev/null 2>&1 ||
+    fail "no Docker Engine answers: start or install one ('docker version' says more), or use 'make run', which needs none"
+docker buildx version >/dev/null 2>&1 || fail "docker has no buildx: install its plugin (docker-buildx)"
+
+names=${*:-$all}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 1' INT TERM
+
+# How to reach package indexes comes from the variables and files that pip has outside of a build, too.
+set -- --load --file docker/Dockerfile --progress "${BUILDKIT_PROGRESS:-plain}"
+for variable in PYTHON_IMAGE NGINX_IMAGE \
+    HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy all_proxy; do
+    eval "value=\${$variable:-}"
+    [ -z "$value" ] || set -- "$@" --build-arg "$variable"
+done
+if [ -f "${PIP_CONFIG_FILE:-}" ]; then
+    set -- "$@" --secret "id=pip.conf,src=$PIP_CONFIG_FILE"
+elif [ -n "${PIP_INDEX_URL:-}${PIP_EXTRA_INDEX_URL:-}" ]; then
+    {
+        echo "[global]"
+        [ -z "${PIP_INDEX_URL:-}" ] || echo "index-url = $PIP_INDEX_URL"
+        [ -z "${PIP_EXTRA_INDEX_URL:-}" ] || echo "extra-index-url = $PIP_EXTRA_INDEX_URL"
+        [ -z "${PIP_TRUSTED_HOST:-}" ] || echo "trusted-host = $PIP_TRUSTED_HOST"
+    } >"$scratch/pip.conf"
+    set -- "$@" --secret "id=pip.conf,src=$scratch/pip.conf"
+fi
+for file in "${PIP_CERT:-}" "${SSL_CERT_FILE:-}" "${REQUESTS_CA_BUNDLE:-}"; do
+    if [ -f "$file" ]; then
+        set -- "$@" --secret "id=ca.pem,src=$file"
+        break
+    fi
+done
+
+revision=$(git rev-parse HEAD 2>/dev/null) || revision=unknown
+[ -z "$(git status --porcelain 2>/dev/null)" ] || revision=$revision-modified
+# Without a name and password, should the address hold them.
+source=$(git remote get-url origin 2>/dev/null | sed 's|//[^/]*@|//|') || source=
+now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+
+layers() { docker image inspect --format '{{.RootFS.Layers}}{{json .Config.Cmd}}{{.Config.Env}}' "$1" 2>/dev/null; }
+label() { docker image inspect --format "{{index .Config.Labels \"org.opencontainers.image.$2\"}}" "$1"; }
+
+# build NAME OPTIONS: twice, since the labels tell what the first one trained. The second is taken from the cache.
+build() {
+    name=$1
+    shift
+    image=${REGISTRY:+$REGISTRY/}forecastle/$name
+    tag=$image:${TAG:-latest}
+    draft=$image:draft-$$
+    trap 'rm -rf "$scratch"; docker image rm "$draft" >/dev/null 2>&1 || true' EXIT
+    docker buildx build "$@" --tag "$draft" . ||
+        fail "$tag was not built, see above; what had this tag has it still"
+    version=$revision title="Forecastle's $name" data= last_day=
+    if [ "$name" != gateway ] && [ "$name" != catalogue ]; then
+        docker run --rm --network none "$draft" python -c '
+import json
+manifest = json.load(open("artifact/manifest.json"))
+print(manifest["version"], manifest["data"]["sha256"], manifest["data"]["last_day"], manifest["title"])
+' >"$scratch/manifest"
+        read -r version data last_day title <"$scratch/manifest"
+    fi
+    first=$(layers "$draft")
+    created=$now
+    # Nothing new, no new image: then `make up` leaves the containers as they are.
+    if [ "$(layers "$tag")" = "$first" ]; then created=$(label "$tag" created); fi
+    docker buildx build "$@" --tag "$draft" \
+        --label "org.opencontainers.image.description=$title" \
+        --label "org.opencontainers.image.source=${source:-unknown}" \
+        --label "org.opencontainers.image.revision=$revision" \
+        --label "org.opencontainers.image.created=$created" \
+        --label "org.opencontainers.image.version=$version" \
+        ${data:+--label "io.forecastle.data.sha256=$data" --label "io.forecastle.data.last-day=$last_day"} \
+        . >"$scratch/log" 2>&1 || fail "$(cat "$scratch/log")"
+    [ "$(layers "$draft")" = "$first" ] || fail "$tag was not built: files changed meanwhile, so build again"
+    docker tag "$draft" "$tag"
+    docker image rm "$draft" >/dev/null
+    trap 'rm -rf "$scratch"' EXIT
+    echo "$tag is built: $title, version $version"
+}
+
+for name in $names; do
+    case $name in
+    gateway | catalogue) build "$name" "$@" --target "$name" ;;
+    *) build "$name" "$@" --target serve --build-arg "MODEL=$name" ;;
+    esac
+done

@@ -1,0 +1,126 @@
+"""Has the sampler converged? A verdict with reasons, by the bounds of Vehtari et al. (2021).
+
+Rank-normalised split R-hat and bulk and tail effective sample size: Vehtari, Gelman, Simpson, Carpenter and
+Bürkner, "Rank-normalization, folding, and localization: an improved R-hat", Bayesian Analysis 16 (2021).
+Divergences and E-BFMI: Betancourt, "A conceptual introduction to Hamiltonian Monte Carlo" (2017).
+ArviZ computes all of them.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import arviz as az
+import numpy as np
+import xarray as xr
+
+R_HAT = 1.01  # at most, of every parameter
+ESS = 400  # at least, bulk and tail, of every parameter: a hundred for each of four chains
+DIVERGENCES = 0  # at most
+E_BFMI = 0.3  # at least, of every chain
+
+BOUNDS = {"r_hat": R_HAT, "ess_bulk": ESS, "ess_tail": ESS, "divergences": DIVERGENCES, "e_bfmi": E_BFMI}
+HDI_PROBABILITY = 0.9
+
+_ADVICE = {
+    "r_hat": "the chains disagree: sample longer, or give the parameter a narrower prior",
+    "ess_bulk": "too few effective draws: sample longer, or parametrise for a rounder posterior",
+    "ess_tail": "too few effective draws in the tails: sample longer, or parametrise for lighter ones",
+    "divergences": "the posterior has corners that the sampler cannot enter: parametrise them away "
+    "(non-centred, on a log scale), or narrow the priors",
+    "e_bfmi": "the chains move too slowly between energies: shorten the tails, often by a narrower prior",
+}
+
+
+class FitError(Exception):
+    """The fit is not to be used; the message is the verdict, a line for each reason."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the diagnostics say of one fit.
+
+    Attributes:
+        worst: The worst value of each diagnostic in `BOUNDS`.
+        reasons: Why the fit is not to be used, in words: which diagnostic, of which parameter of which
+            country, its value, the bound, what to try. Empty for a good fit.
+    """
+
+    worst: dict[str, float]
+    reasons: tuple[str, ...]
+
+
+def summarise(fit: xr.DataTree) -> xr.Dataset:
+    """Posterior summaries of every parameter: mean, sd, HDI, R-hat, effective sample sizes.
+
+    Args:
+        fit: With the group `posterior`, whose variables have the dimensions chain, draw and perhaps country.
+
+    Returns:
+        The posterior's variables, with `summary` in place of chain and draw.
+    """
+    return az.summary(fit, fmt="xarray", round_to="none", ci_kind="hdi", ci_prob=HDI_PROBABILITY)
+
+
+def check(fit: xr.DataTree, summary: xr.Dataset) -> Verdict:
+    """Judge a fit by `BOUNDS`.
+
+    Args:
+        fit: With the group `sample_stats`: `diverging` and `energy`, dimensions chain and draw.
+        summary: Its parameters, as `summarise` gives them.
+    """
+    worst: dict[str, float] = {}
+    reasons = []
+    for diagnostic, bound in BOUNDS.items():
+        if diagnostic == "divergences":
+            value, where = int(fit["sample_stats"]["diverging"].sum()), ""
+        elif diagnostic == "e_bfmi":
+            value, where = float(az.bfmi(fit)["energy"].min()), ""
+        else:
+            value, where = _worst(summary, diagnostic)
+        worst[diagnostic] = value
+        at_most = diagnostic in ("r_hat", "divergences")
+        if not (value <= bound if at_most else value >= bound):  # "not", so that NaN fails
+            place = f" of {where}" if where else ""
+            limit = f"{'at most' if at_most else 'at least'} {bound}"
+            reasons.append(f"{diagnostic}{place} is {value:.4g}, should be {limit}: {_ADVICE[diagnostic]}")
+    return Verdict(worst, tuple(reasons))
+
+
+def parameters(summary: xr.Dataset) -> dict[str, list[dict[str, Any]]]:
+    """Posterior summaries by country code; those of parameters that all countries share lie under `""`."""
+    percent = round(100 * HDI_PROBABILITY)
+    keys = {
+        "mean": "mean",
+        "sd": "sd",
+        f"hdi{percent}_lb": "hdi_lower",
+        f"hdi{percent}_ub": "hdi_upper",
+        "r_hat": "r_hat",
+        "ess_bulk": "ess_bulk",
+        "ess_tail": "ess_tail",
+    }
+    by_country: dict[str, list[dict[str, Any]]] = {}
+    for name, values in summary.data_vars.items():
+        values = values.sel(summary=list(keys))
+        if "country" in values.dims:
+            columns = {str(code): values.sel(country=code) for code in values["country"].values}
+        else:
+            columns = {"": values}
+        for code, column in columns.items():
+            entry = {
+                key: float(f"{value:.6g}") for key, value in zip(keys.values(), column.values, strict=True)
+            }
+            by_country.setdefault(code, []).append(
+                {"parameter": str(name), "hdi_probability": HDI_PROBABILITY, **entry}
+            )
+    return by_country
+
+
+def _worst(summary: xr.Dataset, diagnostic: str) -> tuple[float, str]:
+    """The worst value of one diagnostic over all parameters, and the parameter, as in `log_decay[IND]`."""
+    found = []
+    for name, variable in summary.sel(summary=diagnostic).data_vars.items():
+        for index, value in np.ndenumerate(variable.values):
+            labels = [str(variable[dim].values[i]) for dim, i in zip(variable.dims, index, strict=True)]
+            found.append((float(value), f"{name}[{', '.join(labels)}]" if labels else str(name)))
+    sign = -1 if diagnostic == "r_hat" else 1
+    return min(found, key=lambda entry: (not np.isnan(entry[0]), sign * entry[0]))

@@ -1,0 +1,95 @@
+"""Fixtures that many tests share: small synthetic artifacts, and a way to ask an app without a server."""
+
+import asyncio
+import datetime
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from forecastle import artifact
+
+NAMES = {"DEU": "Germany", "FRA": "France", "GBR": "United Kingdom", "GRC": "Greece"}
+ORIGIN = datetime.date(2020, 4, 24)
+OBSERVED_DAYS = 5
+TOTAL = 1000  # at the origin, in every country
+DRAWS, HORIZON = 200, 28
+
+MakeArtifact = Callable[..., Path]
+Ask = Callable[..., httpx.Response]
+
+
+@pytest.fixture(scope="session")
+def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
+    """`make_artifact("flu", cumulative=True)` writes an artifact into a new folder `flu/artifact`: its path.
+
+    Keywords take the place of what its manifest says. The draws of every country are 0 to 199 on every day,
+    unless others are given, shape (draw, country, day ahead).
+    """
+
+    def make(model: str = "flu", *, draws: np.ndarray | None = None, **manifest: Any) -> Path:
+        days = [ORIGIN - datetime.timedelta(before) for before in reversed(range(OBSERVED_DAYS))]
+        if draws is None:
+            draws = np.broadcast_to(np.arange(DRAWS)[:, None, None], (DRAWS, len(NAMES), HORIZON))
+        complete = {
+            "model": model,
+            "title": f"A synthetic model of {model}",
+            "target": "daily deaths",
+            "unit": "deaths",
+            "cumulative": False,
+            "created": "2020-04-25T06:00:00+00:00",
+            "seed": 1,
+            "training_seconds": 1.0,
+            "horizon": HORIZON,
+            "data": {"file": "data.csv", "sha256": "0" * 64, "last_day": ORIGIN.isoformat(), "changes": []},
+            "countries": {
+                code: {
+                    "name": name,
+                    "first_day": days[0].isoformat(),
+                    "origin_date": ORIGIN.isoformat(),
+                    "total": TOTAL,
+                }
+                for code, name in NAMES.items()
+            },
+            "excluded": {"AND": {"name": "Andorra", "reason": "it has 40 deaths, and 50 are needed"}},
+            "versions": {"numpy": np.__version__},
+            "diagnostics": {"bounds": {"r_hat": 1.01}, "worst": {"r_hat": 1.0}},
+            **manifest,
+        }
+        summary = {"mean": 0.5, "sd": 0.1, "hdi_probability": 0.9, "hdi_lower": 0.3, "hdi_upper": 0.7}
+        convergence = {"r_hat": 1.001, "ess_bulk": 1500.0, "ess_tail": 1400.0}
+        parameters = {code: [{"parameter": "growth", **summary, **convergence}] for code in NAMES}
+        parameters[""] = [{"parameter": "dispersion", **summary, **convergence}]
+        rows = [
+            f"{day},{code},{'' if code == 'GRC' and day == ORIGIN else 10 * index}"
+            for code in NAMES
+            for index, day in enumerate(days)
+        ]
+        folder = tmp_path_factory.mktemp("models") / model / "artifact"
+        with artifact.write(folder, complete) as scratch:
+            np.save(scratch / "draws.npy", draws.astype(np.float32))
+            (scratch / "observations.csv").write_text("\n".join(["date,country,observed", *rows]) + "\n")
+            (scratch / "parameters.json").write_text(json.dumps(parameters))
+            (scratch / "posterior.nc").write_bytes(b"not read by the server")
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def ask() -> Ask:
+    """`ask(app, "/countries", headers={...})` sends an ASGI app a request and gives its answer."""
+
+    def send(app: Any, url: httpx.URL | str, method: str = "GET", **options: Any) -> httpx.Response:
+        async def answered() -> httpx.Response:
+            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+                return await client.request(method, url, **options)
+
+        return asyncio.run(answered())
+
+    return send

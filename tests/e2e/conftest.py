@@ -1,0 +1,190 @@
+"""The project as its users meet it: built, started and asked on a real Docker Engine.
+
+Everything happens in a copy of the working tree with a third model, `flu`, that `make new` made; under a
+project name, a port and a tag of its own; and is removed in the end.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = ("deaths", "exponential", "flu")
+IMAGES = (*MODELS, "catalogue", "gateway")
+BUILD_SECONDS, UP_SECONDS = 900, 120  # at most
+
+
+@dataclass
+class Answer:
+    """What came back over HTTP; header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def ask(port: int, path: str, method: str = "GET", **headers: str) -> Answer:
+    """Send a request as it stands, which no client does that tidies up paths first."""
+    connection = http.client.HTTPConnection("localhost", port, timeout=30)
+    with contextlib.closing(connection):
+        # A server may refuse before it has read everything.
+        with contextlib.suppress(BrokenPipeError):
+            connection.request(method, path, headers=headers)
+        response = connection.getresponse()
+        names = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, names, response.read())
+
+
+def run(
+    *command: str | Path, check: bool = True, timeout: float = 60, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a command; its output, errors included, is in the exception if it fails."""
+    done = subprocess.run(
+        command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, **options
+    )
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(map(str, command))}: exit code {done.returncode}\n{done.stdout}")
+    return done
+
+
+def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+    """The first true value of the condition; connections that are refused meanwhile are none."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if value := condition():
+                return value
+        time.sleep(0.05)
+    raise AssertionError(f"{what}: not within {seconds} s")
+
+
+@dataclass
+class Project:
+    """A copy of the working tree, and Docker Compose in it."""
+
+    folder: Path
+    tag: str = field(default_factory=lambda: f"e2e-{uuid.uuid4().hex[:8]}")
+    port: int = field(default_factory=lambda: _free_port())
+
+    @property
+    def environment(self) -> dict[str, str]:
+        unset = {"REGISTRY", "WORKERS", "PIP_CONFIG_FILE", "MAKEFLAGS"}
+        inherited = {name: value for name, value in os.environ.items() if name not in unset}
+        return inherited | {
+            "TAG": self.tag,
+            "PORT": str(self.port),
+            "COMPOSE_PROJECT_NAME": f"forecastle-{self.tag}",
+        }
+
+    def image(self, name: str) -> str:
+        return f"forecastle/{name}:{self.tag}"
+
+    def run(self, *command: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        environment = self.environment | options.pop("environment", {})
+        return run(*command, cwd=self.folder, env=environment, **options)
+
+    def make(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        return self.run("make", *arguments, timeout=BUILD_SECONDS, **options)
+
+    def compose(self, *arguments: str, timeout: float = UP_SECONDS) -> str:
+        return self.run("docker", "compose", *arguments, timeout=timeout).stdout
+
+    def containers(self, service: str) -> list[str]:
+        return self.compose("ps", "--quiet", service).split()
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
+        """Ask the gateway."""
+        return ask(self.port, path, method, **headers)
+
+    def remove(self) -> None:
+        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
+        run("docker", "image", "rm", "--force", *(self.image(name) for name in IMAGES), check=False)
+
+
+def inspect(what: str) -> dict[str, Any]:
+    """All that Docker knows of an image or a container."""
+    return json.loads(run("docker", "inspect", what).stdout)[0]
+
+
+def python(image: str, code: str) -> str:
+    """What this Python code prints in a container of the image."""
+    return run("docker", "run", "--rm", "--network", "none", image, "python", "-c", code).stdout
+
+
+def manifest(image: str) -> dict[str, Any]:
+    """The manifest of the artifact in the image."""
+    return json.loads(python(image, "print(open('artifact/manifest.json').read())"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engine() -> None:
+    """A Docker Engine; without one these tests are left out, or fail if REQUIRE_ENGINE=1."""
+    try:
+        missing = run("docker", "version", check=False, timeout=20).returncode != 0
+    except (OSError, subprocess.TimeoutExpired):
+        missing = True
+    if missing and os.environ.get("REQUIRE_ENGINE") == "1":
+        pytest.fail("no Docker Engine answers, and REQUIRE_ENGINE=1 asks for one")
+    if missing:
+        pytest.skip("no Docker Engine answers: the tests against real containers are left out")
+
+
+@pytest.fixture(scope="session")
+def project(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """The copy with all images built, as `make build` does; nothing runs."""
+    folder = tmp_path_factory.mktemp("forecastle")
+    files = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout
+    for name in files.splitlines():
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    project = Project(folder)
+    try:
+        project.make("new", "MODEL=flu")
+        main = folder / "models/flu/main.py"
+        main.write_text(main.read_text() + SLOW_ROUTE)
+        project.make("build")
+        yield project
+    finally:
+        project.remove()
+
+
+@pytest.fixture(scope="session")
+def stack(project: Project) -> Project:
+    """The project with everything up and healthy behind the gateway."""
+    project.compose("up", "--detach", "--wait", "--no-build")
+    return project
+
+
+SLOW_ROUTE = '''
+
+@app.get("/slow")
+async def slow() -> dict[str, bool]:
+    """An answer that takes a while: is it still given when the server is told to stop?"""
+    import asyncio
+
+    await asyncio.sleep(2)
+    return {"finished": True}
+'''
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        return listener.getsockname()[1]

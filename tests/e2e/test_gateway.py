@@ -1,0 +1,180 @@
+"""What the gateway answers: every route of a model, and the errors that nginx and the apps tell alike."""
+
+import datetime
+import json
+import re
+
+import pytest
+
+from .conftest import MODELS, Project, run
+
+pytestmark = pytest.mark.engine
+
+PROBLEM = "application/problem+json"
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("", "application/json"),
+        ("/", "application/json"),
+        ("/countries", "application/json"),
+        ("/countries/{code}/observations", "application/json"),
+        ("/countries/{code}/forecast?days=14&level=0.5&level=0.9", "application/json"),
+        ("/countries/{code}/probability?above=1&by={day}", "application/json"),
+        ("/countries/{code}/parameters", "application/json"),
+        ("/manifest.json", "application/json"),
+        ("/livez", "application/json"),
+        ("/readyz", "application/json"),
+        ("/openapi.json", "application/json"),
+        ("/docs", "text/html"),
+    ],
+)
+def test_a_models_routes(stack: Project, model: str, path: str, media_type: str) -> None:
+    countries = stack.get(f"/{model}/manifest.json").json["countries"]
+    code, country = next(iter(countries.items()))
+    answer = stack.get(f"/{model}" + path.format(code=code, day=_day_after(country["origin_date"])))
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith(media_type)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_forecast_as_a_table(stack: Project) -> None:
+    answer = stack.get("/deaths/countries/GBR/forecast?days=14", Accept="text/csv")
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert len(answer.body.decode().splitlines()) == 15
+    assert stack.get("/deaths/countries/GBR/forecast?days=14").json["country"] == "GBR"
+
+
+def test_the_catalogue_lists_every_model_with_its_health(stack: Project) -> None:
+    listed = stack.get("/models").body.decode()
+    for model in MODELS:
+        assert model in listed
+    assert stack.get("/").status == 200
+    assert stack.get("/openapi.json").status == 200
+    assert stack.get("/docs").status == 200
+
+
+@pytest.mark.parametrize("page", ["/docs", *(f"/{model}/docs" for model in MODELS)])
+def test_docs_load_nothing_from_elsewhere(stack: Project, page: str) -> None:
+    html = stack.get(page).body.decode()
+    links = re.findall(r"""(?:href|src|url)\s*[=:]\s*["']([^"']+)["']""", html)
+    assert len(links) >= 3
+    for link in links:
+        assert link.startswith("/") and not link.startswith("//"), link
+        assert stack.get(link).status == 200, link
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/nosuch", 404),
+        ("/nosuch/countries/GBR/forecast", 404),
+        ("/Deaths/livez", 404),
+        ("/deathsx", 404),
+        ("/metrics", 404),
+        ("/problem", 404),
+        ("/deaths/nosuch", 404),
+        ("/deaths/countries/XYZ/forecast", 404),
+        ("/deaths/countries/GBR/forecast?days=0", 422),
+        ("/deaths/countries/GBR/forecast?days=-1", 422),
+        ("/deaths/countries/GBR/forecast?days=1000", 422),
+        ("/deaths/countries/GBR/forecast?days=abc", 422),
+        ("/deaths/countries/GBR/forecast?level=0", 422),
+        ("/deaths/countries/GBR/forecast?level=1", 422),
+        ("/deaths/countries/GBR/forecast?level=-0.5", 422),
+        ("/deaths/countries/GBR/forecast?level=nan", 422),
+        ("/deaths/%zz", 400),
+        ("/deaths/countries/%", 400),
+        ("/deaths/%00", 400),
+        ("/..", 400),
+        ("/../../etc/passwd", 400),
+        ("/deaths/..%2f..%2f..%2fetc/passwd", 400),
+        ("/deaths/../nosuch", 404),
+        ("/deaths/../exponential/livez", 404),
+        ("/deaths/countries/../../../etc/passwd", 400),
+        ("/" + "a" * 1_000_000, 414),
+        ("/deaths/countries/GBR/forecast?days=" + "1" * 1_000_000, 414),
+        ("/deaths/metrics", 404),
+        ("/deaths/metrics/", 404),
+        ("/deaths//metrics", 404),
+        ("/deaths/%6Detrics", 404),
+        ("/deaths/x/../metrics", 404),
+    ],
+)
+def test_bad_paths_are_problems(stack: Project, path: str, status: int) -> None:
+    answer = stack.get(path)
+    assert answer.status == status
+    assert_problem(answer.headers, answer.body, status)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE"])
+def test_methods_that_are_not_allowed(stack: Project, method: str) -> None:
+    answer = stack.get("/deaths/countries", method)
+    assert answer.status == 405
+    assert "GET" in answer.headers["allow"]
+    assert_problem(answer.headers, answer.body, 405)
+
+
+def test_a_long_header_is_a_problem(stack: Project) -> None:
+    answer = stack.get("/deaths/livez", Cookie="a" * 20_000)
+    assert answer.status == 431
+    assert_problem(answer.headers, answer.body, 431)
+
+
+def test_an_unknown_model_is_sent_to_the_list(stack: Project) -> None:
+    assert "/models" in stack.get("/nosuch/livez").json["detail"]
+
+
+def test_an_unknown_country_is_answered_with_near_matches(stack: Project) -> None:
+    assert stack.get("/deaths/countries/GRB/forecast").json["near_matches"]
+
+
+def test_beyond_the_horizon_it_is_named(stack: Project) -> None:
+    assert "28" in stack.get("/deaths/countries/GBR/forecast?days=1000").json["detail"]
+
+
+def test_a_request_id_is_kept_if_it_is_harmless(stack: Project) -> None:
+    answer = stack.get("/deaths/nosuch", **{"X-Request-ID": "my-request_1.2"})
+    assert answer.headers["x-request-id"] == answer.json["request_id"] == "my-request_1.2"
+    for bad in ('"}', "a" * 129, "ü", ""):
+        answer = stack.get("/deaths/nosuch", **{"X-Request-ID": bad})
+        assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
+
+
+def test_the_access_log_is_json_with_the_request_id(stack: Project) -> None:
+    stack.get('/deaths/livez?quote="', **{"X-Request-ID": "to-be-found", "traceparent": "00-1-2-01"})
+    lines = run("docker", "logs", *stack.containers("gateway")).stdout.splitlines()
+    (entry,) = [json.loads(line) for line in lines if "to-be-found" in line]
+    assert (entry["status"], entry["method"], entry["traceparent"]) == ("200", "GET", "00-1-2-01")
+    assert not any("/gateway/livez" in line for line in lines)
+
+
+def test_an_answer_is_kept_for_two_seconds_and_revalidated(stack: Project) -> None:
+    path = "/deaths/countries/GBR/forecast?days=11"
+    first, second = stack.get(path), stack.get(path)
+    assert (first.headers["x-cache"], second.headers["x-cache"]) == ("MISS", "HIT")
+    assert first.body == second.body
+    assert first.headers["x-request-id"] != second.headers["x-request-id"]
+    assert stack.get(path, **{"If-None-Match": first.headers["etag"]}).status == 304
+
+
+def test_long_answers_are_compressed(stack: Project) -> None:
+    answer = stack.get("/deaths/countries", **{"Accept-Encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert len(answer.body) < len(stack.get("/deaths/countries").body) / 2
+
+
+def assert_problem(headers: dict[str, str], body: bytes, status: int) -> None:
+    """RFC 9457, with the id of the request, and nothing of what went on inside."""
+    assert headers["content-type"] == PROBLEM
+    problem = json.loads(body)
+    assert problem["status"] == status
+    assert problem["title"] and problem["detail"] and problem["type"]
+    assert problem["request_id"] == headers["x-request-id"]
+    assert b"Traceback" not in body and b"nginx" not in body.lower()
+
+
+def _day_after(day: str) -> str:
+    return str(datetime.date.fromisoformat(day) + datetime.timedelta(days=1))

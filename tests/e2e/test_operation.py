@@ -1,0 +1,217 @@
+"""What happens to the containers: start, stop, failure, scale and redeployment."""
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+import pytest
+
+from .conftest import MODELS, Answer, Project, ask, inspect, manifest, run, until
+
+pytestmark = pytest.mark.engine
+
+SERVICES = (*MODELS, "catalogue", "gateway")
+READY_SECONDS = 2  # from a container's start, at most
+STALE_SECONDS = 6  # after that long nothing is served any more while it is fetched anew
+FORECAST = "/flu/countries/GBR/forecast?days=7"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_container_can_do_nothing_but_its_work(stack: Project, service: str) -> None:
+    (container,) = stack.containers(service)
+    configured = inspect(container)
+    assert configured["HostConfig"]["ReadonlyRootfs"]
+    assert configured["HostConfig"]["Privileged"] is False
+    assert bool(configured["HostConfig"]["PortBindings"]) == (service == "gateway")
+
+    status = run("docker", "exec", container, "cat", "/proc/1/status").stdout.splitlines()
+    process = dict(line.split(":\t", 1) for line in status if ":\t" in line)
+    assert process["Uid"].split() == ["10001"] * 4
+    assert {int(process[f"Cap{kind}"], 16) for kind in ("Eff", "Prm", "Inh", "Bnd")} == {0}
+    assert process["NoNewPrivs"] == "1"
+
+    for folder in ("/", "/app", "/etc", "/var/tmp"):
+        assert run("docker", "exec", container, "sh", "-c", f": > {folder}/x", check=False).returncode != 0
+    run("docker", "exec", container, "sh", "-c", ": > /tmp/x && rm /tmp/x")
+
+
+@pytest.mark.parametrize("model", ["deaths", "exponential"])
+def test_an_image_alone_serves_and_is_ready_in_two_seconds(project: Project, model: str) -> None:
+    """`docker run -p 8080:8000 forecastle/deaths`; the best of three, as others may want the processor."""
+    seconds = []
+    for _ in range(3):
+        command = ("docker", "run", "--detach", "--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL")
+        container = run(*command, "--publish", "127.0.0.1::8000", project.image(model)).stdout.strip()
+        try:
+            port = int(inspect(container)["NetworkSettings"]["Ports"]["8000/tcp"][0]["HostPort"])
+            until(lambda port=port: ask(port, "/readyz").status == 200, 15, "ready")  # type: ignore[misc]
+            started = datetime.fromisoformat(inspect(container)["State"]["StartedAt"])
+            seconds.append(time.time() - started.timestamp())
+            assert ask(port, "/docs").status == 200
+            assert ask(port, f"/{model}/countries/GBR/forecast").status == 200
+            assert ask(port, "/countries/GBR/forecast").status == 200
+        finally:
+            run("docker", "rm", "--force", container)
+    assert min(seconds) <= READY_SECONDS, seconds
+
+
+def test_a_stopped_model_is_answered_for_from_the_cache(stack: Project) -> None:
+    kept, not_kept = FORECAST + "&level=0.11", FORECAST + "&level=0.12"
+    before = stack.get(kept)
+    with stopped(stack, "flu"):
+        time.sleep(STALE_SECONDS)
+        answer = stack.get(kept)
+        assert (answer.status, answer.body, answer.headers["x-cache"]) == (200, before.body, "STALE")
+        started = time.monotonic()
+        answer = stack.get(not_kept)
+        assert time.monotonic() - started < 5
+        assert answer.status == 503
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert int(answer.headers["retry-after"]) > 0
+        assert "flu" in answer.json["detail"]
+        assert stack.get("/deaths/livez").status == 200
+        listed = until(lambda: _health(stack.get("/models"), "flu") is False, 20, "flu is listed as down")
+        assert listed
+    assert stack.get(not_kept).status == 200
+    until(lambda: _health(stack.get("/models"), "flu"), 20, "flu is listed as up")
+
+
+def test_three_replicas_share_the_work_and_cover_for_each_other(stack: Project) -> None:
+    stack.compose("up", "--detach", "--wait", "--no-build", "--no-recreate", "--scale", "flu=3")
+    try:
+        containers = stack.containers("flu")
+        assert len(containers) == 3
+        until(lambda: all(_share(stack, container) for container in containers), 15, "every replica answers")
+
+        answers: list[int] = []
+        done = threading.Event()
+
+        def keep_asking() -> None:
+            while not done.is_set():
+                answers.append(stack.get("/flu/countries/nosuch").status)  # which nothing keeps
+
+        with ThreadPoolExecutor(4) as pool:
+            for _ in range(4):
+                pool.submit(keep_asking)
+            time.sleep(0.5)
+            run("docker", "kill", containers[0])
+            time.sleep(3)
+            done.set()
+        assert set(answers) == {404}, sorted(set(answers))
+        assert len(answers) > 100
+    finally:
+        stack.compose("up", "--detach", "--wait", "--no-build", "--no-recreate", "--scale", "flu=1")
+        until(lambda: stack.get("/flu/livez").status == 200, 5, "flu answers again")
+
+
+def test_what_was_accepted_is_answered_before_a_stop(stack: Project) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(stack.get, f"/flu/slow?request={i}") for i in range(8)]
+        time.sleep(1)
+        started = time.monotonic()
+        with stopped(stack, "flu"):
+            assert time.monotonic() - started < 10
+            assert [answer.result().status for answer in answers] == [200] * 8
+
+
+def test_a_redeployed_models_new_forecast_shows_within_five_seconds(stack: Project) -> None:
+    """New data come in, the model is trained with them and takes its own place while it is being asked."""
+    before = stack.get(FORECAST).json
+    lines = (stack.folder / "data/first-wave-2020.csv").read_text().splitlines(keepends=True)
+    current = stack.folder / "data/current.csv"
+    current.write_text(lines[0] + "".join(line for line in lines[1:] if line < "2020-06-01"))
+    try:
+        stack.make("build", "MODEL=flu")
+        assert manifest(stack.image("flu"))["data"]["file"] == "current.csv"
+
+        stack.get(FORECAST)
+        with asked_all_the_while(stack) as answers:
+            stack.compose("up", "--detach", "--wait", "--no-build", "flu")
+            until(lambda: stack.get(FORECAST).json["version"] != before["version"], 5, "the new forecast")
+        assert set(answers) == {200}, sorted(set(answers))
+    finally:
+        current.unlink()
+    stack.make("build", "MODEL=flu")  # from the cache: these data were trained with before
+    stack.compose("up", "--detach", "--wait", "--no-build", "flu")
+    until(lambda: stack.get(FORECAST).json == before, 5, "the first forecast")
+
+
+def test_a_broken_model_keeps_nothing_else_from_starting(stack: Project) -> None:
+    """A flipped byte in its artifact: the server says so in a line and the gateway serves the others."""
+    broken = Project(stack.folder)
+    for name in SERVICES:
+        run("docker", "tag", stack.image(name), broken.image(name))
+    dockerfile = f"FROM {stack.image('flu')}\nUSER 0\nRUN printf x >> artifact/draws.npy\nUSER 10001:10001\n"
+    run("docker", "build", "--quiet", "--tag", broken.image("flu"), "-", input=dockerfile)
+    try:
+        broken.compose("up", "--detach", "--no-build")
+        until(lambda: broken.get("/deaths/readyz").status == 200, 20, "deaths is ready")
+        until(lambda: broken.get("/models").status == 200, 20, "the catalogue answers")
+        answer = broken.get("/flu/readyz")
+        assert answer.status == 503
+        reason = "draws.npy is not what training wrote"
+        until(lambda: reason in broken.compose("logs", "flu"), 20, "the reason is logged")
+        assert "Traceback" not in broken.compose("logs", "flu")
+    finally:
+        broken.remove()
+
+
+def test_up_alone_builds_what_is_missing(project: Project) -> None:
+    """`docker compose up` where nothing has this tag yet; what was built before comes from the cache."""
+    fresh = Project(project.folder)
+    try:
+        fresh.compose("up", "--detach", "--wait", timeout=600)
+        for model in MODELS:
+            assert fresh.get(f"/{model}/readyz").status == 200
+    finally:
+        fresh.remove()
+
+
+@contextlib.contextmanager
+def stopped(stack: Project, service: str) -> Iterator[None]:
+    stack.compose("stop", service)
+    try:
+        yield
+    finally:
+        stack.compose("up", "--detach", "--wait", "--no-build", service)
+        until(lambda: stack.get(f"/{service}/livez").status == 200, 5, f"{service} answers again")
+
+
+@contextlib.contextmanager
+def asked_all_the_while(stack: Project) -> Iterator[list[int]]:
+    """The statuses that a client which asks ten times a second has got."""
+    statuses: list[int] = []
+    done = threading.Event()
+
+    def keep_asking() -> None:
+        while not done.wait(0.1):
+            statuses.append(stack.get(FORECAST).status)
+
+    thread = threading.Thread(target=keep_asking)
+    thread.start()
+    try:
+        yield statuses
+    finally:
+        done.set()
+        thread.join()
+
+
+def _share(stack: Project, container: str) -> bool:
+    """Whether this replica has answered requests of the gateway's that no replica has kept."""
+    for _ in range(12):
+        assert stack.get("/flu/countries/nosuch").status == 404
+    code = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8000/metrics').read().decode())"
+    metrics = run("docker", "exec", container, "python", "-c", code).stdout
+    return any("_count{" in line and '"404"' in line for line in metrics.splitlines())
+
+
+def _health(answer: Answer, model: str) -> bool | None:
+    """Whether the catalogue calls a model healthy."""
+    for entry in json.loads(answer.body)["models"]:
+        if model in (entry.get("name"), entry.get("model")):
+            return entry.get("status", entry.get("health")) in ("up", "ready", "ok", "healthy")
+    return None

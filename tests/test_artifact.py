@@ -1,0 +1,112 @@
+"""Artifacts: written whole or not at all, and loaded only as training wrote them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from forecastle import artifact
+from forecastle.artifact import FILES, KEYS, Artifact, ArtifactError
+
+from .conftest import MakeArtifact
+
+
+def test_what_is_written_is_loaded(make_artifact: MakeArtifact) -> None:
+    loaded = Artifact.load(make_artifact("flu"))
+    assert (loaded.model, loaded.horizon, loaded.cumulative) == ("flu", 28, False)
+    assert list(loaded.countries) == ["DEU", "FRA", "GBR", "GRC"]
+    assert loaded.countries["GBR"].total == 1000
+    assert loaded.observations["GRC"][-1][1] is None
+    assert loaded.forecast_draws("GBR").shape == (200, 28)
+    assert isinstance(loaded.draws, np.memmap) and not loaded.draws.flags.writeable
+
+
+def test_the_version_tells_what_was_learned_not_when(make_artifact: MakeArtifact) -> None:
+    first = Artifact.load(make_artifact(created="2020-04-25T06:00:00+00:00"))
+    again = Artifact.load(make_artifact(created="2021-01-01T00:00:00+00:00"))
+    other = Artifact.load(make_artifact(draws=np.ones((200, 4, 28))))
+    assert first.version == again.version != other.version
+    assert first.version.startswith("2020-04-24-")
+
+
+@pytest.mark.parametrize("name", [*FILES, "manifest.json"])
+def test_a_flipped_byte_is_found_and_its_file_named(make_artifact: MakeArtifact, name: str) -> None:
+    folder = make_artifact()
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(ArtifactError, match=rf"^{folder / name} is not .*train the model again$"):
+        Artifact.load(folder)
+
+
+@pytest.mark.parametrize("name", [*FILES, "manifest.json"])
+def test_a_missing_file_is_named(make_artifact: MakeArtifact, name: str) -> None:
+    folder = make_artifact()
+    (folder / name).unlink()
+    with pytest.raises(ArtifactError, match=rf"^{folder / name} is missing"):
+        Artifact.load(folder)
+
+
+@pytest.mark.parametrize(("version", "age"), [(99, "newer"), (0, "older")])
+def test_another_schema_version_is_refused(make_artifact: MakeArtifact, version: int, age: str) -> None:
+    folder = make_artifact(schema_version=version)
+    with pytest.raises(ArtifactError, match=f"manifest.json has schema version {version}, {age} than"):
+        Artifact.load(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'"text"', b"\xff", b'{"schema_version": {}}'])
+def test_a_manifest_that_is_none_is_refused(make_artifact: MakeArtifact, content: bytes) -> None:
+    folder = make_artifact()
+    (folder / "manifest.json").write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"manifest\.json is not a manifest"):
+        Artifact.load(folder)
+
+
+@pytest.mark.parametrize("key", sorted({*KEYS} - {"version", "files"}))
+def test_a_manifest_that_lacks_a_key_is_refused(make_artifact: MakeArtifact, key: str) -> None:
+    folder = make_artifact()
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_bytes())
+    del manifest[key]
+    artifact.write_json(path, {**manifest, "manifest_sha256": artifact._digest(manifest)})
+    with pytest.raises(ArtifactError, match=rf"manifest\.json lacks {key}:"):
+        Artifact.load(folder)
+
+
+def test_draws_of_another_shape_are_refused(make_artifact: MakeArtifact) -> None:
+    for shape in [(200, 3, 28), (200, 4, 27), (200,)]:
+        with pytest.raises(ArtifactError, match=r"draws\.npy does not fit the manifest"):
+            Artifact.load(make_artifact(draws=np.zeros(shape)))
+
+
+def test_nonsense_that_training_wrote_is_one_line(make_artifact: MakeArtifact) -> None:
+    with pytest.raises(ArtifactError, match=r"^[^\n]*cannot be read[^\n]*$"):
+        Artifact.load(make_artifact(countries={"GBR": {"name": "United Kingdom"}}))
+
+
+def test_a_failed_write_leaves_the_last_artifact(make_artifact: MakeArtifact) -> None:
+    folder = make_artifact()
+    before = Artifact.load(folder).manifest
+    with pytest.raises(ZeroDivisionError), artifact.write(folder, before) as scratch:
+        (scratch / "draws.npy").write_bytes(b"half")
+        raise ZeroDivisionError
+    assert Artifact.load(folder).manifest == before
+    assert [path.name for path in folder.parent.iterdir()] == ["artifact"]
+
+
+def test_a_write_that_lacks_a_file_fails(tmp_path: Path) -> None:
+    data = {"data": {"last_day": "2020-04-24"}}
+    with pytest.raises(ArtifactError, match=r"lacks draws\.npy"), artifact.write(tmp_path / "a", data):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_artifact_that_was_being_replaced_when_training_was_killed_comes_back(
+    make_artifact: MakeArtifact,
+) -> None:
+    folder = make_artifact()
+    folder.rename(folder.with_name("artifact.previous"))
+    with pytest.raises(ZeroDivisionError), artifact.write(folder, {}):
+        raise ZeroDivisionError
+    Artifact.load(folder)
