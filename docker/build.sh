@@ -9,7 +9,9 @@ fail() {
     exit 1
 }
 
-compose() { PYTHONPATH=shared PYTHONDONTWRITEBYTECODE=1 "${PYTHON:-python3}" -m forecastle.compose "$@"; }
+python=${PYTHON:-python3}
+command -v "$python" >/dev/null || fail "$python is not there: install Python 3.9 or newer, or set PYTHON to one"
+compose() { PYTHONPATH=shared PYTHONDONTWRITEBYTECODE=1 "$python" -m forecastle.compose "$@"; }
 
 models=$(compose --list)
 compose --check

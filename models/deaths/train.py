@@ -76,13 +76,13 @@ def build(rows: pd.DataFrame) -> pm.Model:
         pm.Deterministic("dispersion", pt.exp(log_dispersion), dims="country")
 
         curve = (values[country] for values in (log_level, delay, growth, decay))
-        log_mean = log_curve(day - reference[country], *curve, pt.softplus)
+        log_mean = log_curve(pt.softplus, day - reference[country], *curve)
         pm.Potential("deaths", _negative_binomial(country, count, log_mean, log_dispersion))
     return model
 
 
 def log_curve(
-    day: Any, log_level: Any, delay: Any, growth: Any, decay: Any, softplus: Callable[[Any], Any]
+    softplus: Callable[[Any], Any], day: Any, log_level: Any, delay: Any, growth: Any, decay: Any
 ) -> Any:
     """Log of expected deaths, `day` days after the reference day; the same for PyTensor and for NumPy.
 
@@ -101,7 +101,7 @@ def predict(
     names = ("log_level", "delay", "growth", "decay", "dispersion")
     *curve, dispersion = (posterior[name].to_numpy()[:, :, None] for name in names)
     day = (last_day - reference)[:, None] + days
-    mean = np.exp(log_curve(day, *curve, lambda x: np.logaddexp(0, x)))
+    mean = np.exp(log_curve(lambda x: np.logaddexp(0, x), day, *curve))
     return rng.poisson(rng.gamma(dispersion, mean / dispersion))
 
 

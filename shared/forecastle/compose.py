@@ -5,8 +5,10 @@
     python -m forecastle.compose --list      name the models, one a line
     python -m forecastle.compose --new flu   make models/flu from the template, and its entry (`make new`)
 
-The standard library alone, since it also runs before anything is installed.
+The standard library alone, and any Python from 3.9 on: building images takes nothing but Docker besides.
 """
+
+from __future__ import annotations
 
 import argparse
 import re

@@ -71,10 +71,11 @@ def check(fit: xr.DataTree, summary: xr.Dataset) -> Verdict:
     worst: dict[str, float] = {}
     reasons = []
     for diagnostic, bound in BOUNDS.items():
+        where = ""
         if diagnostic == "divergences":
-            value, where = int(fit["sample_stats"]["diverging"].sum()), ""
+            value = float(fit["sample_stats"]["diverging"].sum())
         elif diagnostic == "e_bfmi":
-            value, where = float(az.bfmi(fit)["energy"].min()), ""
+            value = float(az.bfmi(fit)["energy"].min())
         else:
             value, where = _worst(summary, diagnostic)
         worst[diagnostic] = value

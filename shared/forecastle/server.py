@@ -26,6 +26,7 @@ import secrets
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, ClassVar
@@ -95,8 +96,12 @@ class Server(BaseApplication):
         return self.app
 
 
-def main() -> None:
-    """Serve until a signal says to stop; exit code 1 and a line on stderr if that is impossible."""
+def main(load: Callable[[], ASGIApp] | None = None) -> None:
+    """Serve until a signal says to stop; exit code 1 and a line on stderr if that is impossible.
+
+    Args:
+        load: What makes the app, instead of main.py.
+    """
     workers, level = os.environ.get("WORKERS") or "1", (os.environ.get("LOG_LEVEL") or "info").lower()
     if not workers.isdecimal() or int(workers) < 1:
         sys.exit(f"WORKERS is {workers!r}: it must be a whole number from 1 on")
@@ -107,18 +112,18 @@ def main() -> None:
     metrics, master = tempfile.mkdtemp(prefix="forecastle-metrics-"), os.getpid()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
     try:
-        _serve(int(workers), level)
+        _serve(load or load_app, int(workers), level)
     finally:
         if os.getpid() == master:  # workers pass here too when they end
             shutil.rmtree(metrics, ignore_errors=True)
 
 
-def _serve(workers: int, level: str) -> None:
+def _serve(load: Callable[[], ASGIApp], workers: int, level: str) -> None:
     from forecastle import monitoring
 
     logging.config.dictConfig(monitoring.log_config(level))
     logging.captureWarnings(True)
-    app = load_app()
+    app = load()
     artifact = getattr(getattr(app, "state", None), "artifact", None)  # set by `create_app`
     model = os.environ.get("MODEL") or (artifact.model if artifact else Path.cwd().name)
     version = artifact.version if artifact else ""

@@ -1,6 +1,6 @@
 """The project as its users meet it: built, started and asked on a real Docker Engine.
 
-Everything happens in a copy of the working tree with a third model, `flu`, that `make new` made; under a
+Everything happens in a copy of the working tree with a third model, `newcomer`, that `make new` made; under a
 project name, a port and a tag of its own; and is removed in the end.
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-MODELS = ("deaths", "exponential", "flu")
+MODELS = ("deaths", "exponential", "newcomer")
 IMAGES = (*MODELS, "catalogue", "gateway")
 BUILD_SECONDS, UP_SECONDS = 900, 120  # at most
 
@@ -156,8 +156,8 @@ def project(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             shutil.copy2(ROOT / name, folder / name)
     project = Project(folder)
     try:
-        project.make("new", "MODEL=flu")
-        main = folder / "models/flu/main.py"
+        project.make("new", "MODEL=newcomer")
+        main = folder / "models/newcomer/main.py"
         main.write_text(main.read_text() + SLOW_ROUTE)
         project.make("build")
         yield project

@@ -48,12 +48,14 @@ def test_a_forecast_as_a_table(stack: Project) -> None:
 
 
 def test_the_catalogue_lists_every_model_with_its_health(stack: Project) -> None:
-    listed = stack.get("/models").body.decode()
-    for model in MODELS:
-        assert model in listed
-    assert stack.get("/").status == 200
-    assert stack.get("/openapi.json").status == 200
-    assert stack.get("/docs").status == 200
+    entries = {entry["model"]: entry for entry in stack.get("/models").json["models"]}
+    assert set(entries) == set(MODELS)
+    for model, entry in entries.items():
+        manifest = stack.get(f"/{model}/manifest.json").json
+        assert (entry["health"], entry["version"]) == ("ready", manifest["version"])
+        assert entry["data_through"] == manifest["data"]["last_day"]
+    for path in ("/", "/openapi.json", "/docs"):
+        assert stack.get(path).status == 200
 
 
 @pytest.mark.parametrize("page", ["/docs", *(f"/{model}/docs" for model in MODELS)])
@@ -147,7 +149,7 @@ def test_the_access_log_is_json_with_the_request_id(stack: Project) -> None:
     stack.get('/deaths/livez?quote="', **{"X-Request-ID": "to-be-found", "traceparent": "00-1-2-01"})
     lines = run("docker", "logs", *stack.containers("gateway")).stdout.splitlines()
     (entry,) = [json.loads(line) for line in lines if "to-be-found" in line]
-    assert (entry["status"], entry["method"], entry["traceparent"]) == ("200", "GET", "00-1-2-01")
+    assert (entry["status"], entry["method"], entry["traceparent"]) == (200, "GET", "00-1-2-01")
     assert not any("/gateway/livez" in line for line in lines)
 
 

@@ -58,53 +58,53 @@ def test_a_build_without_labels_says_unknown(project: Project) -> None:
     """`docker compose build`; all of it comes from the cache."""
     bare = Project(project.folder)
     try:
-        bare.compose("build", "flu")
-        labels = inspect(bare.image("flu"))["Config"]["Labels"]
+        bare.compose("build", "newcomer")
+        labels = inspect(bare.image("newcomer"))["Config"]["Labels"]
         assert labels["org.opencontainers.image.revision"] == "unknown"
         assert labels["org.opencontainers.image.created"] == "unknown"
-        assert manifest(bare.image("flu")) == manifest(project.image("flu"))
+        assert manifest(bare.image("newcomer")) == manifest(project.image("newcomer"))
     finally:
         bare.remove()
 
 
 def test_nothing_new_is_no_new_image(project: Project) -> None:
     """So that `make up` leaves the containers alone."""
-    before = inspect(project.image("flu"))["Id"]
-    project.make("build", "MODEL=flu")
-    assert inspect(project.image("flu"))["Id"] == before
+    before = inspect(project.image("newcomer"))["Id"]
+    project.make("build", "MODEL=newcomer")
+    assert inspect(project.image("newcomer"))["Id"] == before
 
 
 def test_what_serves_rebuilds_in_seconds_and_trains_nothing(project: Project) -> None:
-    before, trained = inspect(project.image("flu"))["Id"], manifest(project.image("flu"))
-    flu = [f"models/flu/{file}" for file in ("main.py", "README.md", "requirements.in")]
-    with edited(project, *flu, "shared/forecastle/server.py"):
+    before, trained = inspect(project.image("newcomer"))["Id"], manifest(project.image("newcomer"))
+    newcomer = [f"models/newcomer/{file}" for file in ("main.py", "README.md", "requirements.in")]
+    with edited(project, *newcomer, "shared/forecastle/server.py"):
         started = time.monotonic()
-        project.make("build", "MODEL=flu")
+        project.make("build", "MODEL=newcomer")
         seconds = time.monotonic() - started
-        assert inspect(project.image("flu"))["Id"] != before
-        assert "# changed" in python(project.image("flu"), "print(open('main.py').read())")
-        assert manifest(project.image("flu")) == trained  # with the time of its training
+        assert inspect(project.image("newcomer"))["Id"] != before
+        assert "# changed" in python(project.image("newcomer"), "print(open('main.py').read())")
+        assert manifest(project.image("newcomer")) == trained  # with the time of its training
         assert seconds < 20
-    project.make("build", "MODEL=flu")
+    project.make("build", "MODEL=newcomer")
 
 
 @pytest.mark.parametrize(
-    "file", ["models/flu/train.py", "shared/forecastle/training.py", "shared/forecastle/observations.py"]
+    "file", ["models/newcomer/train.py", "shared/forecastle/training.py", "shared/forecastle/observations.py"]
 )
 def test_what_trains_trains_again_and_a_failure_leaves_the_image(project: Project, file: str) -> None:
-    before = inspect(project.image("flu"))["Id"]
-    with edited(project, file, "raise SystemExit('flu: the fit is not to be used')\n"):
-        done = project.make("build", "MODEL=flu", check=False)
+    before = inspect(project.image("newcomer"))["Id"]
+    with edited(project, file, "raise SystemExit('newcomer: the fit is not to be used')\n"):
+        done = project.make("build", "MODEL=newcomer", check=False)
     assert done.returncode != 0
-    assert "flu: the fit is not to be used" in done.stdout
-    assert f"{project.image('flu')} was not built" in done.stdout
-    assert inspect(project.image("flu"))["Id"] == before
-    assert "draft" not in run("docker", "images", "forecastle/flu").stdout
+    assert "newcomer: the fit is not to be used" in done.stdout
+    assert f"{project.image('newcomer')} was not built" in done.stdout
+    assert inspect(project.image("newcomer"))["Id"] == before
+    assert "draft" not in run("docker", "images", "forecastle/newcomer").stdout
 
 
 def test_a_models_change_does_not_train_another(project: Project) -> None:
     before = inspect(project.image("exponential"))["Id"]
-    with edited(project, "models/flu/train.py"):
+    with edited(project, "models/newcomer/train.py"):
         project.make("build", "MODEL=exponential")
     assert inspect(project.image("exponential"))["Id"] == before
 
@@ -113,24 +113,26 @@ def test_secrets_reach_pip_and_no_image(project: Project, tmp_path: Path) -> Non
     """A private index whose address holds a password, for a requirement that only it has."""
     config = tmp_path / "pip.conf"
     config.write_text(f"[global]\nindex-url = http://user:{SECRET}@127.0.0.1:9/\nretries = 0\n")
-    lock = "models/flu/requirements.txt"
-    before = inspect(project.image("flu"))["Id"]
+    lock = "models/newcomer/requirements.txt"
+    before = inspect(project.image("newcomer"))["Id"]
 
     with edited(project, lock, f"nosuch-package==1.0 --hash=sha256:{'0' * 64}\n"):
-        done = project.make("build", "MODEL=flu", check=False, environment={"PIP_CONFIG_FILE": str(config)})
+        done = project.make(
+            "build", "MODEL=newcomer", check=False, environment={"PIP_CONFIG_FILE": str(config)}
+        )
     assert done.returncode != 0
     assert "127.0.0.1" in done.stdout  # so pip was told of the index
     assert SECRET not in done.stdout
 
     with edited(project, lock):
-        project.make("build", "MODEL=flu", environment={"PIP_CONFIG_FILE": str(config)})
-    image = project.image("flu")
+        project.make("build", "MODEL=newcomer", environment={"PIP_CONFIG_FILE": str(config)})
+    image = project.image("newcomer")
     assert inspect(image)["Id"] != before
     assert SECRET not in run("docker", "history", "--no-trunc", image).stdout
     assert SECRET not in json.dumps(inspect(image))
     find = f"grep -rlsF {SECRET} / --exclude-dir=proc --exclude-dir=sys || true"
     assert run("docker", "run", "--rm", "--user", "0", image, "sh", "-c", find).stdout == ""
-    project.make("build", "MODEL=flu")
+    project.make("build", "MODEL=newcomer")
 
 
 class edited:

@@ -1,7 +1,6 @@
 """What happens to the containers: start, stop, failure, scale and redeployment."""
 
 import contextlib
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -10,14 +9,14 @@ from datetime import datetime
 
 import pytest
 
-from .conftest import MODELS, Answer, Project, ask, inspect, manifest, run, until
+from .conftest import MODELS, Project, ask, inspect, manifest, run, until
 
 pytestmark = pytest.mark.engine
 
 SERVICES = (*MODELS, "catalogue", "gateway")
 READY_SECONDS = 2  # from a container's start, at most
 STALE_SECONDS = 6  # after that long nothing is served any more while it is fetched anew
-FORECAST = "/flu/countries/GBR/forecast?days=7"
+FORECAST = "/newcomer/countries/GBR/forecast?days=7"
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -62,7 +61,7 @@ def test_an_image_alone_serves_and_is_ready_in_two_seconds(project: Project, mod
 def test_a_stopped_model_is_answered_for_from_the_cache(stack: Project) -> None:
     kept, not_kept = FORECAST + "&level=0.11", FORECAST + "&level=0.12"
     before = stack.get(kept)
-    with stopped(stack, "flu"):
+    with stopped(stack, "newcomer"):
         time.sleep(STALE_SECONDS)
         answer = stack.get(kept)
         assert (answer.status, answer.body, answer.headers["x-cache"]) == (200, before.body, "STALE")
@@ -72,18 +71,18 @@ def test_a_stopped_model_is_answered_for_from_the_cache(stack: Project) -> None:
         assert answer.status == 503
         assert answer.headers["content-type"] == "application/problem+json"
         assert int(answer.headers["retry-after"]) > 0
-        assert "flu" in answer.json["detail"]
+        assert "newcomer" in answer.json["detail"]
         assert stack.get("/deaths/livez").status == 200
-        listed = until(lambda: _health(stack.get("/models"), "flu") is False, 20, "flu is listed as down")
-        assert listed
+        assert health(stack)["newcomer"] == "down"
+        assert health(stack)["deaths"] == "ready"
     assert stack.get(not_kept).status == 200
-    until(lambda: _health(stack.get("/models"), "flu"), 20, "flu is listed as up")
+    assert health(stack)["newcomer"] == "ready"
 
 
 def test_three_replicas_share_the_work_and_cover_for_each_other(stack: Project) -> None:
-    stack.compose("up", "--detach", "--wait", "--no-build", "--no-recreate", "--scale", "flu=3")
+    stack.compose("up", "--detach", "--wait", "--no-build", "--no-recreate", "--scale", "newcomer=3")
     try:
-        containers = stack.containers("flu")
+        containers = stack.containers("newcomer")
         assert len(containers) == 3
         until(lambda: all(_share(stack, container) for container in containers), 15, "every replica answers")
 
@@ -92,7 +91,7 @@ def test_three_replicas_share_the_work_and_cover_for_each_other(stack: Project) 
 
         def keep_asking() -> None:
             while not done.is_set():
-                answers.append(stack.get("/flu/countries/nosuch").status)  # which nothing keeps
+                answers.append(stack.get("/newcomer/countries/nosuch").status)  # which nothing keeps
 
         with ThreadPoolExecutor(4) as pool:
             for _ in range(4):
@@ -104,16 +103,16 @@ def test_three_replicas_share_the_work_and_cover_for_each_other(stack: Project) 
         assert set(answers) == {404}, sorted(set(answers))
         assert len(answers) > 100
     finally:
-        stack.compose("up", "--detach", "--wait", "--no-build", "--no-recreate", "--scale", "flu=1")
-        until(lambda: stack.get("/flu/livez").status == 200, 5, "flu answers again")
+        stack.compose("up", "--detach", "--wait", "--no-build", "--no-recreate", "--scale", "newcomer=1")
+        until(lambda: stack.get("/newcomer/livez").status == 200, 5, "newcomer answers again")
 
 
 def test_what_was_accepted_is_answered_before_a_stop(stack: Project) -> None:
     with ThreadPoolExecutor(8) as pool:
-        answers = [pool.submit(stack.get, f"/flu/slow?request={i}") for i in range(8)]
+        answers = [pool.submit(stack.get, f"/newcomer/slow?request={i}") for i in range(8)]
         time.sleep(1)
         started = time.monotonic()
-        with stopped(stack, "flu"):
+        with stopped(stack, "newcomer"):
             assert time.monotonic() - started < 10
             assert [answer.result().status for answer in answers] == [200] * 8
 
@@ -125,18 +124,18 @@ def test_a_redeployed_models_new_forecast_shows_within_five_seconds(stack: Proje
     current = stack.folder / "data/current.csv"
     current.write_text(lines[0] + "".join(line for line in lines[1:] if line < "2020-06-01"))
     try:
-        stack.make("build", "MODEL=flu")
-        assert manifest(stack.image("flu"))["data"]["file"] == "current.csv"
+        stack.make("build", "MODEL=newcomer")
+        assert manifest(stack.image("newcomer"))["data"]["file"] == "current.csv"
 
         stack.get(FORECAST)
         with asked_all_the_while(stack) as answers:
-            stack.compose("up", "--detach", "--wait", "--no-build", "flu")
+            stack.compose("up", "--detach", "--wait", "--no-build", "newcomer")
             until(lambda: stack.get(FORECAST).json["version"] != before["version"], 5, "the new forecast")
         assert set(answers) == {200}, sorted(set(answers))
     finally:
         current.unlink()
-    stack.make("build", "MODEL=flu")  # from the cache: these data were trained with before
-    stack.compose("up", "--detach", "--wait", "--no-build", "flu")
+    stack.make("build", "MODEL=newcomer")  # from the cache: these data were trained with before
+    stack.compose("up", "--detach", "--wait", "--no-build", "newcomer")
     until(lambda: stack.get(FORECAST).json == before, 5, "the first forecast")
 
 
@@ -145,17 +144,19 @@ def test_a_broken_model_keeps_nothing_else_from_starting(stack: Project) -> None
     broken = Project(stack.folder)
     for name in SERVICES:
         run("docker", "tag", stack.image(name), broken.image(name))
-    dockerfile = f"FROM {stack.image('flu')}\nUSER 0\nRUN printf x >> artifact/draws.npy\nUSER 10001:10001\n"
-    run("docker", "build", "--quiet", "--tag", broken.image("flu"), "-", input=dockerfile)
+    dockerfile = (
+        f"FROM {stack.image('newcomer')}\nUSER 0\nRUN printf x >> artifact/draws.npy\nUSER 10001:10001\n"
+    )
+    run("docker", "build", "--quiet", "--tag", broken.image("newcomer"), "-", input=dockerfile)
     try:
         broken.compose("up", "--detach", "--no-build")
         until(lambda: broken.get("/deaths/readyz").status == 200, 20, "deaths is ready")
         until(lambda: broken.get("/models").status == 200, 20, "the catalogue answers")
-        answer = broken.get("/flu/readyz")
+        answer = broken.get("/newcomer/readyz")
         assert answer.status == 503
         reason = "draws.npy is not what training wrote"
-        until(lambda: reason in broken.compose("logs", "flu"), 20, "the reason is logged")
-        assert "Traceback" not in broken.compose("logs", "flu")
+        until(lambda: reason in broken.compose("logs", "newcomer"), 20, "the reason is logged")
+        assert "Traceback" not in broken.compose("logs", "newcomer")
     finally:
         broken.remove()
 
@@ -203,15 +204,12 @@ def asked_all_the_while(stack: Project) -> Iterator[list[int]]:
 def _share(stack: Project, container: str) -> bool:
     """Whether this replica has answered requests of the gateway's that no replica has kept."""
     for _ in range(12):
-        assert stack.get("/flu/countries/nosuch").status == 404
+        assert stack.get("/newcomer/countries/nosuch").status == 404
     code = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8000/metrics').read().decode())"
     metrics = run("docker", "exec", container, "python", "-c", code).stdout
     return any("_count{" in line and '"404"' in line for line in metrics.splitlines())
 
 
-def _health(answer: Answer, model: str) -> bool | None:
-    """Whether the catalogue calls a model healthy."""
-    for entry in json.loads(answer.body)["models"]:
-        if model in (entry.get("name"), entry.get("model")):
-            return entry.get("status", entry.get("health")) in ("up", "ready", "ok", "healthy")
-    return None
+def health(stack: Project) -> dict[str, str]:
+    """What the catalogue says of the models."""
+    return {entry["model"]: entry["health"] for entry in stack.get("/models").json["models"]}

@@ -1,0 +1,117 @@
+# Every command of Forecastle; `make` alone lists them.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+export PORT ?= 8080
+MODEL ?=
+FILE ?=
+DEATHS ?=
+SINCE ?=
+UNTIL ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+MODELS := $(patsubst models/%/train.py,%,$(sort $(wildcard models/*/train.py)))
+# A target that takes MODEL= is about that model, or about all.
+CHOSEN := $(or $(MODEL),$(MODELS))
+DATA := $(or $(FORECASTLE_DATA),$(wildcard data/current.csv),data/first-wave-2020.csv)
+# What training reads of the library; a change fits all models again.
+TRAINING := $(patsubst %,shared/forecastle/%,artifact.py countries.csv diagnostics.py observations.py training.py)
+LOCKS := shared/requirements.txt shared/requirements-train.txt shared/forecastle/catalogue/requirements.txt \
+	$(wildcard models/*/requirements.txt models/*/requirements-train.txt)
+
+.PHONY: help run train test lint build up down logs data new compose lock clean known-model
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "models: $(or $(MODELS),none yet; 'make new MODEL=name' makes one)"
+	@echo "data:   $(DATA)"
+
+run: $(VENV)/run ## train what has no current artifact, serve all models at localhost:PORT (8080); no Docker
+	@$(MAKE) --no-print-directory --keep-going $(MODELS:%=models/%/artifact/manifest.json) \
+		|| echo "going on with the models that have an artifact" >&2
+	@exec $(PY) -m forecastle.gateway --port $(PORT)
+
+train: known-model $(VENV)/run ## fit MODEL= (or all) to the data in use
+	@set -e; for model in $(CHOSEN); do $(PY) models/$$model/train.py; done
+
+test: $(VENV)/test ## every test; those against real containers if a Docker Engine answers
+	$(PY) -m pytest $(PYTEST)
+	@docker version >/dev/null 2>&1 || echo "No Docker Engine answers: tests/e2e was left out."
+
+lint: $(VENV)/test ## ruff (lint and format), mypy, and docker-compose.yml against the folders of models/
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy shared
+	@set -e; for model in $(MODELS); do echo "mypy models/$$model"; $(PY) -m mypy models/$$model; done
+	$(PY) -m forecastle.compose --check
+
+build: ## the serving image of MODEL= (or all images); training happens in the build
+	@docker/build.sh $(MODEL)
+
+up: build ## build what is not up to date, start everything, wait until it is healthy
+	docker compose up --detach --wait
+
+down: ## stop everything
+	docker compose down
+
+logs: ## follow the logs of everything, or of MODEL=
+	docker compose logs --follow $(MODEL)
+
+data: $(VENV)/run ## use FILE= (path or address; DEATHS=, SINCE=, UNTIL=) from now on; alone: the default again
+	@$(PY) -m forecastle.observations --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)"
+
+new: $(PY) ## a folder models/MODEL from the template, and its entry in docker-compose.yml
+	@PYTHONPATH=shared $(PY) -m forecastle.compose --new "$(MODEL)"
+
+compose: $(PY) ## write the entries that docker-compose.yml lacks
+	@PYTHONPATH=shared $(PY) -m forecastle.compose
+
+# All at once first, so that no two locks pin different versions of one package.
+lock: UV = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.12 --python $(PY) \
+	--generate-hashes --no-annotate --no-header
+lock: $(VENV)/test ## pin requirements*.in anew, with hashes, in requirements*.txt
+	@mkdir -p .cache
+	$(UV) $$(find models shared tests -name 'requirements*.in') --output-file .cache/constraints.txt
+	@set -e; for file in $$(find models shared tests -name 'requirements*.in'); do \
+		echo "$${file%.in}.txt"; $(UV) $$file --constraint .cache/constraints.txt --output-file $${file%.in}.txt; done
+
+clean: ## remove the environment, caches and artifacts
+	rm -rf $(VENV) .cache .*_cache .hypothesis models/*/artifact models/*/artifact.*
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+known-model:
+	@$(if $(filter-out $(MODELS),$(MODEL)),echo "there is no model $(MODEL) in models/: choose one of $(MODELS)" >&2; exit 1)
+
+# An artifact is as old as what it was made of. main.py and README.md are not among that.
+define artifact
+models/$(1)/artifact/manifest.json: $(filter-out %/main.py,$(wildcard models/$(1)/*.py)) \
+		models/$(1)/requirements-train.txt shared/requirements-train.txt $(TRAINING) $(DATA) | $(VENV)/run
+	@$$(PY) models/$(1)/train.py
+endef
+$(foreach model,$(MODELS),$(eval $(call artifact,$(model))))
+
+$(VENV)/run: $(LOCKS) | $(PY)
+	@echo "installing what serving and training need into $(VENV)"
+	@$(PY) -m pip install --disable-pip-version-check $(and $(wildcard $@),--quiet) --require-hashes $(LOCKS:%=--requirement %)
+	@$(PY) -c 'import pathlib, sysconfig; \
+		pathlib.Path(sysconfig.get_path("purelib"), "forecastle.pth").write_text("$(CURDIR)/shared\n")'
+	@touch $@
+
+$(VENV)/test: tests/requirements.txt | $(VENV)/run
+	@echo "installing what the tests need into $(VENV)"
+	@$(PY) -m pip install --disable-pip-version-check --quiet --require-hashes --requirement $<
+	@touch $@
+
+# The first Python of 3.12 or newer, also one that lies only in a pyenv. PYTHON= names another.
+$(PY):
+	@for python in $(PYTHON) python3.13 python3.14 python3.12 python3 python \
+			$$(ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/*/bin/python 2>/dev/null | sort -rV); do \
+		if "$$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then \
+			exec "$$python" -m venv $(VENV); \
+		fi; \
+	done; \
+	echo "Python 3.12 or newer, with venv, is needed: install it (apt install python3.13-venv, brew install" \
+		"python@3.13, pyenv install 3.13), or name one with PYTHON=" >&2; exit 1

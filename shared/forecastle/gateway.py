@@ -1,0 +1,151 @@
+"""`python -m forecastle.gateway`: every model in one process, under the routes that the nginx gateway has.
+
+It is what `make run` starts: no Docker, no replicas, no cache; the same apps and the same answers. A model
+that cannot start is a 503 under its own routes and leaves the others alone.
+
+    python -m forecastle.gateway [--port 8080] [--host 127.0.0.1]
+"""
+
+import argparse
+import importlib
+import logging.config
+import socket
+import sys
+import traceback
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from forecastle import compose, problems
+from forecastle.artifact import ArtifactError
+from forecastle.catalogue import create_catalogue
+from forecastle.monitoring import Monitoring, log_config
+from forecastle.server import HttpProtocol
+
+
+class Gateway:
+    """An ASGI app that hands `/<model>/...` to that model's app and all else to the catalogue.
+
+    Args:
+        apps: By the model's name.
+    """
+
+    def __init__(self, apps: dict[str, ASGIApp]) -> None:
+        self.apps = apps
+        self.models = {
+            name: Monitoring(app, model=name, version=_version(app), prefix=f"/{name}")
+            for name, app in apps.items()
+        }
+        clients = {
+            name: httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
+            for name, app in self.models.items()
+        }
+        self.catalogue = Monitoring(create_catalogue(clients), model="catalogue")
+        self.startup = Starlette(lifespan=self._lifespan)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.startup(scope, receive, send)
+        else:
+            name = scope["path"].split("/")[1]
+            await self.models.get(name, self.catalogue)(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for app in self.apps.values():
+                if isinstance(app, Starlette):
+                    await stack.enter_async_context(app.router.lifespan_context(app))
+            yield
+
+
+def load(folder: Path) -> ASGIApp:
+    """`app` of a model's main.py.
+
+    The modules beside it are forgotten again, since another model may have one of the same name.
+    """
+    known = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        return importlib.import_module("main").app
+    finally:
+        sys.path.remove(str(folder))
+        for name in sys.modules.keys() - known:
+            if str(getattr(sys.modules[name], "__file__", None)).startswith(f"{folder}/"):
+                del sys.modules[name]
+
+
+def load_all(root: Path = compose.ROOT) -> dict[str, ASGIApp]:
+    """The apps of all models by name; for one that cannot start, an app that says so."""
+    apps: dict[str, ASGIApp] = {}
+    for name in compose.models(root):
+        try:
+            apps[name] = load(root / "models" / name)
+        except ArtifactError as error:
+            print(f"{name} is not served: {error}", file=sys.stderr)
+            apps[name] = _not_served
+        except Exception:
+            print(f"{name} is not served: its main.py fails\n{traceback.format_exc()}", file=sys.stderr)
+            apps[name] = _not_served
+    return apps
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Serve until Ctrl-C; exit code 1 and a line on stderr if that is impossible."""
+    parser = argparse.ArgumentParser(prog="python -m forecastle.gateway")
+    parser.add_argument("--port", default="8080")
+    parser.add_argument("--host", default="127.0.0.1")
+    options = parser.parse_args(argv)
+    listener = _listen(options.host, options.port)
+    try:
+        apps = load_all()
+    except compose.ComposeError as error:
+        sys.exit(str(error))
+    url = f"http://localhost:{options.port}"
+    print(f"\n{url}/models lists the models; stop with Ctrl-C", file=sys.stderr)
+    for name in apps:
+        print(f"{url}/{name}/docs", file=sys.stderr)
+    config = log_config("warning")
+    logging.config.dictConfig(config)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            Gateway(apps), http=HttpProtocol, log_config=config, access_log=False, server_header=False
+        )
+    )
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:  # uvicorn raises it again once everything is answered
+        print("stopped", file=sys.stderr)
+
+
+async def _not_served(scope: Scope, receive: Receive, send: Send) -> None:
+    detail = "This model could not start: the terminal of `make run` says why."
+    await problems.answer(Request(scope), 503, detail)(scope, receive, send)
+
+
+def _version(app: ASGIApp) -> str:
+    artifact = getattr(getattr(app, "state", None), "artifact", None)
+    return artifact.version if artifact else ""
+
+
+def _listen(host: str, port: str) -> socket.socket:
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        sys.exit(f"PORT={port} is no port: choose a number from 1 to 65535")
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, int(port)))
+        listener.listen()  # two sockets may bind with SO_REUSEADDR, but not listen
+    except OSError as error:
+        sys.exit(f"port {port} cannot be used ({error.strerror}): choose another, make run PORT=8081 say")
+    return listener
+
+
+if __name__ == "__main__":
+    main()

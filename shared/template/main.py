@@ -1,0 +1,15 @@
+"""Forecasts of {{model}}."""
+
+from pathlib import Path
+
+from forecastle.artifact import Artifact
+from forecastle.service import create_app
+
+artifact = Artifact.load(Path(__file__).with_name("artifact"))
+app = create_app(artifact)
+
+# Routes of your own are plain FastAPI, under the gateway's /{{model}}/ :
+#
+#     @app.get("/hello")
+#     async def hello() -> dict[str, str]:
+#         return {"hello": artifact.version}
