@@ -1,0 +1,143 @@
+"""What every folder of models/ must hold and do, whoever wrote it."""
+
+import datetime
+import importlib.util
+import inspect
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from forecastle import compose, diagnostics, gateway
+from forecastle.artifact import Artifact
+from forecastle.monitoring import Monitoring
+
+from .conftest import Ask
+
+ROOT = Path(__file__).resolve().parents[1]
+HOST = "https://"  # in a lock file it would be an index's or a package's address
+
+
+@pytest.fixture(scope="session", params=compose.models())
+def folder(request: pytest.FixtureRequest) -> Path:
+    """A model's folder with a current artifact, trained if there is none."""
+    path = ROOT / "models" / request.param
+    target = f"models/{request.param}/artifact/manifest.json"
+    done = subprocess.run(["make", target], cwd=ROOT, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.fixture(scope="session")
+def artifact(folder: Path) -> Artifact:
+    return Artifact.load(folder / "artifact")
+
+
+@pytest.fixture(scope="session")
+def app(folder: Path) -> Any:
+    """The model's app as it is served, its middleware included."""
+    return Monitoring(gateway.load(folder), model=folder.name, prefix=f"/{folder.name}")
+
+
+def train_module(folder: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"{folder.name}_train", folder / "train.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_train_py_says_what_it_fits_and_has_the_three_steps(folder: Path) -> None:
+    module = train_module(folder)
+    assert module.__doc__ and len(module.__doc__.splitlines()[0]) <= 110
+    for step in ("observe", "build", "predict"):
+        assert inspect.getdoc(getattr(module, step)), step
+
+
+def test_the_readme_is_a_model_card(folder: Path) -> None:
+    card = (folder / "README.md").read_text().lower()
+    for subject in ("question", "data", "likelihood", "prior", "posterior predictive check", "not to use"):
+        assert subject in card, subject
+
+
+def test_every_lock_pins_by_hash_and_names_no_index(folder: Path) -> None:
+    for lock in folder.glob("requirements*.txt"):
+        text = lock.read_text()
+        assert HOST not in text and "--index-url" not in text
+        pinned = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
+        assert all("==" in line for line in pinned)
+        assert text.count("--hash=sha256:") >= len(pinned)
+
+
+def test_the_fit_has_converged_within_the_bounds(artifact: Artifact) -> None:
+    told = artifact.manifest["diagnostics"]
+    assert told["bounds"] == diagnostics.BOUNDS
+    worst = told["worst"]
+    assert worst["r_hat"] <= diagnostics.R_HAT
+    assert min(worst["ess_bulk"], worst["ess_tail"]) >= diagnostics.ESS
+    assert worst["divergences"] == 0
+    assert worst["e_bfmi"] >= diagnostics.E_BFMI
+    entries = [entry for entries in artifact.parameters.values() for entry in entries]
+    assert max(entry["r_hat"] for entry in entries) == pytest.approx(worst["r_hat"], rel=1e-5)
+
+
+def test_the_draws_are_counts_for_every_country(artifact: Artifact) -> None:
+    assert artifact.draws.dtype == np.float32
+    assert np.isfinite(artifact.draws).all()
+    assert (artifact.draws >= 0).all()
+    assert artifact.observations.keys() == artifact.countries.keys()
+    for code, country in artifact.countries.items():
+        days = [day for day, _ in artifact.observations[code]]
+        assert (days[0], days[-1]) == (country.first_day, country.origin_date)
+        assert country.origin_date <= artifact.data_through
+
+
+def test_every_route_of_its_openapi_answers(app: Any, artifact: Artifact, ask: Ask) -> None:
+    code, country = next(iter(artifact.countries.items()))
+    day = country.origin_date + datetime.timedelta(7)
+    paths = ask(app, "/openapi.json").json()["paths"]
+    for path, operations in paths.items():
+        if "get" in operations:
+            query = {"above": 1, "on": day.isoformat()} if path.endswith("/probability") else {}
+            answer = ask(app, f"/{artifact.model}{path}".replace("{code}", code), params=query)
+            assert answer.status_code == 200, (path, answer.text)
+    for path in ("/", "/countries", "/countries/{code}/forecast", "/livez", "/readyz", "/manifest.json"):
+        assert path in paths
+
+
+def test_the_forecast_begins_the_day_after_the_data(app: Any, artifact: Artifact, ask: Ask) -> None:
+    for code, country in artifact.countries.items():
+        answer = ask(app, f"/countries/{code}/forecast?days={artifact.horizon}&level=0.5&level=0.95").json()
+        days = answer["forecast"]
+        assert answer["origin_date"] == country.origin_date.isoformat()
+        assert days[0]["date"] == (country.origin_date + datetime.timedelta(1)).isoformat()
+        assert [day["horizon"] for day in days] == list(range(1, artifact.horizon + 1))
+        for day in days:
+            inner, outer = day["intervals"]
+            ends = [outer["lower"], inner["lower"], day["median"], inner["upper"], outer["upper"]]
+            assert ends == sorted(ends)
+            assert math.isfinite(day["mean"])
+
+
+def test_probabilities_agree_with_the_draws(app: Any, artifact: Artifact, ask: Ask) -> None:
+    code, country = next(iter(artifact.countries.items()))
+    day = country.origin_date + datetime.timedelta(3)
+    draws = artifact.forecast_draws(code)[:, 2]
+    threshold = float(np.floor(np.median(draws)))
+    query = {"above": threshold, "on": day.isoformat()}
+    answer = ask(app, f"/countries/{code}/probability", params=query).json()
+    assert answer["probability"] == pytest.approx(float((draws > threshold).mean()), abs=1e-3)
+
+
+def test_no_file_of_the_artifact_is_a_pickle(artifact: Artifact) -> None:
+    files = {file.name for file in artifact.folder.iterdir()}
+    assert files == {"manifest.json", *artifact.manifest["files"]}
+    assert {Path(file).suffix for file in files} <= {".json", ".npy", ".nc", ".csv", ".html"}
+    json.loads((artifact.folder / "manifest.json").read_text())
