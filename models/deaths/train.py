@@ -23,14 +23,37 @@ LONGEST_WINDOW = 180  # days; the first wave has at most 142
 # lest a lull between a few deaths look like one. At least so many days must have passed since.
 TROUGH_RISE, TROUGH_OFFSET, TROUGH_DAYS = 2.0, 5.0, 14
 
+# A day of catching up has more than 4 times the deaths of the days around it, with a few added to those, lest
+# one death be more than four times none; and is rare.
+LATE_FACTOR, LATE_OFFSET, LATE_SHARE = 4.0, 5.0, 0.1
+
 
 def observe(path: Path) -> pd.DataFrame:
-    """The latest wave of every country with at least 50 deaths."""
+    """The latest wave of every country with at least 50 deaths, without days of catching up."""
     rows = since_total(read(path), "deaths", start=FIRST_DEATH, total=LEAST_DEATHS, last=LONGEST_WINDOW)
-    waves = [group.iloc[latest_wave(group["count"]) :] for _, group in rows.groupby("country")]
+    waves, left_out = [], []
+    for code, group in rows.groupby("country"):
+        late = catching_up(group["count"])
+        left_out += [f"{code} on {day:%Y-%m-%d}" for day in group["date"][late]]
+        wave = group.iloc[latest_wave(group["count"]) :]
+        waves.append(wave.assign(count=wave["count"].mask(late)))
     latest = pd.concat(waves, ignore_index=True)
     latest.attrs = rows.attrs
+    if left_out:
+        change = f"days of catching up, not fitted: {len(left_out)} ({', '.join(left_out)})"
+        latest.attrs["changes"] = [*rows.attrs["changes"], change]
     return latest
+
+
+def catching_up(count: pd.Series) -> pd.Series:
+    """Which days added deaths of many days before them: they say nothing of that day's.
+
+    As China's 17 April 2020 (1290 deaths) or the United Kingdom's 30 April (5093). A country that reports so
+    all the time has no other days to go by, and keeps them.
+    """
+    median = count.astype(float).rolling(15, center=True, min_periods=1).median()
+    late = (count > LATE_FACTOR * (median + LATE_OFFSET)).fillna(False).astype(bool)
+    return late if late.mean() <= LATE_SHARE else late & False
 
 
 def latest_wave(count: pd.Series) -> int:

@@ -76,7 +76,7 @@ class Observation(BaseModel):
     """A day's count."""
 
     date: datetime.date
-    observed: int | None = Field(description="null if nothing was reported.")
+    observed: int | None = Field(description="null if nothing was reported, or the day is not fitted.")
 
 
 class Observations(_OfCountry):

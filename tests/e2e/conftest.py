@@ -1,7 +1,7 @@
 """The project as its users meet it: built, started and asked on a real Docker Engine.
 
-Everything happens in a copy of the working tree with a third model, `newcomer`, that `make new` made; under a
-project name, a port and a tag of its own; and is removed in the end.
+Everything happens in a copy of the working tree with one more model, `newcomer`, that `make new` made. It has
+a project name, a port and a tag of its own, and is removed in the end.
 """
 
 import contextlib
@@ -20,8 +20,10 @@ from typing import Any
 
 import pytest
 
+from forecastle import compose
+
 ROOT = Path(__file__).resolve().parents[2]
-MODELS = ("deaths", "exponential", "newcomer")
+MODELS = (*compose.models(ROOT), "newcomer")
 IMAGES = (*MODELS, "catalogue", "gateway")
 BUILD_SECONDS, UP_SECONDS = 900, 120  # at most
 
@@ -115,6 +117,8 @@ class Project:
     def remove(self) -> None:
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
         run("docker", "image", "rm", "--force", *(self.image(name) for name in IMAGES), check=False)
+        replaced = "label=org.opencontainers.image.title=forecastle/newcomer"
+        run("docker", "image", "prune", "--force", "--filter", replaced)
 
 
 def inspect(what: str) -> dict[str, Any]:

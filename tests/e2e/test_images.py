@@ -113,19 +113,18 @@ def test_secrets_reach_pip_and_no_image(project: Project, tmp_path: Path) -> Non
     """A private index whose address holds a password, for a requirement that only it has."""
     config = tmp_path / "pip.conf"
     config.write_text(f"[global]\nindex-url = http://user:{SECRET}@127.0.0.1:9/\nretries = 0\n")
+    index = {"PIP_CONFIG_FILE": str(config)}
     lock = "models/newcomer/requirements.txt"
     before = inspect(project.image("newcomer"))["Id"]
 
     with edited(project, lock, f"nosuch-package==1.0 --hash=sha256:{'0' * 64}\n"):
-        done = project.make(
-            "build", "MODEL=newcomer", check=False, environment={"PIP_CONFIG_FILE": str(config)}
-        )
+        done = project.make("build", "MODEL=newcomer", check=False, environment=index)
     assert done.returncode != 0
     assert "127.0.0.1" in done.stdout  # so pip was told of the index
     assert SECRET not in done.stdout
 
     with edited(project, lock):
-        project.make("build", "MODEL=newcomer", environment={"PIP_CONFIG_FILE": str(config)})
+        project.make("build", "MODEL=newcomer", environment=index)
     image = project.image("newcomer")
     assert inspect(image)["Id"] != before
     assert SECRET not in run("docker", "history", "--no-trunc", image).stdout

@@ -1,0 +1,161 @@
+"""The Makefile: what a user types, and what they are told."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def make(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(
+        ["make", *arguments],
+        cwd=cwd,
+        env={**inherited, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A checkout without environment, artifacts and network."""
+    for name in ("Makefile", "docker-compose.yml"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("models", "shared", "data", "docker"):
+        ignored = shutil.ignore_patterns("artifact", "__pycache__", "current.csv")
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
+    return tmp_path
+
+
+def test_make_alone_lists_every_target_and_the_models() -> None:
+    lines = make().stdout.splitlines()
+    targets = {line.split()[1] for line in lines if line.startswith("make ")}
+    makefile = (ROOT / "Makefile").read_text()
+    (phony,) = [line for line in makefile.splitlines() if line.startswith(".PHONY")]
+    assert targets == set(phony.split()[1:]) - {"known-model"}
+    assert any(line.startswith("models: ") and "deaths exponential" in line for line in lines)
+
+
+@pytest.mark.parametrize("target", ["train", "build"])
+def test_an_unknown_model_is_one_clear_line(target: str) -> None:
+    done = make(target, "MODEL=nosuch")
+    assert done.returncode != 0
+    said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+    assert len(said) == 1
+    assert said[0].startswith("there is no model nosuch in models/: choose one of deaths exponential")
+
+
+def test_build_without_an_engine_is_one_clear_line() -> None:
+    done = make("build", "MODEL=deaths", DOCKER_HOST="unix:///nowhere.sock")
+    assert done.returncode != 0
+    said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+    assert len(said) == 1 and said[0].startswith("no Docker Engine answers")
+
+
+def borrow_environment(tree: Path) -> None:
+    """The environment of these tests, which counts as up to date and is not written to."""
+    (tree / ".venv").mkdir()
+    for entry in (ROOT / ".venv").iterdir():
+        if entry.name not in ("run", "test"):
+            (tree / ".venv" / entry.name).symlink_to(entry)
+    for stamp in ("run", "test"):
+        (tree / ".venv" / stamp).touch()
+
+
+def fake_python(folder: Path, version: str) -> None:
+    """An interpreter that claims a version and, asked for an environment, says where it lies."""
+    folder.mkdir(parents=True)
+    old = tuple(map(int, version.split("."))) < (3, 12)
+    script = folder / "python"
+    script.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exit {int(old)}\necho "{folder} makes $3"\nexit 7\n')
+    script.chmod(0o755)
+    (folder / "python3").symlink_to(script)
+
+
+def test_a_python_that_lies_only_in_a_pyenv_is_found(tree: Path, tmp_path: Path) -> None:
+    fake_python(tmp_path / "bin", "3.11")
+    for version in ("3.11.9", "3.12.4", "3.10.1"):
+        fake_python(tmp_path / f"pyenv/versions/{version}/bin", version)
+    path = f"{tmp_path / 'bin'}:/usr/bin:/bin"
+    done = make(".venv/bin/python", cwd=tree, PATH=path, PYENV_ROOT=str(tmp_path / "pyenv"))
+    assert done.stdout == f"{tmp_path}/pyenv/versions/3.12.4/bin makes .venv\n"
+
+
+def test_without_a_fitting_python_one_line_says_what_to_install(tree: Path, tmp_path: Path) -> None:
+    fake_python(tmp_path / "bin", "3.11")
+    for name in ("python3.12", "python3.13", "python3.14"):  # as a pyenv's shims answer
+        (tmp_path / "bin" / name).write_text("#!/bin/sh\nexit 127\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    path = f"{tmp_path / 'bin'}:/usr/bin:/bin"
+    done = make("run", cwd=tree, PATH=path, PYENV_ROOT=str(tmp_path / "none"))
+    assert done.returncode != 0
+    said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+    assert len(said) == 1
+    assert said[0].startswith("Python 3.12 or newer, with venv, is needed: install it")
+
+
+def test_new_makes_a_model_once_and_refuses_bad_names(tree: Path) -> None:
+    borrow_environment(tree)
+    assert make("new", "MODEL=flu-2", cwd=tree).returncode == 0
+    assert "flu-2" in make(cwd=tree).stdout.splitlines()[-2]
+    for name, message in {
+        "flu-2": "models/flu-2 exists already",
+        "Flu": "'Flu' is no name for a model",
+        "docs": "'docs' is taken",
+        "": "a model needs a name",
+    }.items():
+        done = make("new", f"MODEL={name}", cwd=tree)
+        assert done.returncode != 0
+        assert message in done.stderr
+
+
+def test_what_makes_an_artifact_stale(tree: Path) -> None:
+    """train.py, its locks, the library's training modules and the data do; main.py and the README do not."""
+    borrow_environment(tree)
+    target = "models/deaths/artifact/manifest.json"
+    manifest = tree / target
+    manifest.parent.mkdir()
+    manifest.touch()
+
+    def stale() -> bool:
+        done = make("--dry-run", target, cwd=tree)
+        assert done.returncode == 0, done.stderr
+        return "models/deaths/train.py" in done.stdout
+
+    assert not stale()
+    later = manifest.stat().st_mtime + 10
+    files = {
+        "models/deaths/train.py": True,
+        "models/deaths/requirements-train.txt": True,
+        "shared/requirements-train.txt": True,
+        "shared/forecastle/training.py": True,
+        "shared/forecastle/observations.py": True,
+        "data/first-wave-2020.csv": True,
+        "models/deaths/main.py": False,
+        "models/deaths/README.md": False,
+        "models/exponential/train.py": False,
+        "shared/forecastle/service.py": False,
+        "shared/requirements.txt": False,
+    }
+    for name, expected in files.items():
+        before = (tree / name).stat().st_mtime
+        os.utime(tree / name, (later, later))
+        assert stale() is expected, name
+        os.utime(tree / name, (before, before))
+
+
+@pytest.mark.parametrize("content", ["", "date,country\n2020-01-01,GBR\n"])
+def test_bad_data_leave_those_in_use(content: str, tree: Path) -> None:
+    borrow_environment(tree)
+    (tree / "bad.csv").write_text(content)
+    done = make("data", f"FILE={tree / 'bad.csv'}", cwd=tree, PYTHONPATH=str(tree / "shared"))
+    assert done.returncode != 0
+    said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+    assert len(said) == 1 and said[0].startswith(str(tree / "bad.csv"))
+    assert not (tree / "data/current.csv").exists()
