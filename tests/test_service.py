@@ -139,12 +139,12 @@ def test_accept_chooses_between_json_and_csv(get: Get, accept: str, as_csv: bool
         # 1000 at the origin, then ten days of 0 to 199 each
         (
             "above=2000&by=2020-05-04",
-            "running total of daily deaths in United Kingdom by the end of 2020-05-04 above 2,000",
+            "total deaths in United Kingdom by the end of 2020-05-04 above 2,000",
             0.495,
         ),
         (
             "below=1000&by=2020-05-04",
-            "running total of daily deaths in United Kingdom by the end of 2020-05-04 below 1,000",
+            "total deaths in United Kingdom by the end of 2020-05-04 below 1,000",
             0,
         ),
     ],

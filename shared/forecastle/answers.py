@@ -256,9 +256,10 @@ def probability(
     summed = total and not artifact.cumulative
     counts = country.total + draws[:, :ahead].sum(axis=1, dtype=float) if summed else draws[:, ahead - 1]
     happened = int(np.sum(counts > threshold if above else counts < threshold))
+    what = f"total {artifact.manifest['unit']}" if summed else artifact.manifest["target"]
     event = (
-        f"{'running total of ' if summed else ''}{artifact.manifest['target']} in {country.name} "
-        f"{'by the end of' if summed else 'on'} {day} {'above' if above else 'below'} {threshold:,.15g}"
+        f"{what} in {country.name} {'by the end of' if summed else 'on'} {day} "
+        f"{'above' if above else 'below'} {threshold:,.15g}"
     )
     return Probability(
         **_of(artifact, country),
