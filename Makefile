@@ -64,7 +64,7 @@ data: $(VENV)/run ## use FILE= (path or address; DEATHS=, SINCE=, UNTIL=) from n
 	@$(PY) -m forecastle.observations --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)"
 
 new: $(PY) ## a folder models/MODEL from the template, and its entry in docker-compose.yml
-	@PYTHONPATH=shared $(PY) -m forecastle.compose --new "$(MODEL)"
+	@PYTHONPATH=shared $(PY) -m forecastle.compose --new="$(MODEL)"
 
 compose: $(PY) ## write the entries that docker-compose.yml lacks
 	@PYTHONPATH=shared $(PY) -m forecastle.compose

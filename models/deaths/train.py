@@ -98,21 +98,33 @@ def build(rows: pd.DataFrame) -> pm.Model:
         delay = pm.Deterministic("delay", scaled_delay / (growth + decay), dims="country")
         pm.Deterministic("dispersion", pt.exp(log_dispersion), dims="country")
 
-        curve = (values[country] for values in (log_level, delay, growth, decay))
-        log_mean = log_curve(pt.softplus, day - reference[country], *curve)
+        log_mean = log_curve(
+            pt.softplus,
+            lambda values: values[country],
+            day - reference[country],
+            *(log_level, delay, growth, decay),
+        )
         pm.Potential("deaths", _negative_binomial(country, count, log_mean, log_dispersion))
     return model
 
 
 def log_curve(
-    softplus: Callable[[Any], Any], day: Any, log_level: Any, delay: Any, growth: Any, decay: Any
+    softplus: Callable[[Any], Any],
+    for_each: Callable[[Any], Any],
+    day: Any,
+    log_level: Any,
+    delay: Any,
+    growth: Any,
+    decay: Any,
 ) -> Any:
     """Log of expected deaths, `day` days after the reference day; the same for PyTensor and for NumPy.
 
     h (g + d) / (d exp(-g u) + g exp(d u)), u = day - delay, written from the level on the reference day.
+    `for_each` takes countries' values to those of the days: late, so that little is computed for each day.
     """
     turn = np.log(growth / decay) - (growth + decay) * delay
-    return log_level + growth * day + softplus(turn) - softplus(turn + (growth + decay) * day)
+    bend = softplus(for_each(turn) + for_each(growth + decay) * day)
+    return for_each(log_level + softplus(turn)) + for_each(growth) * day - bend
 
 
 def predict(
@@ -124,7 +136,7 @@ def predict(
     names = ("log_level", "delay", "growth", "decay", "dispersion")
     *curve, dispersion = (posterior[name].to_numpy()[:, :, None] for name in names)
     day = (last_day - reference)[:, None] + days
-    mean = np.exp(log_curve(lambda x: np.logaddexp(0, x), day, *curve))
+    mean = np.exp(log_curve(lambda x: np.logaddexp(0, x), lambda values: values, day, *curve))
     return rng.poisson(rng.gamma(dispersion, mean / dispersion))
 
 

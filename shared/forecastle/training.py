@@ -240,7 +240,7 @@ def _save_posterior(fit: xr.DataTree, observed: pd.DataFrame, path: Path) -> Non
     """NetCDF in ArviZ's schema; float32 holds more digits than the Monte Carlo error leaves."""
     groups = {
         "posterior": fit["posterior"].dataset,
-        "sample_stats": fit["sample_stats"].dataset[["diverging", "energy", "n_steps", "step_size"]],
+        "sample_stats": fit["sample_stats"].dataset[["diverging", "energy", "n_steps"]],
         "observed_data": xr.Dataset(
             {"observed": ("observation", observed["observed"].to_numpy(dtype=float, na_value=np.nan))},
             {
@@ -253,7 +253,7 @@ def _save_posterior(fit: xr.DataTree, observed: pd.DataFrame, path: Path) -> Non
         f"/{group}": {
             str(name): {"zlib": True, "dtype": "float32"} if values.dtype.kind == "f" else {"zlib": True}
             for name, values in dataset.data_vars.items()
-            if values.dtype.kind in "fib"
+            if values.dtype.kind in "fiub"
         }
         for group, dataset in groups.items()
     }

@@ -37,7 +37,7 @@ def wave(height: float, peak: int, days: int) -> np.ndarray:
 def test_the_curve_is_the_one_of_growth_and_decay_about_its_peak() -> None:
     """h (g + d) / (d exp(-g u) + g exp(d u)), u days after the peak, height h."""
     day, g, d, delay, level = np.arange(-40.0, 60), 0.2, 0.05, 8.0, np.log(100)
-    curve = np.exp(train.log_curve(softplus, day, level, delay, g, d))
+    curve = np.exp(train.log_curve(softplus, np.asarray, day, level, delay, g, d))
     u = day - delay
     published = (g + d) / (d * np.exp(-g * u) + g * np.exp(d * u))
     np.testing.assert_allclose(curve / curve.max(), published / published.max(), rtol=1e-10)
@@ -48,7 +48,7 @@ def test_the_curve_is_the_one_of_growth_and_decay_about_its_peak() -> None:
 def test_the_curve_bends_where_logistic_growth_would() -> None:
     """Its slope goes from the growth rate to minus the decay rate along a logistic function."""
     day, g, d = np.linspace(-300, 300, 6001), 0.3, 0.1
-    slope = np.gradient(train.log_curve(softplus, day, 0.0, 0.0, g, d), day)
+    slope = np.gradient(train.log_curve(softplus, np.asarray, day, 0.0, 0.0, g, d), day)
     expected = g - (g + d) * np.exp(log_expit(logit(g / (g + d)) + (g + d) * day))
     np.testing.assert_allclose(slope[1:-1], expected[1:-1], atol=1e-4)
 
