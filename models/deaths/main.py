@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from forecastle.service import create_app
-
 from forecastle.artifact import Artifact
+from forecastle.service import create_app
 
 artifact = Artifact.load(Path(__file__).with_name("artifact"))
 app = create_app(artifact)
