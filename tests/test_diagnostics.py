@@ -63,6 +63,7 @@ def test_slow_energy_fails() -> None:
     assert any(reason.startswith("e_bfmi is 0.") for reason in verdict(fit(energy=energy)).reasons)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # of R-hat, 0 / 0
 @pytest.mark.parametrize("value", [0.0, np.nan])
 def test_a_parameter_that_never_moves_or_is_no_number_does_not_pass(value: float) -> None:
     assert verdict(fit(noise=np.full((CHAINS, DRAWS), value))).reasons

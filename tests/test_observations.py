@@ -142,6 +142,7 @@ def test_ecdc(saved: Saved) -> None:
     assert frame["date"].min() == pd.Timestamp("2020-04-22")
     assert frame.attrs == {
         "format": "ECDC",
+        "last_day": datetime.date(2020, 4, 24),
         "changes": [
             "code EL, read as GRC",
             "rows of no country, left out: 1 (Cases on an international conveyance Japan)",
