@@ -30,7 +30,7 @@ help: ## this list
 	@echo "data:   $(DATA)"
 
 run: $(VENV)/run ## train what has no current artifact, serve all models at localhost:PORT (8080); no Docker
-	@$(MAKE) --no-print-directory --keep-going $(MODELS:%=models/%/artifact/manifest.json) \
+	@$(MAKE) --silent --no-print-directory --keep-going $(MODELS:%=models/%/artifact/manifest.json) \
 		|| echo "going on with the models that have an artifact" >&2
 	@exec $(PY) -m forecastle.gateway --port $(PORT)
 
