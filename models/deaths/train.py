@@ -80,7 +80,8 @@ def build(rows: pd.DataFrame) -> pm.Model:
 
         def pooled(name: str, mean: float, mean_sd: float, sd: float) -> pt.TensorVariable:
             centre = pm.Normal(f"{name}_mean", mean, mean_sd)
-            spread = pm.HalfNormal(f"{name}_sd", sd)
+            # Countries differ, by about `sd`; a prior that reached 0 would make a funnel there.
+            spread = pm.LogNormal(f"{name}_sd", np.log(sd), 0.5)
             return pm.Normal(name, centre, spread, dims="country")
 
         # A day before the peak and after it: doubling in 2 to 13 days, halving in 5 to 40.
@@ -179,4 +180,4 @@ def _negative_binomial(
 
 
 if __name__ == "__main__":
-    train(observe, build, predict, target="daily deaths", unit="deaths", draws=1250)
+    train(observe, build, predict, target="daily deaths", unit="deaths", draws=1500)

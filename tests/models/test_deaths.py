@@ -128,23 +128,50 @@ def test_no_country_of_the_default_data_is_cut() -> None:
     assert rows["country"].nunique() == 92
 
 
-def test_it_converges_on_the_ecdc_file_too(tmp_path: Path) -> None:
-    """Other data, with most countries before their peak, and the same bounds."""
-    if not (file := os.environ.get("ECDC_FILE")):
-        pytest.skip("ECDC_FILE does not name the ECDC's file")
-    folder = tmp_path / "deaths"
+def fit(folder: Path, data: Path) -> Artifact:
+    """Run train.py on these data, apart from the model's own folder."""
     folder.mkdir()
     shutil.copy(ROOT / "models/deaths/train.py", folder)
     done = subprocess.run(
         [sys.executable, folder / "train.py"],
-        env={**os.environ, "FORECASTLE_DATA": str(Path(file).resolve())},
+        env={**os.environ, "FORECASTLE_DATA": str(data.resolve())},
         capture_output=True,
         text=True,
         timeout=600,
     )
     assert done.returncode == 0, done.stderr
-    artifact = Artifact.load(folder / "artifact")
+    return Artifact.load(folder / "artifact")
+
+
+def test_it_converges_on_the_ecdc_file_too(tmp_path: Path) -> None:
+    """Other data, with most countries before their peak, and the same bounds."""
+    if not (file := os.environ.get("ECDC_FILE")):
+        pytest.skip("ECDC_FILE does not name the ECDC's file")
+    artifact = fit(tmp_path / "deaths", Path(file))
     assert artifact.manifest["data"]["last_day"] == "2020-04-24"
-    # The day before the file's last, 24 April 2020, the United Kingdom reported 638 deaths.
+    # On the file's last day, 24 April 2020, the United Kingdom reported 638 deaths.
     median = np.median(artifact.forecast_draws("GBR")[:, 0])
     assert 300 < median < 1200
+
+
+def test_it_converges_on_a_year_of_waves(tmp_path: Path) -> None:
+    """Three waves a country, of which the latest is fitted; some countries have had none for half a year."""
+    rng, day = np.random.default_rng(3), np.arange(420)
+    weekday = np.array([0.7, 1.1, 1.1, 1.1, 1.1, 1.0, 0.8])[day % 7]
+    frames = []
+    for i, code in enumerate(list(observations.NAMES)[:25]):
+        peaks = [40 + i] if i % 6 == 5 else [40 + i, 220 + 4 * i, 400 + i]
+        heights = 80 * np.exp(rng.normal(size=len(peaks)))
+        mean = 0.05 + sum(
+            height * np.exp(-0.5 * ((day - peak) / 18) ** 2)
+            for height, peak in zip(heights, peaks, strict=True)
+        )
+        deaths = rng.poisson(rng.gamma(8, mean * weekday / 8))
+        dates = pd.date_range("2020-03-01", periods=len(day))
+        frames.append(pd.DataFrame({"date": dates, "country": code, "name": code, "deaths": deaths}))
+    frame = pd.concat(frames).assign(cases=0).astype({"cases": "Int64", "deaths": "Int64"})
+    observations.write(frame[["date", "country", "name", "cases", "deaths"]], tmp_path / "waves.csv")
+    artifact = fit(tmp_path / "deaths", tmp_path / "waves.csv")
+    assert len(artifact.countries) == 25
+    late = [country.first_day.isoformat() > "2020-08-01" for country in artifact.countries.values()]
+    assert sum(late) >= 20
