@@ -1,6 +1,5 @@
 # Every command of Forecastle; `make` alone lists them.
 .DEFAULT_GOAL := help
-.DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
 export PORT ?= 8080
@@ -30,9 +29,10 @@ help: ## this list
 	@echo "data:   $(DATA)"
 
 run: $(VENV)/run ## train what has no current artifact, serve all models at localhost:PORT (8080); no Docker
+	@$(PY) -m forecastle.gateway --port "$(PORT)" --check
 	@$(MAKE) --silent --no-print-directory --keep-going $(MODELS:%=models/%/artifact/manifest.json) \
 		|| echo "going on with the models that have an artifact" >&2
-	@exec $(PY) -m forecastle.gateway --port $(PORT)
+	@exec $(PY) -m forecastle.gateway --port "$(PORT)"
 
 train: known-model $(VENV)/run ## fit MODEL= (or all) to the data in use
 	@set -e; for model in $(CHOSEN); do $(PY) models/$$model/train.py; done
@@ -85,10 +85,13 @@ clean: ## remove the environment, caches and artifacts
 known-model:
 	@$(if $(filter-out $(MODELS),$(MODEL)),echo "there is no model $(MODEL) in models/: choose one of $(MODELS)" >&2; exit 1)
 
-# An artifact is as old as what it was made of. main.py and README.md are not among that.
+# An artifact is as old as what it was made of: all files beside train.py but these.
+UNTRAINED := main.py README.md requirements.txt requirements.in requirements-train.in __pycache__ artifact artifact.%
+# It is written whole or not at all, so Make need not remove it when it is interrupted.
+.PRECIOUS: $(MODELS:%=models/%/artifact/manifest.json)
 define artifact
-models/$(1)/artifact/manifest.json: $(filter-out %/main.py,$(wildcard models/$(1)/*.py)) \
-		models/$(1)/requirements-train.txt shared/requirements-train.txt $(TRAINING) $(DATA) | $(VENV)/run
+models/$(1)/artifact/manifest.json: $(filter-out $(addprefix models/$(1)/,$(UNTRAINED)),$(wildcard models/$(1)/*)) \
+		shared/requirements-train.txt $(TRAINING) $(DATA) | $(VENV)/run
 	@$$(PY) models/$(1)/train.py
 endef
 $(foreach model,$(MODELS),$(eval $(call artifact,$(model))))
@@ -110,7 +113,7 @@ $(PY):
 	@for python in $(PYTHON) python3.13 python3.14 python3.12 python3 python \
 			$$(ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/*/bin/python 2>/dev/null | sort -rV); do \
 		if "$$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then \
-			exec "$$python" -m venv $(VENV); \
+			exec "$$python" -m venv --clear $(VENV); \
 		fi; \
 	done; \
 	echo "Python 3.12 or newer, with venv, is needed: install it (apt install python3.13-venv, brew install" \

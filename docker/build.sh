@@ -35,9 +35,11 @@ for variable in PYTHON_IMAGE NGINX_IMAGE \
     eval "value=\${$variable:-}"
     [ -z "$value" ] || set -- "$@" --build-arg "$variable"
 done
+PIP_INDEX_URL=${PIP_INDEX_URL:-${UV_DEFAULT_INDEX:-${UV_INDEX_URL:-}}}
+PIP_EXTRA_INDEX_URL=${PIP_EXTRA_INDEX_URL:-${UV_INDEX:-${UV_EXTRA_INDEX_URL:-}}}
 if [ -f "${PIP_CONFIG_FILE:-}" ]; then
     set -- "$@" --secret "id=pip.conf,src=$PIP_CONFIG_FILE"
-elif [ -n "${PIP_INDEX_URL:-}${PIP_EXTRA_INDEX_URL:-}" ]; then
+elif [ -n "$PIP_INDEX_URL$PIP_EXTRA_INDEX_URL${PIP_TRUSTED_HOST:-}" ]; then
     {
         echo "[global]"
         [ -z "${PIP_INDEX_URL:-}" ] || echo "index-url = $PIP_INDEX_URL"

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from forecastle import compose
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -25,7 +27,9 @@ def build(*names: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_an_unknown_model_is_answered_with_those_that_exist(name: str) -> None:
     done = build(name)
     assert done.returncode != 0
-    assert done.stdout.startswith(f"there is no model {name} in models/: choose one of deaths exponential")
+    assert done.stdout.startswith(
+        f"there is no model {name} in models/: choose one of {' '.join(compose.models())}"
+    )
     assert len(done.stdout.splitlines()) == 1
 
 

@@ -45,8 +45,10 @@ async def name():
 
 @pytest.fixture
 def root(make_artifact: MakeArtifact, tmp_path: Path) -> Path:
-    """A repository with a forecast model, two plain apps whose helpers have one name, and two broken ones."""
-    for name, main in {"flu": MAIN, "one": PLAIN, "two": PLAIN, "raises": "1 / 0", "untrained": MAIN}.items():
+    """A repository with a forecast model, two plain apps with helpers of one name, and three broken ones."""
+    stops = PLAIN.replace("app.state.started = True", "1 / 0")
+    mains = {"flu": MAIN, "one": PLAIN, "two": PLAIN, "raises": "1 / 0", "stops": stops, "untrained": MAIN}
+    for name, main in mains.items():
         folder = tmp_path / "models" / name
         folder.mkdir(parents=True)
         (folder / "main.py").write_text(main)
@@ -98,12 +100,13 @@ def test_every_model_answers_under_its_own_name(server: tuple[subprocess.Popen[s
     assert json.loads(get(port, "/one/name")[2]) == ["one", True]
     assert json.loads(get(port, "/two/name")[2]) == ["two", True]
     assert 'forecastle_build_info{model="flu"' in get(port, "/flu/metrics")[2]
-    for name in ("raises", "untrained"):
+    for name in ("raises", "stops", "untrained"):
         status, media_type, body = get(port, f"/{name}/countries")
         assert (status, media_type) == (503, "application/problem+json")
         assert "could not start" in json.loads(body)["detail"]
     listed = {entry["model"]: entry["health"] for entry in json.loads(get(port, "/models")[2])["models"]}
-    assert listed == {"flu": "ready", "one": "ready", "two": "ready", "raises": "down", "untrained": "down"}
+    assert {name for name, health in listed.items() if health == "ready"} == {"flu", "one", "two"}
+    assert {name for name, health in listed.items() if health == "down"} == {"raises", "stops", "untrained"}
 
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == 0
@@ -125,6 +128,8 @@ def test_every_model_answers_under_its_own_name(server: tuple[subprocess.Popen[s
         ("/nosuch", 404),
         ("/flux", 404),
         ("/flu/../x", 404),
+        ("*", 404),
+        ("/flu/countries/", 404),
         ("/flu/countries/%zz/forecast", 400),
         ("/flu/countries/GB%00/forecast", 400),
         ("/flu/countries/GRB/forecast", 404),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from forecastle import compose
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -39,7 +41,7 @@ def test_make_alone_lists_every_target_and_the_models() -> None:
     makefile = (ROOT / "Makefile").read_text()
     (phony,) = [line for line in makefile.splitlines() if line.startswith(".PHONY")]
     assert targets == set(phony.split()[1:]) - {"known-model"}
-    assert any(line.startswith("models: ") and "deaths exponential" in line for line in lines)
+    assert any(line.startswith("models: ") and " ".join(compose.models()) in line for line in lines)
 
 
 @pytest.mark.parametrize("target", ["train", "build"])
@@ -48,7 +50,7 @@ def test_an_unknown_model_is_one_clear_line(target: str) -> None:
     assert done.returncode != 0
     said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
     assert len(said) == 1
-    assert said[0].startswith("there is no model nosuch in models/: choose one of deaths exponential")
+    assert said[0] == f"there is no model nosuch in models/: choose one of {' '.join(compose.models())}"
 
 
 def test_build_without_an_engine_is_one_clear_line() -> None:
@@ -73,7 +75,7 @@ def fake_python(folder: Path, version: str) -> None:
     folder.mkdir(parents=True)
     old = tuple(map(int, version.split("."))) < (3, 12)
     script = folder / "python"
-    script.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exit {int(old)}\necho "{folder} makes $3"\nexit 7\n')
+    script.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exit {int(old)}\necho "{folder} makes $4"\nexit 7\n')
     script.chmod(0o755)
     (folder / "python3").symlink_to(script)
 

@@ -89,7 +89,7 @@ def test_the_artifact_holds_what_was_fitted_and_how_well(data: Path, tmp_path: P
     assert (manifest["model"], manifest["title"]) == ("tiny", "A tiny model: log-linear growth")
     assert manifest["data"]["sha256"] == sha256(data)
     assert manifest["data"]["last_day"] == "2020-04-30"
-    assert manifest["excluded"] == {"AND": {"name": "Andorra", "reason": "1 deaths in all, fewer than 50"}}
+    assert manifest["excluded"] == {"AND": {"name": "Andorra", "reason": "fewer than 50 deaths: 1"}}
     assert manifest["diagnostics"]["worst"]["r_hat"] <= manifest["diagnostics"]["bounds"]["r_hat"]
     assert list(artifact.countries) == ["FRA", "GBR"]
     assert artifact.draws.shape == (2000, 2, 28)

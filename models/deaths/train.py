@@ -153,7 +153,7 @@ def _deadliest_week(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Of each country: the middle day of its seven with most deaths, and their mean."""
     middle, mean = [], []
     for _, group in rows.groupby("country"):
-        weekly = group["count"].astype(float).rolling(7, center=True, min_periods=4).mean().to_numpy()
+        weekly = group["count"].astype(float).rolling(7, center=True, min_periods=1).mean().to_numpy()
         middle.append(int(np.nanargmax(weekly)))
         mean.append(max(np.nanmax(weekly), 0.5))
     return np.array(middle), np.array(mean)

@@ -22,7 +22,7 @@ def observe(path: Path) -> pd.DataFrame:
     """The growth phase of every country with at least 100 cases."""
     rows = since_total(read(path), "cases", start=FIRST_CASE, total=FIRST_CASE)
     growth = rows.groupby("country").head(GROWTH_PHASE).reset_index(drop=True)
-    growth["count"] = growth["total"]  # the target is the running total
+    growth["count"] = growth["total"].mask(growth["count"].isna())  # the target is the running total
     growth.attrs = rows.attrs
     return growth
 
@@ -33,8 +33,9 @@ def build(rows: pd.DataFrame) -> pm.Model:
     C_t ~ LogNormal(log(a (1 + b)^t), eps)
     """
     with pm.Model() as model:
-        day = pm.Data("day", np.arange(len(rows), dtype=float))
-        cumulative = pm.Data("cumulative", rows["total"].to_numpy(dtype=float))
+        reported = rows["count"].notna().to_numpy()
+        day = pm.Data("day", np.flatnonzero(reported).astype(float))
+        cumulative = pm.Data("cumulative", rows["count"].to_numpy(dtype=float, na_value=np.nan)[reported])
 
         # Cases on the first day: the threshold, give or take what a day adds.
         a = pm.Normal("a", 100, 10)

@@ -3,7 +3,7 @@
 It is what `make run` starts: no Docker, no replicas, no cache; the same apps and the same answers. A model
 that cannot start is a 503 under its own routes and leaves the others alone.
 
-    python -m forecastle.gateway [--port 8080] [--host 127.0.0.1]
+    python -m forecastle.gateway [--port 8080] [--host 127.0.0.1] [--check]
 """
 
 import argparse
@@ -53,15 +53,20 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self.startup(scope, receive, send)
         else:
-            name = scope["path"].split("/")[1]
+            name = scope["path"].lstrip("/").partition("/")[0]
             await self.models.get(name, self.catalogue)(scope, receive, send)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            for app in self.apps.values():
+            for name, app in self.apps.items():
                 if isinstance(app, Starlette):
-                    await stack.enter_async_context(app.router.lifespan_context(app))
+                    try:
+                        await stack.enter_async_context(app.router.lifespan_context(app))
+                    except Exception:
+                        print(f"{name} is not served: it fails to start", file=sys.stderr)
+                        traceback.print_exc()
+                        self.models[name].app = _not_served
             yield
 
 
@@ -101,8 +106,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m forecastle.gateway")
     parser.add_argument("--port", default="8080")
     parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--check", action="store_true", help="only see whether the port is free")
     options = parser.parse_args(argv)
     listener = _listen(options.host, options.port)
+    if options.check:
+        return
     try:
         apps = load_all()
     except compose.ComposeError as error:

@@ -40,6 +40,7 @@ CURRENT = "current.csv"
 TIMEOUT = 30  # seconds that a server may keep silent
 LEAST_CASES, LEAST_DEATHS = 100, 50  # one country must reach either, or no model has anything to fit
 COLUMNS = ("date", "country", "name", "cases", "deaths", "population")
+SILENT = 28  # days without a report after which a country counts as no longer reporting
 SHOWN = 12  # lines of changes that the command prints
 
 with Path(__file__).with_name("countries.csv").open(encoding="utf-8", newline="") as file:
@@ -113,32 +114,41 @@ def since_total(
         column: `cases` or `deaths`.
         start: The running total that a country's first day must have reached.
         total: The least total of a country that is kept.
-        days: The least number of days that it must have from its first day on.
+        days: The least number of reported days that it must have from its first day on.
         last: At most so many days of a country are kept, its latest.
 
     Returns:
-        Columns `date`, `country`, `name`, `count` (of that day) and `total` (the running total, days before
-        the first included). `attrs` are the frame's; `attrs["excluded"]` says of each country that is left
-        out its name and the reason.
+        Columns `date`, `country`, `name`, `count` (of that day, missing if not reported) and `total` (the
+        running total, days before the first included). A country's last row is its last reported day.
+        `attrs` are the frame's; `attrs["excluded"]` says of each country that is left out its name and the
+        reason.
 
     Raises:
         ObservationsError: No country is kept.
     """
     kept, excluded = [], {}
+    end = frame["date"].max()
     for country, rows in frame.groupby("country"):
+        name, reported = rows["name"].iloc[0], rows["date"][rows[column].notna()]
+        rows = rows[rows["date"] <= reported.max()]
         running = rows[column].fillna(0).cumsum()
         selected = rows[["date", "country", "name"]].assign(count=rows[column], total=running)
         selected = selected[running >= start]
-        if running.iloc[-1] < total:
-            reason = f"{running.iloc[-1]} {column} in all, fewer than {total}"
-        elif len(selected) < days:
-            reason = f"{len(selected)} days since its {start}th of the {column}, fewer than {days}"
+        selected = selected if last is None else selected.tail(last)
+        if running.sum() == 0 or running.iloc[-1] < total:
+            reason = f"fewer than {total} {column}: {running.max() if len(running) else 0}"
+        elif end - reported.max() > pd.Timedelta(SILENT, unit="D"):
+            reason = f"no report of {column} since {reported.max():%Y-%m-%d}"
+        elif (known := selected["count"].notna().sum()) < days:
+            reason = f"fewer than {days} reported days since its {column} reached {start}: {known}"
         else:
-            kept.append(selected if last is None else selected.tail(last))
+            kept.append(selected)
             continue
-        excluded[str(country)] = {"name": rows["name"].iloc[0], "reason": reason}
+        excluded[str(country)] = {"name": name, "reason": reason}
     if not kept:
-        raise ObservationsError(f"no country has {total} {column} or more and {days} days of data after them")
+        raise ObservationsError(
+            f"no country has {total} {column} or more, and {days} reported days since they reached {start}"
+        )
     selection = pd.concat(kept, ignore_index=True)
     selection.attrs = {**frame.attrs, "excluded": excluded}
     return selection
@@ -432,7 +442,7 @@ def _dates(text: pd.Series, date_format: str) -> pd.Series:
 def _counts(text: pd.Series) -> pd.Series:
     """Whole numbers, also those written as 12.0; a blank is no report."""
     text = text.str.strip()
-    wrong = (text != "") & ~text.str.fullmatch(r"-?\d{1,12}(\.0*)?")
+    wrong = (text != "") & ~text.str.fullmatch(r"-?[0-9]{1,12}(\.0*)?")
     if wrong.any():
         raise ObservationsError(f"{_place(text, wrong)} is not a whole number (leave it blank for no report)")
     return pd.to_numeric(text.where(text != "")).astype("Int64")

@@ -51,6 +51,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     url = b""
 
+    def on_url(self, url: bytes) -> None:
+        if len(self.url) <= LONGEST_URL:  # what goes beyond is not kept
+            super().on_url(url)
+
     def on_headers_complete(self) -> None:
         if len(self.url) > LONGEST_URL:
             raise ValueError("the URL is too long")  # leads to `send_400_response`

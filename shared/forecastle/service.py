@@ -46,6 +46,7 @@ def create_app(artifact: Artifact) -> FastAPI:
     manifest, horizon = artifact.manifest, artifact.horizon
     app: FastAPI = FastAPIOffline(  # whose Swagger UI loads nothing from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # it would repeat whatever host the client names
         title=manifest["title"],
         version=artifact.version,
         description=f"Forecasts of {manifest['target']} for {len(artifact.countries)} countries, "

@@ -141,7 +141,10 @@ def _fit(rows: pd.DataFrame, build: Build, settings: dict[str, int], step: "_Ste
     with step("compiling"):
         compiled = nutpie.compile_pymc_model(build(rows))
     with step("sampling") as report:
-        return _sample(compiled, settings, report)
+        try:
+            return _sample(compiled, settings, report)
+        except (RuntimeError, ValueError) as error:
+            raise diagnostics.FitError(f"  the sampler fails: {error}") from None
 
 
 def _fit_each_country(
@@ -150,14 +153,19 @@ def _fit_each_country(
     groups = [(str(code), group.reset_index(drop=True)) for code, group in rows.groupby("country")]
     with step("compiling"):
         compiled = nutpie.compile_pymc_model(build(groups[0][1]))
-    fits = {}
+    fits, failed = {}, {}
     with step("sampling") as report:
         for i, (code, group) in enumerate(groups):
             data = {variable.name: variable.get_value() for variable in build(group).data_vars}
-            fits[code] = _sample(compiled.with_data(**data), settings)
+            try:
+                fits[code] = _sample(compiled.with_data(**data), settings)
+            except (RuntimeError, ValueError) as error:
+                failed[code] = (f"the sampler fails: {error}",)
             report((i + 1) / len(groups))
+    if not fits:
+        raise diagnostics.FitError(f"  no country can be fitted, {next(iter(failed.items()))}")
     countries = pd.Index(fits, name="country")
-    return xr.DataTree.from_dict(
+    fit = xr.DataTree.from_dict(
         {
             group: xr.concat([fit[group].dataset for fit in fits.values()], countries).transpose(
                 "chain", "draw", ...
@@ -165,6 +173,8 @@ def _fit_each_country(
             for group in ("posterior", "sample_stats")
         }
     )
+    fit.attrs["failed"] = failed
+    return fit
 
 
 def _sample(compiled: Any, settings: dict[str, int], report: Report | None = None) -> xr.DataTree:
@@ -198,8 +208,10 @@ def _checked(
             str(code): diagnostics.check(fit.sel(country=code), summary.sel(country=[code])) for code in codes
         }
         failed = {code: verdict.reasons for code, verdict in verdicts.items() if verdict.reasons}
-        if len(failed) > FAILED_COUNTRIES * len(codes):
-            lines = [f"{len(failed)} of {len(codes)} countries failed, more than {FAILED_COUNTRIES:.0%}:"]
+        failed |= fit.attrs.pop("failed")
+        tried = rows["country"].nunique()
+        if len(failed) > FAILED_COUNTRIES * tried:
+            lines = [f"{len(failed)} of {tried} countries failed, more than {FAILED_COUNTRIES:.0%}:"]
             raise diagnostics.FitError(
                 "\n".join(lines + [f"  {reason}" for reasons in failed.values() for reason in reasons])
             )

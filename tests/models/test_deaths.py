@@ -89,6 +89,25 @@ def test_neither_lulls_nor_days_of_catching_up_are_waves(count: list[int | None]
     assert train.latest_wave(pd.Series(count, dtype="Int64")) == 0
 
 
+def test_countries_that_stopped_or_seldom_report_do_no_harm(tmp_path: Path) -> None:
+    """As in WHO's file since 2023: a count one day a week, and countries that have fallen silent."""
+    days = pd.date_range("2020-03-01", periods=365)
+    daily = pd.DataFrame({"date": days, "country": "FRA", "name": "France", "cases": 90, "deaths": 30})
+    weekly = daily.assign(country="GBR", deaths=daily["deaths"].where(days.day_of_week == 6))
+    silent = daily.assign(country="ITA", deaths=daily["deaths"].where(days < "2020-08-01"))
+    late = daily.assign(country="ESP", deaths=daily["deaths"].where(days < "2021-02-20"))
+    frame = pd.concat([daily, weekly, silent, late]).astype({"cases": "Int64", "deaths": "Int64"})
+    observations.write(frame, tmp_path / "seldom.csv")
+    rows = train.observe(tmp_path / "seldom.csv")
+    assert rows.groupby("country")["date"].max().dt.strftime("%Y-%m-%d").to_dict() == {
+        "ESP": "2021-02-19",  # forecasts start the day after the last report
+        "FRA": "2021-02-28",
+        "GBR": "2021-02-28",
+    }
+    assert rows.attrs["excluded"]["ITA"]["reason"] == "no report of deaths since 2020-07-31"
+    train.build(rows)
+
+
 def test_days_of_catching_up_are_found_and_named() -> None:
     rows = train.observe(observations.DATA / observations.DEFAULT)
     unfitted = rows[rows["count"].isna()].set_index(["country", "date"]).index

@@ -28,6 +28,18 @@ def test_growth_is_fitted_from_the_100th_case_for_four_weeks_at_most() -> None:
     assert (rows["count"] == rows["total"]).all()
 
 
+def test_days_without_a_report_are_not_fitted(tmp_path: Path) -> None:
+    days = pd.date_range("2020-03-01", periods=20)
+    frame = pd.DataFrame({"date": days, "country": "ITA", "name": "Italy", "cases": 100, "deaths": 0})
+    frame["cases"] = frame["cases"].where((days < "2020-03-05") | (days > "2020-03-09"))
+    observations.write(frame.astype({"cases": "Int64", "deaths": "Int64"}), tmp_path / "gap.csv")
+    rows = train.observe(tmp_path / "gap.csv")
+    assert rows["count"].isna().sum() == 5
+    data = {variable.name: variable.get_value() for variable in train.build(rows).data_vars}
+    assert list(data["day"]) == [0, 1, 2, 3, *range(9, 20)]
+    assert list(data["cumulative"][:5]) == [100, 200, 300, 400, 500]
+
+
 def test_known_parameters_are_recovered_for_nearly_all_countries(tmp_path: Path) -> None:
     """Growth simulated by the model itself lies in 90 % intervals about nine times of ten."""
     rng, true = np.random.default_rng(5), {}

@@ -45,6 +45,7 @@ def create_catalogue(clients: dict[str, httpx.AsyncClient]) -> FastAPI:
     """
     app: FastAPI = FastAPIOffline(
         redoc_url=None,
+        redirect_slashes=False,
         static_url="/docs/static",
         title="Forecastle",
         description="All forecast models behind this gateway. Each has documentation of its own, at "
