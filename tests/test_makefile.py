@@ -161,3 +161,21 @@ def test_bad_data_leave_those_in_use(content: str, tree: Path) -> None:
     said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
     assert len(said) == 1 and said[0].startswith(str(tree / "bad.csv"))
     assert not (tree / "data/current.csv").exists()
+
+
+def test_a_new_model_passes_the_contract_tests_as_it_stands(tree: Path) -> None:
+    """Template, training and serving together: `make new` and nothing else."""
+    borrow_environment(tree)
+    assert make("new", "MODEL=flu", cwd=tree).returncode == 0
+    (tree / "tests").mkdir()
+    for name in ("tests/conftest.py", "tests/test_models.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, tree / name)
+    done = subprocess.run(
+        [tree / ".venv/bin/python", "-m", "pytest", "-q", "tests/test_models.py", "-k", "[flu]"],
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree / "shared")},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout
