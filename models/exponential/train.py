@@ -60,5 +60,12 @@ def predict(
 
 if __name__ == "__main__":
     train(
-        observe, build, predict, target="cumulative cases", unit="cases", cumulative=True, each_country=True
+        observe,
+        build,
+        predict,
+        target="cumulative cases",
+        unit="cases",
+        cumulative=True,
+        each_country=True,
+        reference=True,
     )

@@ -2,47 +2,36 @@
 
 if __name__ == "__main__":
     train(observe, build, predict, target="daily deaths", unit="deaths")
+
+`python models/deaths/train.py` fits, checks and saves (`make train MODEL=deaths`); with `--backtest` it runs
+the long backtest and adds it to the artifact (`make backtest MODEL=deaths`).
 """
 
+import argparse
 import datetime
 import importlib.metadata
 import inspect
-import os
 import platform
+import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import arviz as az
 import numpy as np
-import nutpie
 import pandas as pd
-import pymc as pm
-import pytensor
-import rich.console
-import rich.progress
 import xarray as xr
 
-from forecastle import artifact, diagnostics, observations
+from forecastle import artifact, backtest, diagnostics, observations
+from forecastle.progress import Step, steps
+from forecastle.sampling import Build, Observe, Predict, Sampling, thinned
 
 HORIZON = 28  # days
-CHAINS = 4
 PREDICTIVE_DRAWS = 2000  # kept for the forecasts: a Monte Carlo error of at most 0.011 in any probability
-TREE_DEPTH = (
-    8  # at most 255 steps a draw: good fits take 31, and only the first warm-up draws would take more
-)
 FAILED_COUNTRIES = 0.1  # at most, of a model that is fitted to each country
-
-# Machine code from the cache rounds differently than fresh code, and so would give other draws.
-pytensor.config.numba__cache = False
-
-Observe = Callable[[Path], pd.DataFrame]
-Build = Callable[[pd.DataFrame], pm.Model]
-Predict = Callable[[xr.Dataset, pd.DataFrame, np.ndarray, np.random.Generator], np.ndarray]
-Report = Callable[[float], None]
+# Origins, and weeks between them: three in every training, and from mid-March on in the first wave's data.
+SHORT_BACKTEST, LONG_BACKTEST = (3, 2), (11, 1)
 
 
 def train(
@@ -54,11 +43,13 @@ def train(
     unit: str,
     cumulative: bool = False,
     each_country: bool = False,
+    reference: bool = False,
     draws: int = 1000,
     tune: int = 400,
     seed: int = 20200423,
+    arguments: Sequence[str] | None = None,
 ) -> None:
-    """Load, clean, fit, check and save: the artifact in the folder of the `train.py` that calls this.
+    """Load, clean, fit, check, backtest, save: the artifact in the folder of the `train.py` that calls this.
 
     The same data, code and library versions give the same draws, byte for byte. A fit that fails its check,
     or anything else that goes wrong, ends the program with a message, and the last artifact stays as it was.
@@ -69,47 +60,78 @@ def train(
             `country`, with the codes as coordinates, in the rows' order.
         predict: `predict(posterior, rows, days, rng)` gives posterior predictive draws of the target, shape
             (draw, country, day); `posterior` has the dimension `draw` alone instead of chain and draw, and
-            `days` counts from 1, the day after a country's last row.
+            `days` counts from 1, the day after a country's last row; 0 is that row's, and days up to it are
+            asked for by the posterior predictive check.
         target: What is forecast, such as "daily deaths".
-        unit: Of the forecast numbers, such as "deaths".
+        unit: Of the forecast numbers, `cases` or `deaths`: the column of the observations that the backtest
+            scores them on.
         cumulative: Whether the target is a running total.
         each_country: Whether `build` makes a model of one country. It is compiled once and refitted with
             the data (`pm.Data`) of each; a country whose fit fails is left out, and more than a tenth of them
             fail the whole. Its variables get the dimension `country` afterwards.
+        reference: Whether the model is there to be compared with and not for use. Then its backtest is told,
+            but does not decide.
         draws: Kept draws of each of the four chains.
         tune: Draws of each that adapt the sampler.
         seed: Of all randomness.
+        arguments: The command line's, if they are not those of the program.
     """
     started = time.perf_counter()
     script = Path(inspect.getfile(build)).resolve()
-    title = (inspect.getdoc(inspect.getmodule(build)) or script.parent.name).splitlines()[0].rstrip(".")
+    model = script.parent.name
+    title = (inspect.getdoc(inspect.getmodule(build)) or model).splitlines()[0].rstrip(".")
+    parser = argparse.ArgumentParser(description=title)
+    parser.add_argument(
+        "--backtest", action="store_true", help="score forecasts of many past days, fit nothing else"
+    )
+    options = parser.parse_args(arguments)
     path = observations.default_path()
+    sampling = Sampling(each_country, draws, tune, seed)
+
+    def backtested(step: Step, origins: int, weeks: int) -> dict[str, Any] | None:
+        with step("backtest") as report:
+            return backtest.run(
+                observe,
+                build,
+                predict,
+                path=path,
+                column=unit,
+                cumulative=cumulative,
+                sampling=sampling,
+                origins=backtest.weekly(observations.read(path).attrs["last_day"], origins, weeks),
+                report=report,
+            )
+
     try:
-        with _steps(script.parent.name) as step:
+        with steps(model) as step:
+            if options.backtest:
+                _add_backtest(script.with_name("artifact"), path, backtested(step, *LONG_BACKTEST))
+                return
             with step("reading observations"):
                 rows = observe(path)
-            fit_all = _fit_each_country if each_country else _fit
-            fit = fit_all(rows, build, {"draws": draws, "tune": tune, "seed": seed}, step)
+            fit = sampling.fit(rows, build, step)
             with step("checking"):
                 summary = diagnostics.summarise(fit)
                 fit, summary, rows, worst = _checked(fit, summary, rows, each_country)
             with step("predicting"):
-                rng = np.random.default_rng(seed)
-                posterior = az.extract(fit, num_samples=PREDICTIVE_DRAWS, combined=True, random_seed=seed)
-                posterior = posterior.reset_index("sample", drop=True).rename(sample="draw")
-                days = np.arange(1, HORIZON + 1)
-                predicted = predict(posterior.transpose("draw", ...), rows, days, rng).astype(np.float32)
+                posterior = thinned(fit, PREDICTIVE_DRAWS, seed)
+                days, rng = np.arange(1, HORIZON + 1), np.random.default_rng(seed)
+                predicted = predict(posterior, rows, days, rng).astype(np.float32)
                 countries = _countries(rows)
                 if predicted.shape != (PREDICTIVE_DRAWS, len(countries), HORIZON):
-                    raise diagnostics.FitError(f"predict gave the shape {predicted.shape}")
+                    raise diagnostics.FitError(f"  predict gave the shape {predicted.shape}")
                 if not np.isfinite(predicted).all():
-                    raise diagnostics.FitError("predict gave values that are not finite")
+                    raise diagnostics.FitError("  predict gave values that are not finite")
+            scored = backtested(step, *SHORT_BACKTEST)
+            if scored and not reference:
+                backtest.check(scored)
             manifest = {
-                "model": script.parent.name,
+                "model": model,
                 "title": title,
                 "target": target,
                 "unit": unit,
                 "cumulative": cumulative,
+                "reference": reference,
                 "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
                 "seed": seed,
                 "training_seconds": round(time.perf_counter() - started, 1),
@@ -124,6 +146,7 @@ def train(
                 "excluded": rows.attrs["excluded"],
                 "versions": _versions(),
                 "diagnostics": {"bounds": diagnostics.BOUNDS, "worst": worst},
+                "backtest": backtest.summary(scored),
             }
             with step("saving"), artifact.write(script.with_name("artifact"), manifest) as folder:
                 np.save(folder / "draws.npy", predicted)
@@ -131,67 +154,33 @@ def train(
                 observed = rows[["date", "country", "count"]].rename(columns={"count": "observed"})
                 observed.to_csv(folder / "observations.csv", index=False, date_format="%Y-%m-%d")
                 _save_posterior(fit, observed, folder / "posterior.nc")
+                artifact.write_json(folder / "backtest.json", scored)
     except diagnostics.FitError as error:
-        sys.exit(f"{script.parent.name}: the fit is not to be used, and the last artifact stays\n{error}")
+        sys.exit(f"{model}: the fit is not to be used, and the last artifact stays\n{error}")
     except (observations.ObservationsError, artifact.ArtifactError) as error:
-        sys.exit(f"{script.parent.name}: {error}")
+        sys.exit(f"{model}: {error}")
 
 
-def _fit(rows: pd.DataFrame, build: Build, settings: dict[str, int], step: "_Step") -> xr.DataTree:
-    with step("compiling"):
-        compiled = nutpie.compile_pymc_model(build(rows))
-    with step("sampling") as report:
-        try:
-            return _sample(compiled, settings, report)
-        except (RuntimeError, ValueError) as error:
-            raise diagnostics.FitError(f"  the sampler fails: {error}") from None
+def _add_backtest(folder: Path, data: Path, scored: dict[str, Any] | None) -> None:
+    """Print the scores, and put them into the artifact, which otherwise stays as it is.
 
-
-def _fit_each_country(
-    rows: pd.DataFrame, build: Build, settings: dict[str, int], step: "_Step"
-) -> xr.DataTree:
-    groups = [(str(code), group.reset_index(drop=True)) for code, group in rows.groupby("country")]
-    with step("compiling"):
-        compiled = nutpie.compile_pymc_model(build(groups[0][1]))
-    fits, failed = {}, {}
-    with step("sampling") as report:
-        for i, (code, group) in enumerate(groups):
-            data = {variable.name: variable.get_value() for variable in build(group).data_vars}
-            try:
-                fits[code] = _sample(compiled.with_data(**data), settings)
-            except (RuntimeError, ValueError) as error:
-                failed[code] = (f"the sampler fails: {error}",)
-            report((i + 1) / len(groups))
-    if not fits:
-        raise diagnostics.FitError(f"  no country can be fitted, {next(iter(failed.items()))}")
-    countries = pd.Index(fits, name="country")
-    fit = xr.DataTree.from_dict(
-        {
-            group: xr.concat([fit[group].dataset for fit in fits.values()], countries).transpose(
-                "chain", "draw", ...
-            )
-            for group in ("posterior", "sample_stats")
-        }
-    )
-    fit.attrs["failed"] = failed
-    return fit
-
-
-def _sample(compiled: Any, settings: dict[str, int], report: Report | None = None) -> xr.DataTree:
-    def callback(chains: list[Any]) -> None:
-        if report:
-            report(sum(chain.finished_draws for chain in chains) / sum(chain.total_draws for chain in chains))
-
-    return nutpie.sample(
-        compiled,
-        chains=CHAINS,
-        cores=min(CHAINS, os.cpu_count() or 1),
-        maxdepth=TREE_DEPTH,
-        save_warmup=False,
-        progress_bar=False,
-        progress_callback=callback,
-        **settings,
-    )
+    Raises:
+        ArtifactError: There is no artifact, or it was trained with other data.
+        FitError: There is nothing to score.
+    """
+    if scored is None:
+        raise diagnostics.FitError(
+            "  no origin leaves enough to fit and to score: more days of data are needed"
+        )
+    backtest.show(scored)
+    trained = artifact.Artifact.load(folder)
+    if trained.manifest["data"]["sha256"] != artifact.sha256(data):
+        raise artifact.ArtifactError(f"{folder} was trained with other data: train the model again")
+    manifest = {key: value for key, value in trained.manifest.items() if key != "manifest_sha256"}
+    with artifact.write(folder, {**manifest, "backtest": backtest.summary(scored)}) as scratch:
+        for name in manifest["files"]:
+            shutil.copy2(folder / name, scratch / name)
+        artifact.write_json(scratch / "backtest.json", scored)
 
 
 def _checked(
@@ -270,39 +259,3 @@ def _save_posterior(fit: xr.DataTree, observed: pd.DataFrame, path: Path) -> Non
         for group, dataset in groups.items()
     }
     xr.DataTree.from_dict(groups).to_netcdf(path, engine="h5netcdf", encoding=encoding)
-
-
-_Step = Callable[[str], Any]  # a context manager that yields a Report
-
-
-@contextmanager
-def _steps(model: str) -> Iterator[_Step]:
-    """A progress bar for each step in a terminal; elsewhere (a build's log) a line for every tenth."""
-    console = rich.console.Console(stderr=True)
-    columns = (
-        rich.progress.TextColumn("{task.description}"),
-        rich.progress.BarColumn(),
-        rich.progress.TaskProgressColumn(),
-        rich.progress.TimeElapsedColumn(),
-    )
-    with rich.progress.Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-
-        @contextmanager
-        def step(description: str) -> Iterator[Report]:
-            task = bars.add_task(f"{model}: {description}", total=None)
-            started, tenths = time.perf_counter(), 0
-
-            def report(fraction: float) -> None:
-                nonlocal tenths
-                bars.update(task, total=1.0, completed=fraction)
-                if not console.is_terminal and int(10 * fraction) > tenths:
-                    tenths = int(10 * fraction)
-                    print(f"{model}: {description} {tenths}0 %", file=sys.stderr, flush=True)
-
-            yield report
-            bars.update(task, total=1.0, completed=1.0)
-            if not console.is_terminal:
-                seconds = time.perf_counter() - started
-                print(f"{model}: {description} took {seconds:.1f} s", file=sys.stderr, flush=True)
-
-        yield step
