@@ -26,10 +26,12 @@ import rich.console
 import rich.progress
 import xarray as xr
 
-from forecastle import artifact, diagnostics, observations
+from forecastle import artifact, card, diagnostics, observations
 
 HORIZON = 28  # days
 CHAINS = 4
+CHECKED_DAYS = 120  # at most, of the posterior predictive check: each country's last
+CHECK_DRAWS = 1000  # of it, and of the prior
 PREDICTIVE_DRAWS = 2000  # kept for the forecasts: a Monte Carlo error of at most 0.011 in any probability
 TREE_DEPTH = (
     8  # at most 255 steps a draw: good fits take 31, and only the first warm-up draws would take more
@@ -69,7 +71,8 @@ def train(
             `country`, with the codes as coordinates, in the rows' order.
         predict: `predict(posterior, rows, days, rng)` gives posterior predictive draws of the target, shape
             (draw, country, day); `posterior` has the dimension `draw` alone instead of chain and draw, and
-            `days` counts from 1, the day after a country's last row.
+            `days` counts from 1, the day after a country's last row; 0 is that row's day, and negative days
+            are before it, for the posterior predictive check. Days before a country's first are not used.
         target: What is forecast, such as "daily deaths".
         unit: Of the forecast numbers, such as "deaths".
         cumulative: Whether the target is a running total.
@@ -104,6 +107,8 @@ def train(
                     raise diagnostics.FitError(f"predict gave the shape {predicted.shape}")
                 if not np.isfinite(predicted).all():
                     raise diagnostics.FitError("predict gave values that are not finite")
+                checked = posterior.isel(draw=slice(CHECK_DRAWS)).transpose("draw", ...)
+                replicated = predict(checked, rows, np.arange(1 - CHECKED_DAYS, 1), rng)
             manifest = {
                 "model": script.parent.name,
                 "title": title,
@@ -124,13 +129,26 @@ def train(
                 "excluded": rows.attrs["excluded"],
                 "versions": _versions(),
                 "diagnostics": {"bounds": diagnostics.BOUNDS, "worst": worst},
+                "posterior_predictive": card.calibration(rows, replicated),
             }
-            with step("saving"), artifact.write(script.with_name("artifact"), manifest) as folder:
-                np.save(folder / "draws.npy", predicted)
-                artifact.write_json(folder / "parameters.json", diagnostics.parameters(summary))
-                observed = rows[["date", "country", "count"]].rename(columns={"count": "observed"})
-                observed.to_csv(folder / "observations.csv", index=False, date_format="%Y-%m-%d")
-                _save_posterior(fit, observed, folder / "posterior.nc")
+            with artifact.write(script.with_name("artifact"), manifest) as folder:
+                with step("drawing the card"):
+                    card.write(
+                        folder / "card.html",
+                        manifest=manifest,
+                        fit=fit,
+                        prior=_prior(rows, build, each_country, seed),
+                        rows=rows,
+                        replicated=replicated,
+                        draws=predicted,
+                        backtest=None,
+                    )
+                with step("saving"):
+                    np.save(folder / "draws.npy", predicted)
+                    artifact.write_json(folder / "parameters.json", diagnostics.parameters(summary))
+                    observed = rows[["date", "country", "count"]].rename(columns={"count": "observed"})
+                    observed.to_csv(folder / "observations.csv", index=False, date_format="%Y-%m-%d")
+                    _save_posterior(fit, observed, folder / "posterior.nc")
     except diagnostics.FitError as error:
         sys.exit(f"{script.parent.name}: the fit is not to be used, and the last artifact stays\n{error}")
     except (observations.ObservationsError, artifact.ArtifactError) as error:
@@ -226,6 +244,28 @@ def _checked(
     if verdict.reasons:
         raise diagnostics.FitError("\n".join(f"  {reason}" for reason in verdict.reasons))
     return fit, summary, rows, verdict.worst
+
+
+def _prior(rows: pd.DataFrame, build: Build, each_country: bool, seed: int) -> xr.Dataset:
+    """Prior draws of all parameters, for the card; of a model of each country for a few countries."""
+    if not each_country:
+        return _draw_prior(build(rows), seed)
+    codes = card.largest(rows, card.EXAMPLES)
+    groups = [rows[rows["country"] == code].reset_index(drop=True) for code in codes]
+    return xr.concat([_draw_prior(build(group), seed) for group in groups], pd.Index(codes, name="country"))
+
+
+def _draw_prior(model: pm.Model, seed: int) -> xr.Dataset:
+    variables = [*model.free_RVs, *model.deterministics]
+    try:
+        values = pm.draw(variables, CHECK_DRAWS, random_seed=seed)
+    except NotImplementedError:  # a prior that is no distribution, such as pm.Flat
+        return xr.Dataset()
+    drawn = {}
+    for variable, array in zip(variables, values, strict=True):
+        unnamed = [f"{variable.name}_dim_{i}" for i in range(array.ndim - 1)]
+        drawn[variable.name] = (("draw", *model.named_vars_to_dims.get(variable.name, unnamed)), array)
+    return xr.Dataset(drawn, {name: list(labels) for name, labels in model.coords.items() if labels})
 
 
 def _countries(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
