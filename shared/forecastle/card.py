@@ -213,8 +213,14 @@ def _convergence(model: _Model) -> str:
 
 
 def _prior_and_posterior(model: _Model) -> str:
-    parameters = _parameters(model)
-    figures = [plots.densities(*parameter) for parameter in parameters[:MOST_PARAMETERS]]
+    prior, posterior = _comparable(model)
+    places = _places(posterior)
+    figures = [
+        plots.densities(
+            _label(name, where), *(each[name].sel(where).to_numpy() for each in (prior, posterior))
+        )
+        for name, where in places[:MOST_PARAMETERS]
+    ]
     if not figures:
         return "<p>The priors of this model cannot be drawn from.</p>"
     pooled = _pooled(model.posterior)
@@ -223,7 +229,7 @@ def _prior_and_posterior(model: _Model) -> str:
         if pooled
         else "the parameters of the countries with the largest totals; each country has its own"
     )
-    more = len(parameters) - len(figures)
+    more = len(places) - len(figures)
     return "".join(
         [
             f"<p>What the data have added to what was assumed: {what}. Where the two curves are the same, "
@@ -248,8 +254,8 @@ def _posterior_predictive_check(model: _Model) -> str:
     return "".join(
         [
             "<p>Does the model give back data like those that it was fitted to? A central interval of "
-            "50 % should hold half of the counts. It holds more if the model expects more noise than there "
-            "is, and also where counts are small whole numbers.</p>",
+            f"{percent(0.5, 0)} should hold half of the counts. It holds more if the model expects more "
+            "noise than there is, and also where counts are small whole numbers.</p>",
             coverage,
             f"<p>{percent(zeros['observed'])} of these days have a count of zero, "
             f"and {percent(zeros['replicated'])} of the model's draws for them.</p>"
@@ -321,8 +327,8 @@ def _forecasts(model: _Model) -> str:
             _legend(
                 {
                     "observed": "dots",
-                    "forecast, median and intervals of 50, 80 and 95 %": "line and bands in blue",
-                    "fitted days, interval of 95 %": "band in grey",
+                    f"forecast, median and intervals of 50, 80 and {percent(0.95, 0)}": "blue line and bands",
+                    f"fitted days, interval of {percent(0.95, 0)}": "grey band",
                 }
             ),
             _grid(_fan(model, code) for code in largest(model.rows, FANS)),
@@ -359,8 +365,8 @@ def _pooled(posterior: xr.Dataset) -> list[str]:
     return [str(name) for name, values in posterior.data_vars.items() if "country" not in values.dims]
 
 
-def _parameters(model: _Model) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """Label, prior draws and posterior draws of the pooled parameters; if none, of a few countries'."""
+def _comparable(model: _Model) -> tuple[xr.Dataset, xr.Dataset]:
+    """Prior and posterior of the pooled parameters; if there are none, of a few countries'."""
     prior, posterior = model.prior, model.posterior
     names = _pooled(posterior)
     if not names and "country" in prior.dims:
@@ -369,10 +375,7 @@ def _parameters(model: _Model) -> list[tuple[str, np.ndarray, np.ndarray]]:
         names = [str(name) for name in posterior.data_vars]
         prior, posterior = (each.sel(country=codes[:EXAMPLES]) for each in (prior, posterior))
     names = [name for name in names if name in prior]
-    return [
-        (_label(name, where), prior[name].sel(where).to_numpy().ravel(), values)
-        for name, where, _, values in _each(posterior[names])
-    ]
+    return prior[names], posterior[names]
 
 
 def _to_rank(posterior: xr.Dataset) -> list[tuple[str, xr.DataArray]]:
@@ -383,7 +386,7 @@ def _to_rank(posterior: xr.Dataset) -> list[tuple[str, xr.DataArray]]:
     r_hat: xr.Dataset = az.rhat(posterior)
     worst = [_place_of_largest(name, values) for name, values in r_hat.data_vars.items()]
     if pooled := _pooled(posterior):
-        everywhere = [(name, where) for name, where, *_ in _each(posterior[pooled])][:MOST_PARAMETERS]
+        everywhere = _places(posterior[pooled])[:MOST_PARAMETERS]
         place = max(worst, key=lambda found: found[0])[1:]
         places = everywhere + [place] * (place not in everywhere)
     else:
@@ -399,10 +402,9 @@ def _place_of_largest(name: Any, values: xr.DataArray) -> tuple[float, str, dict
     return float(filled.max()), str(name), {str(dim): label for dim, label in where.items()}
 
 
-def _each(posterior: xr.Dataset) -> Iterable[tuple[str, dict[str, Any], Any, np.ndarray]]:
-    """Every scalar parameter: its variable, its place in that, and its draws in a row."""
-    for name, where, place in xarray_sel_iter(posterior, skip_dims={"chain", "draw"}):
-        yield name, where, place, posterior[name].sel(where).to_numpy().ravel()
+def _places(posterior: xr.Dataset) -> list[tuple[str, dict[str, Any]]]:
+    """Every scalar parameter: its variable, and where in it."""
+    return [(name, where) for name, where, _ in xarray_sel_iter(posterior, skip_dims={"chain", "draw"})]
 
 
 def _label(name: str, where: dict[str, Any]) -> str:
@@ -597,6 +599,7 @@ figure{margin:0;padding:.6rem .7rem;background:var(--panel);border-radius:.4rem}
 figcaption{margin-bottom:.3rem;font-size:.92rem;font-weight:600;overflow-wrap:anywhere}
 svg{display:block;width:100%;height:auto;font:10px system-ui,sans-serif;fill:var(--ink);stroke-linejoin:round}
 .prose table{display:block;overflow-x:auto;margin:1rem 0}
+.prose td code{white-space:nowrap}
 .prose p:empty{display:none}
 @media print{details:not([open])>*{display:none}}
 """

@@ -117,9 +117,7 @@ def energy(energies: xr.DataTree, place: str = "") -> Plot:
 def ranks(label: str, values: xr.DataArray) -> Plot:
     """The ranks of each chain's draws of one parameter among those of all chains: dimensions chain, draw."""
     figure, axes = _panel()
-    fit = xr.DataTree.from_dict(
-        {"posterior": values.drop_vars("country", errors="ignore").to_dataset(name="x")}
-    )
+    fit = xr.DataTree.from_dict({"posterior": values.reset_coords(drop=True).to_dataset(name="x")})
     az.plot_rank(
         fit,
         plot_collection=_collection(fit["posterior"].dataset, figure, axes, color=["chain"]),
@@ -133,8 +131,9 @@ def ranks(label: str, values: xr.DataArray) -> Plot:
 
 
 def densities(label: str, prior: np.ndarray, posterior: np.ndarray) -> Plot:
-    """Prior and posterior of one parameter, from draws in a row."""
+    """Prior and posterior of one parameter, from draws of any shape."""
     figure, axes = _panel()
+    prior, posterior = (values[np.isfinite(values)] for values in (prior, posterior))
     ends: list[float] = []
     for values, colour, style in ((prior, ORANGE, "--"), (posterior, BLUE, "-")):
         lowest, highest = np.quantile(values, [0.005, 0.995])

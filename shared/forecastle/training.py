@@ -265,7 +265,10 @@ def _draw_prior(model: pm.Model, seed: int) -> xr.Dataset:
     for variable, array in zip(variables, values, strict=True):
         unnamed = [f"{variable.name}_dim_{i}" for i in range(array.ndim - 1)]
         drawn[variable.name] = (("draw", *model.named_vars_to_dims.get(variable.name, unnamed)), array)
-    return xr.Dataset(drawn, {name: list(labels) for name, labels in model.coords.items() if labels})
+    prior = xr.Dataset(drawn)
+    return prior.assign_coords(
+        {str(dim): list(model.coords[dim]) for dim in prior.dims if dim in model.coords}
+    )
 
 
 def _countries(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
