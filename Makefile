@@ -16,8 +16,8 @@ MODELS := $(patsubst models/%/train.py,%,$(sort $(wildcard models/*/train.py)))
 CHOSEN := $(or $(MODEL),$(MODELS))
 DATA := $(or $(FORECASTLE_DATA),$(wildcard data/current.csv),data/first-wave-2020.csv)
 # What training reads of the library; a change fits all models again.
-TRAINING := $(patsubst %,shared/forecastle/%,artifact.py backtest.py countries.csv diagnostics.py observations.py \
-	progress.py sampling.py scores.py training.py)
+TRAINING := $(patsubst %,shared/forecastle/%,artifact.py backtest.py card.py countries.csv diagnostics.py \
+	likelihood.py observations.py plots.py progress.py sampling.py scores.py training.py)
 LOCKS := shared/requirements.txt shared/requirements-train.txt shared/forecastle/catalogue/requirements.txt \
 	$(wildcard models/*/requirements.txt models/*/requirements-train.txt)
 

@@ -75,6 +75,9 @@ def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
             (scratch / "observations.csv").write_text("\n".join(["date,country,observed", *rows]) + "\n")
             (scratch / "parameters.json").write_text(json.dumps(parameters))
             (scratch / "posterior.nc").write_bytes(b"not read by the server")
+            (scratch / "card.html").write_text(
+                f"<h1>A synthetic card</h1>\n{artifact.PROSE}\n<h2>Data</h2>\n"
+            )
         return folder
 
     return make

@@ -175,7 +175,9 @@ def overview(artifact: Artifact, root: str) -> Overview:
         "forecast": f"/countries/{example.code}/forecast",
         "probability": f"/countries/{example.code}/probability?above=0&on={tomorrow}",
         "parameters": f"/countries/{example.code}/parameters",
+        "card": "/card",
         "manifest": "/manifest.json",
+        "posterior": "/posterior.nc",
         "openapi": "/openapi.json",
         "docs": "/docs",
     }

@@ -115,7 +115,7 @@ def summary(scored: dict[str, Any] | None) -> dict[str, Any] | None:
     """What the manifest tells of a backtest; the whole of it stands in `backtest.json`."""
     if scored is None:
         return None
-    return {"bounds": BOUNDS, **{key: scored[key] for key in ("origins", "forecasts", "scores")}}
+    return {"bounds": BOUNDS, **{key: scored[key] for key in ("kind", "origins", "forecasts", "scores")}}
 
 
 def show(scored: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ DIVERGENCES = 0  # at most
 E_BFMI = 0.3  # at least, of every chain
 
 BOUNDS = {"r_hat": R_HAT, "ess_bulk": ESS, "ess_tail": ESS, "divergences": DIVERGENCES, "e_bfmi": E_BFMI}
+AT_MOST = ("r_hat", "divergences")  # bounds from above; the others are from below
 HDI_PROBABILITY = 0.9
 
 _ADVICE = {
@@ -79,7 +80,7 @@ def check(fit: xr.DataTree, summary: xr.Dataset) -> Verdict:
         else:
             value, where = _worst(summary, diagnostic)
         worst[diagnostic] = value
-        at_most = diagnostic in ("r_hat", "divergences")
+        at_most = diagnostic in AT_MOST
         if not (value <= bound if at_most else value >= bound):  # "not", so that NaN fails
             place = f" of {where}" if where else ""
             limit = f"{'at most' if at_most else 'at least'} {bound}"
