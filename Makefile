@@ -17,7 +17,7 @@ CHOSEN := $(or $(MODEL),$(MODELS))
 DATA := $(or $(FORECASTLE_DATA),$(wildcard data/current.csv),data/first-wave-2020.csv)
 # What training reads of the library; a change fits all models again.
 TRAINING := $(patsubst %,shared/forecastle/%,artifact.py backtest.py card.py countries.csv diagnostics.py \
-	likelihood.py observations.py plots.py progress.py sampling.py scores.py training.py)
+	likelihood.py observations.py plots.py progress.py sampling.py scores.py training.py wave.py)
 LOCKS := shared/requirements.txt shared/requirements-train.txt shared/forecastle/catalogue/requirements.txt \
 	$(wildcard models/*/requirements.txt models/*/requirements-train.txt)
 

@@ -9,9 +9,9 @@ def negative_binomial(
 ) -> pt.TensorVariable:
     """The log likelihood of all counts, up to a constant: for `pm.Potential`.
 
-    The same as the sum of `pm.NegativeBinomial`'s, whose variance is mean + mean² / dispersion, with the costly
-    gammaln taken once for each country and distinct count instead of once for each day, which halves the time
-    of a gradient.
+    The same as the sum of `pm.NegativeBinomial`'s, whose variance is mean + mean² / dispersion, with the
+    costly gammaln taken once for each country and distinct count instead of once for each day, which halves
+    the time of a gradient.
 
     Args:
         country: The position of each count's country, shape (day).
