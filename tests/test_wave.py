@@ -38,3 +38,30 @@ def test_the_busiest_week_of_each_country_and_whether_it_is_the_last() -> None:
     assert middle.tolist() == [13, 39]
     assert mean == pytest.approx([8, 38.5])  # of the last four days, since there are no later ones
     assert last.tolist() == [False, True]
+
+
+def bell(height: float, peak: int, days: int) -> np.ndarray:
+    """Poisson counts around a bell."""
+    mean = height * np.exp(-0.5 * ((np.arange(days) - peak) / 12) ** 2)
+    return np.random.default_rng(peak).poisson(mean)
+
+
+def test_one_wave_is_fitted_whole_and_of_two_the_latest() -> None:
+    one = pd.Series(bell(100, 40, 110), dtype="Int64")
+    two = pd.Series(bell(100, 40, 220) + bell(60, 160, 220), dtype="Int64")
+    assert wave.latest_wave(one) == 0
+    assert 80 < wave.latest_wave(two) < 120
+
+
+@pytest.mark.parametrize(
+    "count",
+    [
+        [1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 1, 2] * 3,  # a lull between a few deaths
+        [20] * 50 + [1300] + [1] * 40,  # as China added 1290 deaths on a day
+        [50] * 30 + [None] * 20 + [45] * 30,  # no reports
+        [0] * 60,
+        [7],
+    ],
+)
+def test_neither_lulls_nor_days_of_catching_up_are_waves(count: list[int | None]) -> None:
+    assert wave.latest_wave(pd.Series(count, dtype="Int64")) == 0

@@ -10,19 +10,14 @@ import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
-from scipy.signal import find_peaks
 
 from forecastle.likelihood import negative_binomial
 from forecastle.observations import read, since_total
 from forecastle.training import train
-from forecastle.wave import WEEKDAYS, busiest_week, log_curve
+from forecastle.wave import WEEKDAYS, busiest_week, latest_wave, log_curve
 
 FIRST_DEATH, LEAST_DEATHS = 10, 50  # a country is fitted from its 10th death if it has at least 50
 LONGEST_WINDOW = 180  # days; the first wave has at most 142
-# A trough divides two waves if the count at least doubles after it, with so many deaths a day added to both,
-# lest a lull between a few deaths look like one. At least so many days must have passed since.
-TROUGH_RISE, TROUGH_OFFSET, TROUGH_DAYS = 2.0, 5.0, 14
-
 # A day of catching up has more than 4 times the deaths of the days around it, with a few added to those, lest
 # one death be more than four times none; and is rare.
 LATE_FACTOR, LATE_OFFSET, LATE_SHARE = 4.0, 5.0, 0.1
@@ -54,15 +49,6 @@ def catching_up(count: pd.Series) -> pd.Series:
     median = count.astype(float).rolling(15, center=True, min_periods=1).median()
     late = (count > LATE_FACTOR * (median + LATE_OFFSET)).fillna(False).astype(bool)
     return late if late.mean() <= LATE_SHARE else late & False
-
-
-def latest_wave(count: pd.Series) -> int:
-    """The position of the trough that the latest wave began with; 0 if there was one wave only."""
-    # The median ignores a day on which weeks of deaths were added at once; that is not a wave.
-    median = count.astype(float).rolling(15, center=True, min_periods=1).median()
-    smooth = median.interpolate(limit_direction="both").rolling(7, center=True, min_periods=1).mean()
-    troughs, _ = find_peaks(-np.log(smooth + TROUGH_OFFSET), prominence=np.log(TROUGH_RISE))
-    return max((int(day) for day in troughs if day <= len(count) - TROUGH_DAYS), default=0)
 
 
 def build(rows: pd.DataFrame) -> pm.Model:

@@ -14,18 +14,23 @@ import xarray as xr
 from forecastle.likelihood import negative_binomial
 from forecastle.observations import read, since_total
 from forecastle.training import train
-from forecastle.wave import WEEKDAYS, busiest_week, log_curve
+from forecastle.wave import WEEKDAYS, busiest_week, latest_wave, log_curve
 
-FIRST_CASE, LEAST_CASES = 100, 500  # a country is fitted from its 100th case if it has at least 500
+FIRST_CASE, LEAST_CASES = 100, 2000  # a country is fitted from its 100th case if it has at least 2000
 WINDOW = 42  # days: older ones would hold a curve of three numbers to a growth long past
 
 
 def observe(path: Path) -> pd.DataFrame:
-    """The last six weeks of every country with at least 500 cases; new ones a day in the column `new`."""
+    """The last six weeks of the latest wave of every country with at least 2000 cases.
+
+    The column `count` holds the running total, which is forecast; `new` the cases a day, which are fitted.
+    """
     rows = since_total(read(path), "cases", start=FIRST_CASE, total=LEAST_CASES, last=WINDOW)
-    observed = rows.assign(new=rows["count"], count=rows["total"].mask(rows["count"].isna()))
-    observed.attrs = rows.attrs
-    return observed
+    waves = [group.iloc[latest_wave(group["count"]) :] for _, group in rows.groupby("country")]
+    latest = pd.concat(waves, ignore_index=True)
+    latest = latest.assign(new=latest["count"], count=latest["total"].mask(latest["count"].isna()))
+    latest.attrs = rows.attrs
+    return latest
 
 
 def build(rows: pd.DataFrame) -> pm.Model:
@@ -56,8 +61,8 @@ def build(rows: pd.DataFrame) -> pm.Model:
         log_dispersion = pooled("log_dispersion", np.log(5), 1, 1)
         # Around the busiest week's mean, within a factor of e either way: the data decide.
         log_level = pm.Normal("log_level", np.log(busiest), 1, dims="country")
-        # Near the reference day, or if the last week is the busiest, still to come: 2 is about ten days.
-        scaled_delay = pm.Normal("scaled_delay", np.where(rising, 2, 0), 2, dims="country")
+        # Near the reference day, or if the last week is the busiest, still to come: 1 is some five to ten days.
+        scaled_delay = pm.Normal("scaled_delay", np.where(rising, 1, 0), 1, dims="country")
         # Fewer tests at weekends: 0.3 is a third more or less.
         weekday = pm.ZeroSumNormal("weekday", 0.3, dims="day_of_week")
         # 1 is as in most countries, 0 is none, and few have it the other way round.
@@ -101,4 +106,4 @@ def predict(
 
 
 if __name__ == "__main__":
-    train(observe, build, predict, target="cumulative cases", unit="cases", cumulative=True)
+    train(observe, build, predict, target="cumulative cases", unit="cases", cumulative=True, draws=2000)

@@ -1,12 +1,26 @@
-"""One wave of daily counts: a curve of growth and decay, pinned where its data are."""
+"""One wave of daily counts: where it began, and a curve of growth and decay, pinned where its data are."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.signal import find_peaks
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+# A trough divides two waves if the count at least doubles after it, with so many a day added to both,
+# lest a lull between a few counts look like one. At least so many days must have passed since.
+TROUGH_RISE, TROUGH_OFFSET, TROUGH_DAYS = 2.0, 5.0, 14
+
+
+def latest_wave(count: pd.Series) -> int:
+    """The position of the trough that the latest wave began with; 0 if there was one wave only."""
+    # The median ignores a day on which weeks of deaths were added at once; that is not a wave.
+    median = count.astype(float).rolling(15, center=True, min_periods=1).median()
+    smooth = median.interpolate(limit_direction="both").rolling(7, center=True, min_periods=1).mean()
+    troughs, _ = find_peaks(-np.log(smooth + TROUGH_OFFSET), prominence=np.log(TROUGH_RISE))
+    return max((int(day) for day in troughs if day <= len(count) - TROUGH_DAYS), default=0)
 
 
 def log_curve(

@@ -22,33 +22,6 @@ sys.modules["deaths_train"] = train
 spec.loader.exec_module(train)
 
 
-def wave(height: float, peak: int, days: int) -> np.ndarray:
-    """Poisson counts around a bell."""
-    mean = height * np.exp(-0.5 * ((np.arange(days) - peak) / 12) ** 2)
-    return np.random.default_rng(peak).poisson(mean)
-
-
-def test_one_wave_is_fitted_whole_and_of_two_the_latest() -> None:
-    one = pd.Series(wave(100, 40, 110), dtype="Int64")
-    two = pd.Series(wave(100, 40, 220) + wave(60, 160, 220), dtype="Int64")
-    assert train.latest_wave(one) == 0
-    assert 80 < train.latest_wave(two) < 120
-
-
-@pytest.mark.parametrize(
-    "count",
-    [
-        [1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 1, 2] * 3,  # a lull between a few deaths
-        [20] * 50 + [1300] + [1] * 40,  # as China added 1290 deaths on a day
-        [50] * 30 + [None] * 20 + [45] * 30,  # no reports
-        [0] * 60,
-        [7],
-    ],
-)
-def test_neither_lulls_nor_days_of_catching_up_are_waves(count: list[int | None]) -> None:
-    assert train.latest_wave(pd.Series(count, dtype="Int64")) == 0
-
-
 def test_countries_that_stopped_or_seldom_report_do_no_harm(tmp_path: Path) -> None:
     """As in WHO's file since 2023: a count one day a week, and countries that have fallen silent."""
     days = pd.date_range("2020-03-01", periods=365)
