@@ -21,7 +21,7 @@ TRAINING := $(patsubst %,shared/forecastle/%,artifact.py backtest.py card.py cou
 LOCKS := shared/requirements.txt shared/requirements-train.txt shared/forecastle/catalogue/requirements.txt \
 	$(wildcard models/*/requirements.txt models/*/requirements-train.txt)
 
-.PHONY: help run train backtest test lint build up down logs data new compose lock clean known-model
+.PHONY: help run train backtest compare test lint build up down logs data new compose lock clean known-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,11 @@ backtest: known-model $(VENV)/run ## score forecasts of many past days by MODEL=
 	@set -e; for model in $(CHOSEN); do \
 		$(MAKE) --silent --no-print-directory models/$$model/artifact/manifest.json; \
 		$(PY) models/$$model/train.py --backtest; done
+
+compare: known-model $(VENV)/run ## compare the variants of MODEL= by PSIS-LOO, if its folder has a compare.py
+	@$(if $(wildcard models/$(MODEL)/compare.py),,echo "say which with MODEL=: there is a compare.py in" \
+		$(patsubst models/%/compare.py,%,$(wildcard models/*/compare.py)) >&2; exit 1)
+	@$(PY) models/$(MODEL)/compare.py
 
 test: $(VENV)/test ## every test; those against real containers if a Docker Engine answers
 	$(PY) -m pytest $(PYTEST)
@@ -92,7 +97,7 @@ known-model:
 	@$(if $(filter-out $(MODELS),$(MODEL)),echo "there is no model $(MODEL) in models/: choose one of $(MODELS)" >&2; exit 1)
 
 # An artifact is as old as what it was made of: all files beside train.py but these.
-UNTRAINED := main.py README.md requirements.txt requirements.in requirements-train.in __pycache__ artifact artifact.%
+UNTRAINED := main.py compare.py README.md requirements.txt requirements.in requirements-train.in __pycache__ artifact artifact.%
 # It is written whole or not at all, so Make need not remove it when it is interrupted.
 .PRECIOUS: $(MODELS:%=models/%/artifact/manifest.json)
 define artifact

@@ -63,7 +63,7 @@ def build(rows: pd.DataFrame) -> pm.Model:
     reported = rows["count"].notna().to_numpy()
     country = rows.groupby("country").ngroup().to_numpy()[reported]
     day = rows.groupby("country").cumcount().to_numpy()[reported]
-    day_of_week = rows["date"].dt.dayofweek.to_numpy()[reported]
+    day_of_week = rows["date"].dt.day_of_week.to_numpy()[reported]
     count = rows["count"].to_numpy(dtype=float, na_value=np.nan)[reported]
     reference, deadliest, rising = busiest_week(rows, "count")
     codes = rows["country"].unique()
@@ -114,7 +114,7 @@ def predict(
     names = ("log_level", "delay", "growth", "decay", "weekday_strength", "dispersion")
     *curve, strength, dispersion = (posterior[name].to_numpy()[:, :, None] for name in names)
     day = (last_day - reference)[:, None] + days
-    day_of_week = (rows.groupby("country")["date"].last().dt.dayofweek.to_numpy()[:, None] + days) % 7
+    day_of_week = (rows.groupby("country")["date"].last().dt.day_of_week.to_numpy()[:, None] + days) % 7
     log_mean = log_curve(lambda x: np.logaddexp(0, x), lambda values: values, day, *curve)
     mean = np.exp(log_mean + strength * posterior["weekday"].to_numpy()[:, day_of_week])
     return rng.poisson(rng.gamma(dispersion, mean / dispersion))

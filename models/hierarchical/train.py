@@ -42,7 +42,7 @@ def build(rows: pd.DataFrame) -> pm.Model:
     reported = rows["new"].notna().to_numpy()
     country = rows.groupby("country").ngroup().to_numpy()[reported]
     day = rows.groupby("country").cumcount().to_numpy()[reported]
-    day_of_week = rows["date"].dt.dayofweek.to_numpy()[reported]
+    day_of_week = rows["date"].dt.day_of_week.to_numpy()[reported]
     new = rows["new"].to_numpy(dtype=float, na_value=np.nan)[reported]
     reference, busiest, rising = busiest_week(rows, "new")
     with pm.Model(coords={"country": rows["country"].unique(), "day_of_week": list(WEEKDAYS)}) as model:
@@ -61,7 +61,7 @@ def build(rows: pd.DataFrame) -> pm.Model:
         log_dispersion = pooled("log_dispersion", np.log(5), 1, 1)
         # Around the busiest week's mean, within a factor of e either way: the data decide.
         log_level = pm.Normal("log_level", np.log(busiest), 1, dims="country")
-        # Near the reference day, or if the last week is the busiest, still to come: 1 is some five to ten days.
+        # Near the reference day, or if the last week is the busiest, still to come: 1 is five to ten days.
         scaled_delay = pm.Normal("scaled_delay", np.where(rising, 1, 0), 1, dims="country")
         # Fewer tests at weekends: 0.3 is a third more or less.
         weekday = pm.ZeroSumNormal("weekday", 0.3, dims="day_of_week")
@@ -97,7 +97,7 @@ def predict(
     names = ("log_level", "delay", "growth", "decay", "weekday_strength", "dispersion")
     *curve, strength, dispersion = (posterior[name].to_numpy()[:, :, None] for name in names)
     day = (last_day - reference)[:, None] + days
-    day_of_week = (rows.groupby("country")["date"].last().dt.dayofweek.to_numpy()[:, None] + days) % 7
+    day_of_week = (rows.groupby("country")["date"].last().dt.day_of_week.to_numpy()[:, None] + days) % 7
     log_mean = log_curve(lambda x: np.logaddexp(0, x), lambda values: values, day, *curve)
     mean = np.exp(log_mean + strength * posterior["weekday"].to_numpy()[:, day_of_week])
     running = np.cumsum(rng.poisson(rng.gamma(dispersion, mean / dispersion)), axis=-1)

@@ -242,16 +242,19 @@ def _checked(
 def _prior(rows: pd.DataFrame, build: Build, each_country: bool, seed: int) -> xr.Dataset:
     """Prior draws of all parameters, for the card; of a model of each country for a few countries."""
     if not each_country:
-        return _draw_prior(build(rows), seed)
+        return draw_prior(build(rows), CHECK_DRAWS, seed)
     codes = card.largest(rows, card.EXAMPLES)
     groups = [rows[rows["country"] == code].reset_index(drop=True) for code in codes]
-    return xr.concat([_draw_prior(build(group), seed) for group in groups], pd.Index(codes, name="country"))
+    return xr.concat(
+        [draw_prior(build(group), CHECK_DRAWS, seed) for group in groups], pd.Index(codes, name="country")
+    )
 
 
-def _draw_prior(model: pm.Model, seed: int) -> xr.Dataset:
+def draw_prior(model: pm.Model, draws: int, seed: int) -> xr.Dataset:
+    """So many prior draws of all parameters, dimensions draw and those of the model."""
     variables = [*model.free_RVs, *model.deterministics]
     try:
-        values = pm.draw(variables, CHECK_DRAWS, random_seed=seed)
+        values = pm.draw(variables, draws, random_seed=seed)
     except NotImplementedError:  # a prior that is no distribution, such as pm.Flat
         return xr.Dataset()
     drawn = {}
