@@ -106,4 +106,4 @@ def predict(
 
 
 if __name__ == "__main__":
-    train(observe, build, predict, target="cumulative cases", unit="cases", cumulative=True, draws=2000)
+    train(observe, build, predict, target="cumulative cases", unit="cases", cumulative=True, draws=1200)
