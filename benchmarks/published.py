@@ -152,6 +152,10 @@ def _print_parameters(train: ModuleType, path: Path) -> None:
     for name, figure in PARAMETERS.items():
         again, ours = (f"{float(p[name].mean()):.4g} ({float(p[name].std()):.2g})" for p in fits)
         print(f"  {name}: published {figure}; published priors {again}, our priors {ours}")
+    for days in (-1, 1):
+        until = LAST_DAY + datetime.timedelta(days)
+        eps = fit(train, path, until, published=True, countries=("GBR",), whole=True).posterior["eps"]
+        print(f"  to {until} instead, published priors: eps {float(eps.mean()):.4g} ({float(eps.std()):.2g})")
 
 
 def _print_errors(model: str, train: ModuleType, path: Path) -> None:

@@ -55,8 +55,8 @@ def build(rows: pd.DataFrame) -> pm.Model:
             # Spread around the curve on the log scale: 1 would be a factor of 2.7.
             eps = pm.HalfNormal("eps", 1)
         else:
-            # The first total, within a factor of e: a quarter of all countries begin beyond 130 cases. As an
-            # offset on the log scale, since the sampler starts all countries at the same values.
+            # The first total, within a factor of e: many countries begin far beyond 100 cases. As an offset
+            # on the log scale, since the sampler starts all countries at the same values.
             first_total = pm.Data("first_total", float(rows["total"].iloc[0]))
             a = pm.Deterministic("a", first_total * pm.math.exp(pm.Normal("a_offset", 0, 0.5)))
             # 10 %, within a factor of 4. No reports follow a curve of two parameters exactly, and near 0 few

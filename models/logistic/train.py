@@ -19,7 +19,7 @@ from forecastle.training import train
 
 FIRST_CASE = 100  # growth is fitted from the day of the 100th case
 FIRST_WAVE = 120  # days at most: a later wave makes the total rise again, and a logistic curve cannot
-LEAST_DAYS = 10  # fewer leave three parameters and a spread to their priors, and most such fits fail
+LEAST_DAYS = 10  # fewer leave three parameters and a spread to their priors, and many such fits fail
 INFECTED = 5e-5  # of the population, as published: from about 80,000 cases expected in China
 
 
