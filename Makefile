@@ -16,11 +16,12 @@ MODELS := $(patsubst models/%/train.py,%,$(sort $(wildcard models/*/train.py)))
 CHOSEN := $(or $(MODEL),$(MODELS))
 DATA := $(or $(FORECASTLE_DATA),$(wildcard data/current.csv),data/first-wave-2020.csv)
 # What training reads of the library; a change fits all models again.
-TRAINING := $(patsubst %,shared/forecastle/%,artifact.py countries.csv diagnostics.py observations.py training.py)
+TRAINING := $(patsubst %,shared/forecastle/%,artifact.py backtest.py card.py countries.csv diagnostics.py \
+	likelihood.py observations.py plots.py progress.py sampling.py scores.py training.py wave.py)
 LOCKS := shared/requirements.txt shared/requirements-train.txt shared/forecastle/catalogue/requirements.txt \
 	$(wildcard models/*/requirements.txt models/*/requirements-train.txt)
 
-.PHONY: help run train test lint build up down logs data new compose lock clean known-model
+.PHONY: help run train backtest compare test lint build up down logs data new compose lock clean known-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +37,16 @@ run: $(VENV)/run ## train what has no current artifact, serve all models at loca
 
 train: known-model $(VENV)/run ## fit MODEL= (or all) to the data in use
 	@set -e; for model in $(CHOSEN); do $(PY) models/$$model/train.py; done
+
+backtest: known-model $(VENV)/run ## score forecasts of many past days by MODEL= (or all): tables, backtest.json, the card
+	@set -e; for model in $(CHOSEN); do \
+		$(MAKE) --silent --no-print-directory models/$$model/artifact/manifest.json; \
+		$(PY) models/$$model/train.py --backtest; done
+
+compare: known-model $(VENV)/run ## compare the variants of MODEL= by PSIS-LOO, if its folder has a compare.py
+	@$(if $(wildcard models/$(MODEL)/compare.py),,echo "say which with MODEL=: there is a compare.py in" \
+		$(patsubst models/%/compare.py,%,$(wildcard models/*/compare.py)) >&2; exit 1)
+	@$(PY) models/$(MODEL)/compare.py
 
 test: $(VENV)/test ## every test; those against real containers if a Docker Engine answers
 	$(PY) -m pytest $(PYTEST)
@@ -86,7 +97,7 @@ known-model:
 	@$(if $(filter-out $(MODELS),$(MODEL)),echo "there is no model $(MODEL) in models/: choose one of $(MODELS)" >&2; exit 1)
 
 # An artifact is as old as what it was made of: all files beside train.py but these.
-UNTRAINED := main.py README.md requirements.txt requirements.in requirements-train.in __pycache__ artifact artifact.%
+UNTRAINED := main.py compare.py README.md requirements.txt requirements.in requirements-train.in __pycache__ artifact artifact.%
 # It is written whole or not at all, so Make need not remove it when it is interrupted.
 .PRECIOUS: $(MODELS:%=models/%/artifact/manifest.json)
 define artifact

@@ -41,6 +41,7 @@ def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
             "target": "daily deaths",
             "unit": "deaths",
             "cumulative": False,
+            "reference": False,
             "created": "2020-04-25T06:00:00+00:00",
             "seed": 1,
             "training_seconds": 1.0,
@@ -58,6 +59,13 @@ def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
             "excluded": {"AND": {"name": "Andorra", "reason": "it has 40 deaths, and 50 are needed"}},
             "versions": {"numpy": np.__version__},
             "diagnostics": {"bounds": {"r_hat": 1.01}, "worst": {"r_hat": 1.0}},
+            "backtest": {
+                "kind": "short",
+                "bounds": {"wis_ratio": 1.0},
+                "origins": ["2020-04-10"],
+                "forecasts": 56,
+                "scores": {"wis_ratio": 0.8, "coverage": {"0.5": 0.48, "0.9": 0.91}},
+            },
             **manifest,
         }
         summary = {"mean": 0.5, "sd": 0.1, "hdi_probability": 0.9, "hdi_lower": 0.3, "hdi_upper": 0.7}
@@ -75,6 +83,10 @@ def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
             (scratch / "observations.csv").write_text("\n".join(["date,country,observed", *rows]) + "\n")
             (scratch / "parameters.json").write_text(json.dumps(parameters))
             (scratch / "posterior.nc").write_bytes(b"not read by the server")
+            (scratch / "backtest.json").write_text("null")
+            (scratch / "card.html").write_text(
+                f"<h1>A synthetic card</h1>\n{artifact.PROSE}\n<h2>Data</h2>\n"
+            )
         return folder
 
     return make

@@ -30,6 +30,20 @@ def test_the_version_tells_what_was_learned_not_when(make_artifact: MakeArtifact
     assert first.version.startswith("2020-04-24-")
 
 
+def test_the_version_is_the_same_however_the_card_looks(make_artifact: MakeArtifact) -> None:
+    folder = make_artifact()
+    before = Artifact.load(folder)
+    contents = {name: (folder / name).read_bytes() for name in FILES}
+    written = ("schema_version", "version", "files", "manifest_sha256")
+    manifest = {key: value for key, value in before.manifest.items() if key not in written}
+    with artifact.write(folder, manifest) as scratch:
+        for name, content in contents.items():
+            (scratch / name).write_bytes(content + b"<p>more</p>" * (name == "card.html"))
+    after = Artifact.load(folder)
+    assert after.manifest["files"]["card.html"] != before.manifest["files"]["card.html"]
+    assert after.version == before.version
+
+
 @pytest.mark.parametrize("name", [*FILES, "manifest.json"])
 def test_a_flipped_byte_is_found_and_its_file_named(make_artifact: MakeArtifact, name: str) -> None:
     folder = make_artifact()

@@ -41,6 +41,12 @@ def test_a_model_is_listed_with_its_version_and_data(make_artifact: MakeArtifact
     assert (listed["model"], listed["health"]) == ("flu", "ready")
     assert (listed["version"], listed["data_through"]) == (artifact.version, "2020-04-24")
     assert listed["links"]["docs"] == "/flu/docs"
+    assert listed["reference"] is False
+    assert listed["backtest"] == {
+        "origins": ["2020-04-10"],
+        "wis_ratio": 0.8,
+        "coverage": {"0.5": 0.48, "0.9": 0.91},
+    }
 
 
 @pytest.mark.parametrize("path", ["/", "/models"])

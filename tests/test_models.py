@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import arviz as az
 import numpy as np
 import pytest
 
@@ -110,6 +111,28 @@ def test_every_route_of_its_openapi_answers(app: Any, artifact: Artifact, ask: A
             assert answer.status_code == 200, (path, answer.text)
     for path in ("/", "/countries", "/countries/{code}/forecast", "/livez", "/readyz", "/manifest.json"):
         assert path in paths
+
+
+def test_the_card_holds_the_prose_and_the_fit(app: Any, artifact: Artifact, ask: Ask) -> None:
+    answer = ask(app, "/card")
+    assert answer.headers["content-type"].startswith("text/html")
+    page = answer.text
+    assert len(page) < 1_000_000
+    assert artifact.version in page and artifact.manifest["data"]["sha256"] in page
+    assert "<strong>Likelihood.</strong>" in page  # of README.md
+    coverage = artifact.manifest["posterior_predictive"]["coverage"]
+    assert f"{100 * coverage['0.9']:.1f}\N{NO-BREAK SPACE}%" in page
+
+
+def test_the_posterior_opens_in_arviz(app: Any, artifact: Artifact, ask: Ask, tmp_path: Path) -> None:
+    path = tmp_path / "posterior.nc"
+    path.write_bytes(ask(app, "/posterior.nc").content)
+    fit = az.from_netcdf(path)
+    parameters = {entry["parameter"] for entries in artifact.parameters.values() for entry in entries}
+    assert set(fit["posterior"].data_vars) == parameters
+    assert float(az.rhat(fit["posterior"].dataset).max().to_array().max()) == pytest.approx(
+        artifact.manifest["diagnostics"]["worst"]["r_hat"], abs=1e-4
+    )
 
 
 def test_the_forecast_begins_the_day_after_the_data(app: Any, artifact: Artifact, ask: Ask) -> None:

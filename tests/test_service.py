@@ -210,6 +210,57 @@ def test_counts_are_rounded_to_what_draws_can_tell(make_artifact: MakeArtifact, 
     assert [day["mean"] for day in forecast] == [333333.3, 0.333]
 
 
+def test_the_card_is_a_page_that_loads_and_runs_nothing(make_artifact: MakeArtifact, ask: Ask) -> None:
+    folder = make_artifact()
+    (folder.parent / "README.md").write_text("# Flu\n\n**Question.** How many?\n")
+    artifact = Artifact.load(folder)
+    response = ask(create_app(artifact), "/card")
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    policy = response.headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "style-src 'unsafe-inline'", "img-src data:"} <= set(policy)
+    assert "script-src" not in str(policy)
+    assert "<h1>A synthetic card</h1>" in response.text
+    assert "<strong>Question.</strong> How many?" in response.text
+    assert artifact.version in response.text
+
+
+def test_a_card_without_a_readme_has_no_prose(get: Get) -> None:
+    response = get("/card")
+    assert response.status_code == 200
+    assert "<h2>Data</h2>" in response.text and "<!--" not in response.text
+
+
+def test_the_posterior_is_the_file_as_it_stands(app: FastAPI, get: Get) -> None:
+    artifact = app.state.artifact
+    response = get("/posterior.nc")
+    assert response.content == (artifact.folder / "posterior.nc").read_bytes()
+    assert response.headers["content-type"] == "application/x-netcdf"
+    assert response.headers["content-disposition"] == f'attachment; filename="flu-{artifact.version}.nc"'
+    assert response.headers["etag"].strip('"') == artifact.manifest["files"]["posterior.nc"][:32]
+
+
+def test_the_posterior_in_ranges(get: Get) -> None:
+    whole = get("/posterior.nc")
+    part = get("/posterior.nc", headers={"Range": "bytes=4-7"})
+    assert (part.status_code, part.content) == (206, whole.content[4:8])
+    assert part.headers["content-range"] == f"bytes 4-7/{len(whole.content)}"
+    etag = whole.headers["etag"]
+    resumed = get("/posterior.nc", headers={"Range": "bytes=4-", "If-Range": etag})
+    assert (resumed.status_code, resumed.content) == (206, whole.content[4:])
+    changed = get("/posterior.nc", headers={"Range": "bytes=4-", "If-Range": '"another"'})
+    assert (changed.status_code, changed.content) == (200, whole.content)
+
+
+@pytest.mark.parametrize(("asked", "status"), [("bytes=1000-", 416), ("bytes=9-4", 400), ("lines=1-2", 400)])
+def test_a_range_that_is_not_there_is_a_problem(get: Get, asked: str, status: int) -> None:
+    response = get("/posterior.nc", headers={"Range": asked})
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    size = len(get("/posterior.nc").content)
+    assert response.json()["detail"] == f"Range must name bytes from 0 to {size - 1}, such as bytes=0-99"
+    assert response.headers["content-range"] == f"bytes */{size}"
+
+
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
 def test_health(get: Get, path: str) -> None:
     response = get(path)
@@ -220,7 +271,9 @@ def test_health(get: Get, path: str) -> None:
 # How it may be cached
 
 
-@pytest.mark.parametrize("path", ["/", "/countries", "/countries/GBR/forecast", "/manifest.json"])
+@pytest.mark.parametrize(
+    "path", ["/", "/countries", "/countries/GBR/forecast", "/manifest.json", "/card", "/posterior.nc"]
+)
 def test_what_the_client_has_is_not_sent_again(get: Get, path: str) -> None:
     first = get(path)
     etag = first.headers["etag"]
@@ -229,7 +282,7 @@ def test_what_the_client_has_is_not_sent_again(get: Get, path: str) -> None:
     for known in (etag, f'"other", {etag}', f"W/{etag}", "*"):
         again = get(path, headers={"If-None-Match": known})
         assert (again.status_code, again.content) == (304, b"")
-        assert again.headers["etag"] == etag and "vary" in again.headers
+        assert again.headers["etag"] == etag and again.headers.get("vary") == first.headers.get("vary")
     assert get(path, headers={"If-None-Match": '"other"'}).status_code == 200
 
 
@@ -249,7 +302,7 @@ def test_etags_differ_by_parameters_formats_and_artifacts(
 
 
 def test_head_answers_as_get_without_a_body(app: FastAPI, ask: Ask) -> None:
-    for path in ("/", "/countries/GBR/forecast", "/readyz", "/docs", "/nowhere"):
+    for path in ("/", "/countries/GBR/forecast", "/readyz", "/docs", "/nowhere", "/card", "/posterior.nc"):
         head, get = ask(app, path, "HEAD"), ask(app, path)
         assert (head.status_code, head.headers) == (get.status_code, get.headers)
         assert head.content == b""

@@ -98,6 +98,11 @@ def test_the_artifact_holds_what_was_fitted_and_how_well(data: Path, tmp_path: P
     assert len(artifact.observations["FRA"]) == DAYS
     posterior = az.from_netcdf(artifact.folder / "posterior.nc")
     assert posterior["posterior"]["growth"].dims == ("chain", "draw")
+    check = manifest["posterior_predictive"]
+    assert (check["days"], check["countries"]) == (2 * DAYS, 2)
+    assert check["coverage"]["0.8"] > 0.7
+    page = (artifact.folder / "card.html").read_text()
+    assert "<figcaption>growth</figcaption>" in page and "United Kingdom, after 2020-04-30" in page
 
 
 def test_the_same_data_and_code_give_the_same_draws(data: Path, tmp_path: Path) -> None:
@@ -110,6 +115,13 @@ def test_a_model_of_each_country_is_fitted_to_each(data: Path, tmp_path: Path) -
     artifact = Artifact.load(run(tmp_path / "tiny", each_country=True))
     assert {entry["parameter"] for entry in artifact.parameters["GBR"]} == {"level", "growth"}
     assert "" not in artifact.parameters
+    assert "<figcaption>growth[GBR]</figcaption>" in (artifact.folder / "card.html").read_text()
+
+
+def test_a_prior_that_cannot_be_drawn_from_is_left_out_of_the_card(data: Path, tmp_path: Path) -> None:
+    flat = TINY.replace('pm.Normal("level", 3, 1)', 'pm.Flat("level")')
+    page = (run(tmp_path / "tiny", flat) / "card.html").read_text()
+    assert "The priors of this model cannot be drawn from." in page
 
 
 def test_a_fit_that_does_not_converge_ends_with_its_verdict(

@@ -3,26 +3,21 @@
 What it assumes, why, and where it fails: README.md.
 """
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
-from scipy.signal import find_peaks
 
+from forecastle.likelihood import negative_binomial
 from forecastle.observations import read, since_total
 from forecastle.training import train
+from forecastle.wave import WEEKDAYS, busiest_week, latest_wave, log_curve
 
 FIRST_DEATH, LEAST_DEATHS = 10, 50  # a country is fitted from its 10th death if it has at least 50
 LONGEST_WINDOW = 180  # days; the first wave has at most 142
-# A trough divides two waves if the count at least doubles after it, with so many deaths a day added to both,
-# lest a lull between a few deaths look like one. At least so many days must have passed since.
-TROUGH_RISE, TROUGH_OFFSET, TROUGH_DAYS = 2.0, 5.0, 14
-
 # A day of catching up has more than 4 times the deaths of the days around it, with a few added to those, lest
 # one death be more than four times none; and is rare.
 LATE_FACTOR, LATE_OFFSET, LATE_SHARE = 4.0, 5.0, 0.1
@@ -56,15 +51,6 @@ def catching_up(count: pd.Series) -> pd.Series:
     return late if late.mean() <= LATE_SHARE else late & False
 
 
-def latest_wave(count: pd.Series) -> int:
-    """The position of the trough that the latest wave began with; 0 if there was one wave only."""
-    # The median ignores a day on which weeks of deaths were added at once; that is not a wave.
-    median = count.astype(float).rolling(15, center=True, min_periods=1).median()
-    smooth = median.interpolate(limit_direction="both").rolling(7, center=True, min_periods=1).mean()
-    troughs, _ = find_peaks(-np.log(smooth + TROUGH_OFFSET), prominence=np.log(TROUGH_RISE))
-    return max((int(day) for day in troughs if day <= len(count) - TROUGH_DAYS), default=0)
-
-
 def build(rows: pd.DataFrame) -> pm.Model:
     """Expected deaths rise at a growth rate and fall at a decay rate, in one smooth curve for each country.
 
@@ -72,11 +58,16 @@ def build(rows: pd.DataFrame) -> pm.Model:
     by the expected deaths on its reference day (the middle of its deadliest week) and by the days from then
     to the curve's peak, in units of 1 / (growth + decay). Height and day of the peak itself would be strongly
     correlated for every country whose peak lies outside its data, and take twice the steps to sample.
+    All countries share the shape of a week, and each has it more or less.
     """
-    country, day, count = _flat(rows)
-    reference, deadliest = _deadliest_week(rows)
+    reported = rows["count"].notna().to_numpy()
+    country = rows.groupby("country").ngroup().to_numpy()[reported]
+    day = rows.groupby("country").cumcount().to_numpy()[reported]
+    day_of_week = rows["date"].dt.day_of_week.to_numpy()[reported]
+    count = rows["count"].to_numpy(dtype=float, na_value=np.nan)[reported]
+    reference, deadliest, rising = busiest_week(rows, "count")
     codes = rows["country"].unique()
-    with pm.Model(coords={"country": codes}) as model:
+    with pm.Model(coords={"country": codes, "day_of_week": list(WEEKDAYS)}) as model:
 
         def pooled(name: str, mean: float, mean_sd: float, sd: float) -> pt.TensorVariable:
             centre = pm.Normal(f"{name}_mean", mean, mean_sd)
@@ -91,8 +82,12 @@ def build(rows: pd.DataFrame) -> pm.Model:
         log_dispersion = pooled("log_dispersion", np.log(5), 1, 1)
         # Around the deadliest week's mean, within a factor of e either way: the data decide.
         log_level = pm.Normal("log_level", np.log(deadliest), 1, dims="country")
-        # Near the reference day, but for countries that are still growing: 2 is about ten days.
-        scaled_delay = pm.Normal("scaled_delay", 0, 2, dims="country")
+        # Near the reference day, or if the last week is the deadliest, still to come: 2 is about ten days.
+        scaled_delay = pm.Normal("scaled_delay", np.where(rising, 2, 0), 2, dims="country")
+        # Registries and laboratories rest at weekends: 0.3 is a third more or less.
+        weekday = pm.ZeroSumNormal("weekday", 0.3, dims="day_of_week")
+        # 1 is as in most countries, 0 is none, and few have it the other way round.
+        weekday_strength = pm.Normal("weekday_strength", 1, 0.7, dims="country")
 
         growth = pm.Deterministic("growth", pt.exp(log_growth), dims="country")
         decay = pm.Deterministic("decay", pt.exp(log_decay), dims="country")
@@ -105,78 +100,24 @@ def build(rows: pd.DataFrame) -> pm.Model:
             day - reference[country],
             *(log_level, delay, growth, decay),
         )
-        pm.Potential("deaths", _negative_binomial(country, count, log_mean, log_dispersion))
+        log_mean += weekday_strength[country] * weekday[day_of_week]
+        pm.Potential("deaths", negative_binomial(country, count, log_mean, log_dispersion))
     return model
-
-
-def log_curve(
-    softplus: Callable[[Any], Any],
-    for_each: Callable[[Any], Any],
-    day: Any,
-    log_level: Any,
-    delay: Any,
-    growth: Any,
-    decay: Any,
-) -> Any:
-    """Log of expected deaths, `day` days after the reference day; the same for PyTensor and for NumPy.
-
-    h (g + d) / (d exp(-g u) + g exp(d u)), u = day - delay, written from the level on the reference day.
-    `for_each` takes countries' values to those of the days: late, so that little is computed for each day.
-    """
-    turn = np.log(growth / decay) - (growth + decay) * delay
-    bend = softplus(for_each(turn) + for_each(growth + decay) * day)
-    return for_each(log_level + softplus(turn)) + for_each(growth) * day - bend
 
 
 def predict(
     posterior: xr.Dataset, rows: pd.DataFrame, days: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """Posterior predictive draws of daily deaths, shape (draw, country, day)."""
-    reference, _ = _deadliest_week(rows)
+    reference, *_ = busiest_week(rows, "count")
     last_day = rows.groupby("country").size().to_numpy() - 1
-    names = ("log_level", "delay", "growth", "decay", "dispersion")
-    *curve, dispersion = (posterior[name].to_numpy()[:, :, None] for name in names)
+    names = ("log_level", "delay", "growth", "decay", "weekday_strength", "dispersion")
+    *curve, strength, dispersion = (posterior[name].to_numpy()[:, :, None] for name in names)
     day = (last_day - reference)[:, None] + days
-    mean = np.exp(log_curve(lambda x: np.logaddexp(0, x), lambda values: values, day, *curve))
+    day_of_week = (rows.groupby("country")["date"].last().dt.day_of_week.to_numpy()[:, None] + days) % 7
+    log_mean = log_curve(lambda x: np.logaddexp(0, x), lambda values: values, day, *curve)
+    mean = np.exp(log_mean + strength * posterior["weekday"].to_numpy()[:, day_of_week])
     return rng.poisson(rng.gamma(dispersion, mean / dispersion))
-
-
-def _flat(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of every reported day: the country's position, the day since the country's first, the deaths."""
-    country = rows.groupby("country").ngroup().to_numpy()
-    day = rows.groupby("country").cumcount().to_numpy()
-    reported = rows["count"].notna().to_numpy()
-    return country[reported], day[reported], rows["count"].to_numpy(dtype=float, na_value=np.nan)[reported]
-
-
-def _deadliest_week(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Of each country: the middle day of its seven with most deaths, and their mean."""
-    middle, mean = [], []
-    for _, group in rows.groupby("country"):
-        weekly = group["count"].astype(float).rolling(7, center=True, min_periods=1).mean().to_numpy()
-        middle.append(int(np.nanargmax(weekly)))
-        mean.append(max(np.nanmax(weekly), 0.5))
-    return np.array(middle), np.array(mean)
-
-
-def _negative_binomial(
-    country: np.ndarray, count: np.ndarray, log_mean: pt.TensorVariable, log_dispersion: pt.TensorVariable
-) -> pt.TensorVariable:
-    """The log likelihood of all counts, up to a constant.
-
-    The same as the sum of `pm.NegativeBinomial`'s, with the costly gammaln taken once for each country and
-    distinct count instead of once for each day, which halves the time of a gradient.
-    """
-    dispersion = pt.exp(log_dispersion)
-    (distinct_country, distinct_count), times = np.unique([country, count], axis=1, return_counts=True)
-    distinct_country = distinct_country.astype(int)
-    days = np.bincount(country, minlength=int(country.max()) + 1)
-    return (
-        pt.sum(times * pt.gammaln(distinct_count + dispersion[distinct_country]))
-        - pt.sum(days * (pt.gammaln(dispersion) - dispersion * log_dispersion))
-        + pt.sum(count * log_mean)
-        - pt.sum((count + dispersion[country]) * pt.log(pt.exp(log_mean) + dispersion[country]))
-    )
 
 
 if __name__ == "__main__":

@@ -15,6 +15,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from forecastle.artifact import Artifact, Country
 
 
+class BacktestSummary(BaseModel):
+    """How forecasts of past days compared with a naive forecast, last week's daily mean."""
+
+    origins: list[datetime.date] = Field(description="The last days known to each of the forecasts.")
+    wis_ratio: float = Field(
+        description="The weighted interval score over the naive forecast's; below 1 is better.",
+        examples=[0.8],
+    )
+    coverage: dict[str, float] = Field(
+        description="The share of counts in central intervals, by their level.", examples=[{"0.9": 0.91}]
+    )
+
+
 class Overview(BaseModel):
     """What a model is and what it offers."""
 
@@ -26,6 +39,8 @@ class Overview(BaseModel):
     data_through: datetime.date = Field(description="The last day in the data.")
     trained_at: datetime.datetime
     horizon: int = Field(description="How many days ahead forecasts reach.", examples=[28])
+    reference: bool = Field(description="Whether it is there to be compared with, and not for use.")
+    backtest: BacktestSummary | None
     links: dict[str, str]
 
 
@@ -175,7 +190,9 @@ def overview(artifact: Artifact, root: str) -> Overview:
         "forecast": f"/countries/{example.code}/forecast",
         "probability": f"/countries/{example.code}/probability?above=0&on={tomorrow}",
         "parameters": f"/countries/{example.code}/parameters",
+        "card": "/card",
         "manifest": "/manifest.json",
+        "posterior": "/posterior.nc",
         "openapi": "/openapi.json",
         "docs": "/docs",
     }
@@ -188,7 +205,18 @@ def overview(artifact: Artifact, root: str) -> Overview:
         data_through=artifact.data_through,
         trained_at=manifest["created"],
         horizon=artifact.horizon,
+        reference=manifest["reference"],
+        backtest=_backtest(manifest["backtest"]),
         links={name: root + path for name, path in links.items()},
+    )
+
+
+def _backtest(told: dict[str, Any] | None) -> BacktestSummary | None:
+    if told is None:
+        return None
+    scores = told["scores"]
+    return BacktestSummary(
+        origins=told["origins"], wis_ratio=scores["wis_ratio"], coverage=scores["coverage"]
     )
 
 

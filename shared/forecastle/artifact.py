@@ -7,6 +7,8 @@
 | `observations.csv`  | `date,country,observed`: the counts that the model was fitted to                  |
 | `parameters.json`   | posterior summaries of every parameter, by country                                |
 | `posterior.nc`      | the posterior itself in ArviZ's schema, for analysts                              |
+| `backtest.json`     | scores of forecasts of past days, by horizon and by origin; null if there are none |
+| `card.html`         | the model card, but for the prose of README.md, which the server puts in          |
 
 Both sides of the artifact import this module, so it needs NumPy and the standard library alone.
 """
@@ -26,10 +28,12 @@ from typing import Any, Self
 import numpy as np
 
 SCHEMA_VERSION = 1
-FILES = ("draws.npy", "observations.csv", "parameters.json", "posterior.nc")
+FILES = ("draws.npy", "observations.csv", "parameters.json", "posterior.nc", "backtest.json", "card.html")
+LEARNED = ("draws.npy", "observations.csv", "parameters.json")  # posterior.nc too, but HDF5 files carry times
+PROSE = "<!-- README.md -->"  # where in card.html the prose goes
 KEYS = (  # of the manifest, that serving needs
-    *("version", "model", "title", "target", "unit", "cumulative", "created", "horizon"),
-    *("data", "countries", "excluded", "files"),
+    *("version", "model", "title", "target", "unit", "cumulative", "reference", "created", "horizon"),
+    *("data", "countries", "excluded", "backtest", "files"),
 )
 
 
@@ -168,8 +172,7 @@ def write(folder: Path | str, manifest: dict[str, Any]) -> Iterator[Path]:
             raise ArtifactError(f"{scratch} lacks {', '.join(missing)}")
         hashes = {file.name: sha256(file) for file in sorted(scratch.iterdir())}
         # Of what was learned, not of when: the same data, code and library versions give the same version.
-        # posterior.nc is left out, since HDF5 files carry times.
-        learned = hashlib.sha256("".join(hashes[name] for name in FILES if name != "posterior.nc").encode())
+        learned = hashlib.sha256("".join(hashes[name] for name in LEARNED).encode())
         version = f"{manifest['data']['last_day']}-{learned.hexdigest()[:8]}"
         complete = {"schema_version": SCHEMA_VERSION, "version": version, **manifest, "files": hashes}
         write_json(scratch / "manifest.json", {**complete, "manifest_sha256": _digest(complete)})

@@ -115,7 +115,7 @@ def summary(scored: dict[str, Any] | None) -> dict[str, Any] | None:
     """What the manifest tells of a backtest; the whole of it stands in `backtest.json`."""
     if scored is None:
         return None
-    return {"bounds": BOUNDS, **{key: scored[key] for key in ("origins", "forecasts", "scores")}}
+    return {"bounds": BOUNDS, **{key: scored[key] for key in ("kind", "origins", "forecasts", "scores")}}
 
 
 def show(scored: dict[str, Any]) -> None:
@@ -197,7 +197,7 @@ def _forecasts(
             rows = observe(file)
         if rows["country"].nunique() < LEAST_COUNTRIES:
             return None
-        fit = sampling.fit(rows, build, _silent)
+        fit = sampling.fit(rows, build, silent)
     except (observations.ObservationsError, FitError):
         return None
     if failed := fit.attrs.get("failed"):
@@ -246,5 +246,6 @@ def _of_country(
 
 
 @contextmanager
-def _silent(_: str) -> Iterator[Report]:
+def silent(_: str) -> Iterator[Report]:
+    """A `Step` that tells nobody."""
     yield lambda fraction: None

@@ -12,6 +12,7 @@ from typing import Any
 import arviz as az
 import numpy as np
 import xarray as xr
+from arviz_base import xarray_var_iter
 
 R_HAT = 1.01  # at most, of every parameter
 ESS = 400  # at least, bulk and tail, of every parameter: a hundred for each of four chains
@@ -19,6 +20,7 @@ DIVERGENCES = 0  # at most
 E_BFMI = 0.3  # at least, of every chain
 
 BOUNDS = {"r_hat": R_HAT, "ess_bulk": ESS, "ess_tail": ESS, "divergences": DIVERGENCES, "e_bfmi": E_BFMI}
+AT_MOST = ("r_hat", "divergences")  # bounds from above; the others are from below
 HDI_PROBABILITY = 0.9
 
 _ADVICE = {
@@ -79,7 +81,7 @@ def check(fit: xr.DataTree, summary: xr.Dataset) -> Verdict:
         else:
             value, where = _worst(summary, diagnostic)
         worst[diagnostic] = value
-        at_most = diagnostic in ("r_hat", "divergences")
+        at_most = diagnostic in AT_MOST
         if not (value <= bound if at_most else value >= bound):  # "not", so that NaN fails
             place = f" of {where}" if where else ""
             limit = f"{'at most' if at_most else 'at least'} {bound}"
@@ -88,7 +90,10 @@ def check(fit: xr.DataTree, summary: xr.Dataset) -> Verdict:
 
 
 def parameters(summary: xr.Dataset) -> dict[str, list[dict[str, Any]]]:
-    """Posterior summaries by country code; those of parameters that all countries share lie under `""`."""
+    """Posterior summaries by country code; those of parameters that all countries share lie under `""`.
+
+    An element of a parameter with other dimensions is named as in `weekday[Mon]`.
+    """
     percent = round(100 * HDI_PROBABILITY)
     keys = {
         "mean": "mean",
@@ -100,19 +105,16 @@ def parameters(summary: xr.Dataset) -> dict[str, list[dict[str, Any]]]:
         "ess_tail": "ess_tail",
     }
     by_country: dict[str, list[dict[str, Any]]] = {}
-    for name, values in summary.data_vars.items():
-        values = values.sel(summary=list(keys))
-        if "country" in values.dims:
-            columns = {str(code): values.sel(country=code) for code in values["country"].values}
-        else:
-            columns = {"": values}
-        for code, column in columns.items():
-            entry = {
-                key: float(f"{value:.6g}") for key, value in zip(keys.values(), column.values, strict=True)
+    for name, where, _, values in xarray_var_iter(summary.sel(summary=list(keys)), skip_dims={"summary"}):
+        labels = ", ".join(str(label) for dim, label in where.items() if dim != "country")
+        entry = {key: float(f"{value:.6g}") for key, value in zip(keys.values(), values, strict=True)}
+        by_country.setdefault(str(where.get("country", "")), []).append(
+            {
+                "parameter": f"{name}[{labels}]" if labels else str(name),
+                "hdi_probability": HDI_PROBABILITY,
+                **entry,
             }
-            by_country.setdefault(code, []).append(
-                {"parameter": str(name), "hdi_probability": HDI_PROBABILITY, **entry}
-            )
+        )
     return by_country
 
 

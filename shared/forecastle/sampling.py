@@ -124,5 +124,5 @@ class Sampling:
 
 def thinned(fit: xr.DataTree, draws: int, seed: int) -> xr.Dataset:
     """So many draws of the posterior, taken at random; the dimension `draw` in place of chain and draw."""
-    posterior = az.extract(fit, num_samples=draws, combined=True, random_seed=seed)
+    posterior = az.extract(fit, num_samples=draws, combined=True, keep_dataset=True, random_seed=seed)
     return posterior.reset_index("sample", drop=True).rename(sample="draw").transpose("draw", ...)

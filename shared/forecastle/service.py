@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Annotated, Any, NamedTuple, Self
 
 from fastapi import Depends, FastAPI, Path, Query, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse
 from fastapi_offline import FastAPIOffline
 from pydantic import (
     BaseModel,
@@ -26,7 +27,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from forecastle import answers
+from forecastle import answers, prose
 from forecastle.artifact import Artifact, Country
 from forecastle.problems import ProblemError, documented, install
 
@@ -36,6 +37,11 @@ MOST_LEVELS = 10
 KEPT_DOCUMENTS = 1024  # some 5 kB each
 # Short, so that a new version of a model is seen within 5 s; stale answers stand in while the model is down.
 CACHE_CONTROL = "public, max-age=2, stale-while-revalidate=3, stale-if-error=86400"
+# The card has nothing to load and nothing to run.
+CARD_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 def create_app(artifact: Artifact) -> FastAPI:
@@ -79,6 +85,8 @@ def create_app(artifact: Artifact) -> FastAPI:
         return Document.of(content.model_dump_json().encode(), "application/json")
 
     the_manifest = Document.of((artifact.folder / "manifest.json").read_bytes(), "application/json")
+    the_card = Document.of(prose.card(artifact).encode(), "text/html; charset=utf-8")
+    the_card.headers["Content-Security-Policy"] = CARD_POLICY
 
     @app.get(
         "/countries/{code}/forecast",
@@ -157,6 +165,26 @@ def create_app(artifact: Artifact) -> FastAPI:
         """What was fitted to which data, with which versions, how well it converged, and files' hashes."""
         return respond(request, the_manifest)
 
+    @app.get("/card", response_class=HTMLResponse, responses=documented(422), **without_parameters)
+    async def card(request: Request) -> Response:
+        """The model card as a page: what was fitted to what, how well, and how far to trust it."""
+        return respond(request, the_card)
+
+    @app.get(
+        "/posterior.nc",
+        response_class=PosteriorResponse,
+        responses=documented(400, 416, 422),
+        **without_parameters,
+    )
+    async def posterior(request: Request) -> Response:
+        """The posterior as a NetCDF file in ArviZ's schema, whole or in ranges of bytes."""
+        path, etag = artifact.folder / "posterior.nc", f'"{manifest["files"]["posterior.nc"][:32]}"'
+        if is_known(request, etag):
+            return Response(status_code=304, headers={"ETag": etag, "Cache-Control": CACHE_CONTROL})
+        name = f"{artifact.model}-{artifact.version}.nc"
+        headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
+        return PosteriorResponse(path, 200, headers, PosteriorResponse.media_type, filename=name)
+
     @app.get("/livez")
     async def livez(response: Response) -> answers.Health:
         """The process answers."""
@@ -188,11 +216,36 @@ class Document(NamedTuple):
 
 def respond(request: Request, document: Document) -> Response:
     """The document, or status 304 if the client has it already (`If-None-Match`)."""
-    known = request.headers.get("if-none-match")
-    if known and (known.strip() == "*" or document.headers["ETag"] in known):
+    if is_known(request, document.headers["ETag"]):
         headers = {name: value for name, value in document.headers.items() if name != "Content-Type"}
         return Response(status_code=304, headers=headers)
     return Response(document.body, headers=document.headers)
+
+
+def is_known(request: Request, etag: str) -> bool:
+    """Whether `If-None-Match` names the entity tag."""
+    known = request.headers.get("if-none-match", "")
+    return known.strip() == "*" or etag in known
+
+
+class PosteriorResponse(FileResponse):
+    """A NetCDF file, streamed from disk; a range that it does not have is a problem as other errors are."""
+
+    media_type = "application/x-netcdf"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_unless_refused(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                size = self.headers["Content-Length"]
+                detail = f"Range must name bytes from 0 to {int(size) - 1}, such as bytes=0-99"
+                error = ProblemError(message["status"], detail)
+                error.headers = {"Content-Range": f"bytes */{size}"}
+                raise error
+            await send(message)
+
+        if scope.get("is_head"):  # set by AnswerHead; the file need not be read
+            scope = {**scope, "method": "HEAD"}
+        await super().__call__(scope, receive, send_unless_refused)
 
 
 def wants_csv(request: Request) -> bool:
@@ -320,7 +373,7 @@ class AnswerHead:
             await send(message)
 
         if scope["type"] == "http" and scope["method"] == "HEAD":
-            scope["method"] = "GET"
+            scope["method"], scope["is_head"] = "GET", True
             await self.app(scope, receive, send_as_head)
         else:
             await self.app(scope, receive, send)

@@ -21,17 +21,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pymc as pm
 import xarray as xr
 
-from forecastle import artifact, backtest, diagnostics, observations
+from forecastle import artifact, backtest, card, diagnostics, observations
 from forecastle.progress import Step, steps
 from forecastle.sampling import Build, Observe, Predict, Sampling, thinned
 
 HORIZON = 28  # days
+CHECKED_DAYS = 120  # at most, of the posterior predictive check: each country's last
+CHECK_DRAWS = 1000  # of it, and of the prior
 PREDICTIVE_DRAWS = 2000  # kept for the forecasts: a Monte Carlo error of at most 0.011 in any probability
 FAILED_COUNTRIES = 0.1  # at most, of a model that is fitted to each country
-# Origins, and weeks between them: three in every training, and from mid-March on in the first wave's data.
-SHORT_BACKTEST, LONG_BACKTEST = (3, 2), (11, 1)
+# Origins, and weeks between them. Every training has the short one; on the first wave's data the full one
+# begins in mid-March.
+BACKTESTS = {"short": (3, 2), "full": (11, 1)}
 
 
 def train(
@@ -60,8 +64,8 @@ def train(
             `country`, with the codes as coordinates, in the rows' order.
         predict: `predict(posterior, rows, days, rng)` gives posterior predictive draws of the target, shape
             (draw, country, day); `posterior` has the dimension `draw` alone instead of chain and draw, and
-            `days` counts from 1, the day after a country's last row; 0 is that row's, and days up to it are
-            asked for by the posterior predictive check.
+            `days` counts from 1, the day after a country's last row; 0 is that row's day, and negative days
+            are before it, for the posterior predictive check. Days before a country's first are not used.
         target: What is forecast, such as "daily deaths".
         unit: Of the forecast numbers, `cases` or `deaths`: the column of the observations that the backtest
             scores them on.
@@ -88,9 +92,10 @@ def train(
     path = observations.default_path()
     sampling = Sampling(each_country, draws, tune, seed)
 
-    def backtested(step: Step, origins: int, weeks: int) -> dict[str, Any] | None:
+    def backtested(step: Step, kind: str) -> dict[str, Any] | None:
+        origins, weeks = BACKTESTS[kind]
         with step("backtest") as report:
-            return backtest.run(
+            scored = backtest.run(
                 observe,
                 build,
                 predict,
@@ -101,11 +106,12 @@ def train(
                 origins=backtest.weekly(observations.read(path).attrs["last_day"], origins, weeks),
                 report=report,
             )
+        return scored and {"kind": kind, **scored}
 
     try:
         with steps(model) as step:
             if options.backtest:
-                _add_backtest(script.with_name("artifact"), path, backtested(step, *LONG_BACKTEST))
+                _add_backtest(script.with_name("artifact"), path, backtested(step, "full"))
                 return
             with step("reading observations"):
                 rows = observe(path)
@@ -122,7 +128,9 @@ def train(
                     raise diagnostics.FitError(f"  predict gave the shape {predicted.shape}")
                 if not np.isfinite(predicted).all():
                     raise diagnostics.FitError("  predict gave values that are not finite")
-            scored = backtested(step, *SHORT_BACKTEST)
+                checked = posterior.isel(draw=slice(CHECK_DRAWS))
+                replicated = predict(checked, rows, np.arange(1 - CHECKED_DAYS, 1), rng)
+            scored = backtested(step, "short")
             if scored and not reference:
                 backtest.check(scored)
             manifest = {
@@ -146,15 +154,28 @@ def train(
                 "excluded": rows.attrs["excluded"],
                 "versions": _versions(),
                 "diagnostics": {"bounds": diagnostics.BOUNDS, "worst": worst},
+                "posterior_predictive": card.calibration(rows, replicated),
                 "backtest": backtest.summary(scored),
             }
-            with step("saving"), artifact.write(script.with_name("artifact"), manifest) as folder:
-                np.save(folder / "draws.npy", predicted)
-                artifact.write_json(folder / "parameters.json", diagnostics.parameters(summary))
-                observed = rows[["date", "country", "count"]].rename(columns={"count": "observed"})
-                observed.to_csv(folder / "observations.csv", index=False, date_format="%Y-%m-%d")
-                _save_posterior(fit, observed, folder / "posterior.nc")
-                artifact.write_json(folder / "backtest.json", scored)
+            with artifact.write(script.with_name("artifact"), manifest) as folder:
+                with step("drawing the card"):
+                    card.write(
+                        folder / "card.html",
+                        manifest=manifest,
+                        fit=fit,
+                        prior=_prior(rows, build, each_country, seed),
+                        rows=rows,
+                        replicated=replicated,
+                        draws=predicted,
+                        backtest=scored,
+                    )
+                with step("saving"):
+                    np.save(folder / "draws.npy", predicted)
+                    artifact.write_json(folder / "parameters.json", diagnostics.parameters(summary))
+                    observed = rows[["date", "country", "count"]].rename(columns={"count": "observed"})
+                    observed.to_csv(folder / "observations.csv", index=False, date_format="%Y-%m-%d")
+                    _save_posterior(fit, observed, folder / "posterior.nc")
+                    artifact.write_json(folder / "backtest.json", scored)
     except diagnostics.FitError as error:
         sys.exit(f"{model}: the fit is not to be used, and the last artifact stays\n{error}")
     except (observations.ObservationsError, artifact.ArtifactError) as error:
@@ -181,6 +202,7 @@ def _add_backtest(folder: Path, data: Path, scored: dict[str, Any] | None) -> No
         for name in manifest["files"]:
             shutil.copy2(folder / name, scratch / name)
         artifact.write_json(scratch / "backtest.json", scored)
+        card.replace_backtest(scratch / "card.html", manifest, scored)
 
 
 def _checked(
@@ -215,6 +237,34 @@ def _checked(
     if verdict.reasons:
         raise diagnostics.FitError("\n".join(f"  {reason}" for reason in verdict.reasons))
     return fit, summary, rows, verdict.worst
+
+
+def _prior(rows: pd.DataFrame, build: Build, each_country: bool, seed: int) -> xr.Dataset:
+    """Prior draws of all parameters, for the card; of a model of each country for a few countries."""
+    if not each_country:
+        return draw_prior(build(rows), CHECK_DRAWS, seed)
+    codes = card.largest(rows, card.EXAMPLES)
+    groups = [rows[rows["country"] == code].reset_index(drop=True) for code in codes]
+    return xr.concat(
+        [draw_prior(build(group), CHECK_DRAWS, seed) for group in groups], pd.Index(codes, name="country")
+    )
+
+
+def draw_prior(model: pm.Model, draws: int, seed: int) -> xr.Dataset:
+    """So many prior draws of all parameters, dimensions draw and those of the model."""
+    variables = [*model.free_RVs, *model.deterministics]
+    try:
+        values = pm.draw(variables, draws, random_seed=seed)
+    except NotImplementedError:  # a prior that is no distribution, such as pm.Flat
+        return xr.Dataset()
+    drawn = {}
+    for variable, array in zip(variables, values, strict=True):
+        unnamed = [f"{variable.name}_dim_{i}" for i in range(array.ndim - 1)]
+        drawn[variable.name] = (("draw", *model.named_vars_to_dims.get(variable.name, unnamed)), array)
+    prior = xr.Dataset(drawn)
+    return prior.assign_coords(
+        {str(dim): list(model.coords[dim]) for dim in prior.dims if dim in model.coords}
+    )
 
 
 def _countries(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:

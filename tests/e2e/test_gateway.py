@@ -25,6 +25,8 @@ PROBLEM = "application/problem+json"
         ("/countries/{code}/probability?above=1&by={day}", "application/json"),
         ("/countries/{code}/parameters", "application/json"),
         ("/manifest.json", "application/json"),
+        ("/card", "text/html"),
+        ("/posterior.nc", "application/x-netcdf"),
         ("/livez", "application/json"),
         ("/readyz", "application/json"),
         ("/openapi.json", "application/json"),

@@ -34,8 +34,9 @@ def test_a_serving_image_holds_what_serving_needs(project: Project, model: str) 
 
     files = run("docker", "run", "--rm", "--user", "0", image, "find", "/app", "/venv", "/tmp").stdout.split()
     names = {Path(file).name for file in files}
-    assert {"main.py", "manifest.json", "draws.npy", "server.py"} <= names
-    assert not names & {"train.py", "training.py", "tests", "requirements-train.txt", "pip.conf", "ca.pem"}
+    assert {"main.py", "README.md", "manifest.json", "draws.npy", "card.html", "server.py"} <= names
+    assert not names & {"train.py", "training.py", "card.py", "plots.py", "tests"}
+    assert not names & {"requirements-train.txt", "pip.conf", "ca.pem"}
 
 
 @pytest.mark.parametrize("name", [*MODELS, "catalogue", "gateway"])

@@ -10,7 +10,7 @@ from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel, Field
 
 from forecastle import problems
-from forecastle.answers import Health
+from forecastle.answers import BacktestSummary, Health
 from forecastle.service import AnswerHead
 
 TIMEOUT = 2  # seconds that a model may take before it counts as down
@@ -28,6 +28,10 @@ class ModelEntry(BaseModel):
     data_through: datetime.date | None = Field(default=None, description="The last day in the data.")
     trained_at: datetime.datetime | None = None
     horizon: int | None = Field(default=None, description="How many days ahead forecasts reach.")
+    reference: bool | None = Field(
+        default=None, description="Whether it is there to be compared with, and not for use."
+    )
+    backtest: BacktestSummary | None = None
     links: dict[str, str]
 
 
