@@ -33,6 +33,7 @@ def main(model: str) -> None:
     spec.loader.exec_module(train)
     rows = train.observe(default_path())
     fit = az.from_netcdf(folder / "artifact/posterior.nc")
+    rows = rows[rows["country"].isin(fit["observed_data"]["country"].values)]  # the others' fits failed
     posterior = az.extract(fit, num_samples=1000, random_seed=1)
     posterior = posterior.reset_index("sample", drop=True).rename(sample="draw").transpose("draw", ...)
     replicated = train.predict(posterior, rows, DAYS, np.random.default_rng(1))

@@ -595,3 +595,51 @@ def test_ecdc_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert frame.groupby("country")["population"].first().isna().sum() == 4
     assert main(["--file", str(path)], folder) == 0
     assert "left out: 64 (Cases on an international conveyance Japan)" in capsys.readouterr().out
+
+
+def by_country(counts: dict[str, list[int | None]]) -> pd.DataFrame:
+    """As `read` gives daily cases that begin on 1 March 2020."""
+    parts = [
+        pd.DataFrame({"date": pd.date_range("2020-03-01", periods=len(cases)), "country": code, "name": code})
+        .assign(cases=pd.Series(cases, dtype="Int64"), population=1_000_000)
+        .astype({"population": "Int64"})
+        for code, cases in counts.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_running_totals_are_those_of_the_first_days_and_missing_where_nothing_was_reported() -> None:
+    frame = by_country({"FRA": [60, 60, 10, None, 10, 20, None, 30, 40]})
+    rows = observations.running_totals(frame, "cases", start=100, days=3, first=6)
+    assert rows["date"].dt.day.tolist() == [2, 3, 4, 5, 6]  # up to the last report of the first six days
+    assert rows["count"].tolist() == [120, 130, pd.NA, 140, 160]
+    assert rows["total"].tolist() == [120, 130, 130, 140, 160]
+    assert rows["population"].tolist() == [1_000_000] * 5
+    assert rows.attrs["excluded"] == {}
+    assert len(observations.running_totals(frame, "cases", start=100, days=3)) == 8
+
+
+def test_running_totals_that_are_no_curve_are_left_out_with_the_reason() -> None:
+    frame = by_country(
+        {
+            "AND": [120, *[0] * 9],
+            "BEL": [120, None, 30, None, None, None, *[10] * 4],
+            "CHE": [120, 10, 10, 15_000, *[10] * 6],
+            "DEU": [120, None, None, 15_000, *[10] * 6],  # within three days
+            "ESP": [99, *[0] * 9],
+            "FRA": [120, *[30] * 9],
+        }
+    )
+    rows = observations.running_totals(frame, "cases", start=100, days=3, first=6)
+    assert rows["country"].unique().tolist() == ["DEU", "FRA"]
+    reasons = {code: entry["reason"] for code, entry in rows.attrs["excluded"].items()}
+    assert reasons == {
+        "AND": "no new cases from 2020-03-01 to 2020-03-06",
+        "BEL": "fewer than 3 reported days of cases to fit: 2",
+        "CHE": "cases jump from 140 to 15,140 on 2020-03-04",
+        "ESP": "fewer than 100 cases: 99",
+    }
+    with pytest.raises(
+        observations.ObservationsError, match=r"^no country's cases can be fitted: no new .*$"
+    ):
+        observations.running_totals(by_country({"AND": [120, *[0] * 9]}), "cases", start=100)

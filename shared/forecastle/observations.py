@@ -42,6 +42,9 @@ LEAST_CASES, LEAST_DEATHS = 100, 50  # one country must reach either, or no mode
 COLUMNS = ("date", "country", "name", "cases", "deaths", "population")
 SILENT = 28  # days without a report after which a country counts as no longer reporting
 SHOWN = 12  # lines of changes that the command prints
+JUMP = (
+    100  # times in a day: real totals at most trebled in one after the 100th case, or grew tenfold in a week
+)
 
 with Path(__file__).with_name("countries.csv").open(encoding="utf-8", newline="") as file:
     _COUNTRIES = list(csv.DictReader(file))
@@ -152,6 +155,62 @@ def since_total(
     selection = pd.concat(kept, ignore_index=True)
     selection.attrs = {**frame.attrs, "excluded": excluded}
     return selection
+
+
+def running_totals(
+    frame: pd.DataFrame, column: str, *, start: int, days: int = 7, first: int | None = None
+) -> pd.DataFrame:
+    """The running total of one count, of the countries that have enough of it, from its `start`-th on.
+
+    A total that stands still from its first day on, or jumps, is no curve's: such a country is left out.
+
+    Args:
+        frame: As `read` gives it.
+        column: `cases` or `deaths`.
+        start: The running total that a country's first day must have reached.
+        days: The least number of reported days among those kept.
+        first: At most so many days of a country are kept, its first.
+
+    Returns:
+        As `since_total` gives it, but `count` is the running total, missing on days without a report. Where
+        the frame has it, `population` besides.
+
+    Raises:
+        ObservationsError: No country is kept.
+    """
+    rows = since_total(frame, column, start=start, total=start, days=days)
+    kept, excluded = [], dict(rows.attrs["excluded"])
+    for country, group in rows.groupby("country"):
+        days_kept = group if first is None else group.head(first)
+        totals = days_kept.set_index("date")["total"][days_kept["count"].notna().to_numpy()]
+        if reason := _no_curve(totals, column, days):
+            excluded[str(country)] = {"name": group["name"].iloc[0], "reason": reason}
+        else:
+            until_last = days_kept[days_kept["date"] <= totals.index[-1]]
+            kept.append(until_last.assign(count=until_last["total"].mask(until_last["count"].isna())))
+    if not kept:
+        reasons = sorted({entry["reason"] for entry in excluded.values()})
+        raise ObservationsError(f"no country's {column} can be fitted: {'; '.join(reasons[:3])}")
+    selection = pd.concat(kept, ignore_index=True)
+    if "population" in frame:
+        selection["population"] = selection["country"].map(frame.groupby("country")["population"].first())
+    selection.attrs = {**rows.attrs, "excluded": excluded}
+    return selection
+
+
+def _no_curve(totals: pd.Series, column: str, days: int) -> str | None:
+    """Why no growth curve can be fitted to these reported totals; None if one can."""
+    if len(totals) < days:
+        return f"fewer than {days} reported days of {column} to fit: {len(totals)}"
+    if totals.iloc[0] == totals.iloc[-1]:
+        return f"no new {column} from {totals.index[0]:%Y-%m-%d} to {totals.index[-1]:%Y-%m-%d}"
+    elapsed = np.diff(totals.index) / pd.Timedelta(1, unit="D")
+    growth = np.diff(np.log(totals.to_numpy(dtype=float))) / elapsed
+    if growth.max() > np.log(JUMP):
+        jump = int(growth.argmax())
+        before, after = totals.iloc[jump], totals.iloc[jump + 1]
+        return f"{column} jump from {before:,} to {after:,} on {totals.index[jump + 1]:%Y-%m-%d}"
+    return None
 
 
 def write(frame: pd.DataFrame, path: Path | str) -> None:
