@@ -2,9 +2,12 @@
 
 import asyncio
 import datetime
+import importlib.util
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -21,6 +24,17 @@ DRAWS, HORIZON = 200, 28
 
 MakeArtifact = Callable[..., Path]
 Ask = Callable[..., httpx.Response]
+
+
+def load(script: Path) -> ModuleType:
+    """A script as a module: a `train.py` is on no path. Its functions reach other processes all the same."""
+    name = f"{script.parent.name}_{script.stem}"
+    spec = importlib.util.spec_from_file_location(name, script)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where inspect finds the docstring
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,11 @@
 """What every folder of models/ must hold and do, whoever wrote it."""
 
 import datetime
-import importlib.util
 import inspect
 import json
 import math
 import subprocess
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import arviz as az
@@ -19,7 +16,7 @@ from forecastle import compose, diagnostics, gateway
 from forecastle.artifact import Artifact
 from forecastle.monitoring import Monitoring
 
-from .conftest import Ask
+from .conftest import Ask, load
 
 ROOT = Path(__file__).resolve().parents[1]
 HOST = "https://"  # in a lock file it would be an index's or a package's address
@@ -46,17 +43,8 @@ def app(folder: Path) -> Any:
     return Monitoring(gateway.load(folder), model=folder.name, prefix=f"/{folder.name}")
 
 
-def train_module(folder: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"{folder.name}_train", folder / "train.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_train_py_says_what_it_fits_and_has_the_three_steps(folder: Path) -> None:
-    module = train_module(folder)
+    module = load(folder / "train.py")
     assert module.__doc__ and len(module.__doc__.splitlines()[0]) <= 110
     for step in ("observe", "build", "predict"):
         assert inspect.getdoc(getattr(module, step)), step

@@ -1,6 +1,5 @@
 """training.py on real, tiny fits: what ends up in the artifact, and what ends without one."""
 
-import importlib.util
 import json
 import os
 import re
@@ -16,6 +15,8 @@ import numpy as np
 import pytest
 
 from forecastle.artifact import Artifact, sha256
+
+from .conftest import load
 
 ROOT = Path(__file__).resolve().parents[1]
 DAYS = 30
@@ -73,13 +74,16 @@ def run(folder: Path, code: str = TINY, **options: bool) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     script = folder / "train.py"
     script.write_text(code)
-    spec = importlib.util.spec_from_file_location(f"train_{folder.name}", script)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where inspect finds the docstring
-    spec.loader.exec_module(module)
-    named = {"target": "daily deaths", "unit": "deaths", "draws": 2000, "tune": 300, **options}
-    module.train(module.observe, module.build, module.predict, **named)
+    module = load(script)
+    named = {
+        "target": "daily deaths",
+        "unit": "deaths",
+        "draws": 2000,
+        "tune": 300,
+        "arguments": [],
+        **options,
+    }
+    module.train(module.observe, module.build, module.predict, **named, **options)
     return folder / "artifact"
 
 

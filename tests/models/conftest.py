@@ -1,10 +1,7 @@
 """Fixtures of the reference models: the ECDC's file, a way to sample, and data with much that is wrong."""
 
-import importlib.util
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -14,8 +11,10 @@ import pytest
 import xarray as xr
 
 from forecastle import observations
-from forecastle.progress import Report
+from forecastle.backtest import silent
 from forecastle.sampling import Build, Sampling
+
+from ..conftest import load
 
 ROOT = Path(__file__).resolve().parents[2]
 Sample = Callable[[pd.DataFrame, Build], xr.DataTree]
@@ -32,22 +31,13 @@ def ecdc() -> Path:
 @pytest.fixture(scope="session")
 def published() -> ModuleType:
     """benchmarks/published.py, which prints what the READMEs tell."""
-    spec = importlib.util.spec_from_file_location("published", ROOT / "benchmarks/published.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load(ROOT / "benchmarks/published.py")
 
 
 @pytest.fixture(scope="session")
 def sample() -> Sample:
     """`sample(rows, build)` fits a model to each country, as training does."""
     sampling = Sampling(each_country=True, draws=1000, tune=400, seed=1)
-
-    @contextmanager
-    def silent(_: str) -> Iterator[Report]:
-        yield lambda fraction: None
 
     return lambda rows, build: sampling.fit(rows, build, silent)
 

@@ -1,6 +1,5 @@
 """models/deaths: the pieces of its train.py, and a fit to other data than the default's."""
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -14,12 +13,10 @@ import pytest
 from forecastle import observations
 from forecastle.artifact import Artifact
 
+from ..conftest import load
+
 ROOT = Path(__file__).resolve().parents[2]
-spec = importlib.util.spec_from_file_location("deaths_train", ROOT / "models/deaths/train.py")
-assert spec and spec.loader
-train = importlib.util.module_from_spec(spec)
-sys.modules["deaths_train"] = train
-spec.loader.exec_module(train)
+train = load(ROOT / "models/deaths/train.py")
 
 
 def test_countries_that_stopped_or_seldom_report_do_no_harm(tmp_path: Path) -> None:

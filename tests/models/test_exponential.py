@@ -1,7 +1,5 @@
 """models/exponential: what is fitted, that known parameters come back, and the published figures."""
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -12,12 +10,10 @@ import pytest
 
 from forecastle import diagnostics, observations
 
+from ..conftest import load
+
 ROOT = Path(__file__).resolve().parents[2]
-spec = importlib.util.spec_from_file_location("exponential_train", ROOT / "models/exponential/train.py")
-assert spec and spec.loader
-train = importlib.util.module_from_spec(spec)
-sys.modules["exponential_train"] = train
-spec.loader.exec_module(train)
+train = load(ROOT / "models/exponential/train.py")
 
 
 def test_growth_is_fitted_from_the_100th_case_for_four_weeks_at_most() -> None:

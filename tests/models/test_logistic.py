@@ -1,7 +1,5 @@
 """models/logistic: what is fitted, that known parameters come back, and the published figures."""
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -14,12 +12,10 @@ import xarray as xr
 
 from forecastle import diagnostics, observations
 
+from ..conftest import load
+
 ROOT = Path(__file__).resolve().parents[2]
-spec = importlib.util.spec_from_file_location("logistic_train", ROOT / "models/logistic/train.py")
-assert spec and spec.loader
-train = importlib.util.module_from_spec(spec)
-sys.modules["logistic_train"] = train
-spec.loader.exec_module(train)
+train = load(ROOT / "models/logistic/train.py")
 
 
 def logistic(day: np.ndarray, c0: float, r: float, k: float) -> np.ndarray:
