@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/simulation_based_calibration.py deaths 40
 
 Draws parameters from the prior, simulates data with them, fits, and ranks the true value among the
-posterior's draws, 40 times. Over many simulations the ranks are uniform if model, sampler and
-`predict` agree. Prints the p-value of a Kolmogorov-Smirnov test of that, and the coverage of central intervals, by parameter.
+posterior's draws, 40 times. Over many simulations the ranks are uniform if model, sampler and `predict`
+agree. Prints the p-value of a Kolmogorov-Smirnov test of that, and the coverage of central intervals.
 Talts, Betancourt, Simpson, Vehtari and Gelman, "Validating Bayesian inference algorithms with
 simulation-based calibration" (2018).
 

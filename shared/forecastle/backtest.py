@@ -32,6 +32,7 @@ LEAST_COUNTRIES = 5  # at an origin
 DRAWS = 250  # of each chain: quantiles need fewer than the tails of the artifact's draws
 LATEST = 7  # days: a country's last fitted day may lie so long before the origin
 WIS_RATIO = 1.0  # at most: no worse than the naive forecast
+WIDTH = 120  # of the tables
 
 BOUNDS = {"wis_ratio": WIS_RATIO}
 
@@ -121,6 +122,7 @@ def summary(scored: dict[str, Any] | None) -> dict[str, Any] | None:
 def show(scored: dict[str, Any]) -> None:
     """Print the scores: a table by horizon, one by origin."""
     console = rich.console.Console()
+    console.width = max(console.width, WIDTH)  # or numbers would be cut
     for kind in ("horizon", "origin"):
         table = rich.table.Table(box=rich.box.SIMPLE)
         headings = (
@@ -132,7 +134,7 @@ def show(scored: dict[str, Any]) -> None:
             *map("{:.0%}".format, scores.LEVELS),
         )
         for heading in (kind, *headings, "90% naive", "bias", "error"):
-            table.add_column(heading, justify="right")
+            table.add_column(heading, justify="right", no_wrap=heading == kind)
         for entry in [*scored[f"by_{kind}"], {kind: "all", **scored["scores"]}]:
             table.add_row(
                 str(entry[kind]),
