@@ -12,6 +12,9 @@ import pytest
 
 from forecastle import observations
 from forecastle.artifact import Artifact
+from forecastle.backtest import silent
+from forecastle.sampling import Sampling, thinned
+from forecastle.wave import log_curve
 
 from ..conftest import load
 
@@ -75,6 +78,53 @@ def test_no_country_of_the_default_data_is_cut() -> None:
     )
     assert len(rows) == len(whole)
     assert rows["country"].nunique() == 92
+
+
+def test_it_finds_what_simulated_the_data(tmp_path: Path) -> None:
+    rng, day, codes = np.random.default_rng(7), np.arange(70), sorted(observations.NAMES)[:12]
+    growth, decay = (rate * np.exp(0.3 * rng.normal(size=len(codes))) for rate in (0.15, 0.05))
+    weekday = np.array([0.7, 0.9, 1.1, 1.15, 1.1, 1.1, 0.95])
+    dates = pd.date_range("2020-03-02", periods=len(day))
+    frames = []
+    for i, code in enumerate(codes):
+        since_peak = day - int(rng.integers(15, 40))
+        rates = growth[i], decay[i]
+        curve = log_curve(lambda x: np.logaddexp(0, x), lambda x: x, since_peak, np.log(150.0), 0.0, *rates)
+        mean = np.exp(curve) * weekday[dates.day_of_week]
+        deaths = rng.poisson(rng.gamma(15, mean / 15))
+        frames.append(pd.DataFrame({"date": dates, "country": code, "name": code, "deaths": deaths}))
+    observations.write(pd.concat(frames).assign(cases=0), tmp_path / "simulated.csv")
+    rows = train.observe(tmp_path / "simulated.csv")
+    fit = Sampling(each_country=False, draws=300, tune=400, seed=1).fit(rows, train.build, silent)
+    assert not fit["sample_stats"]["diverging"].any()
+    posterior = thinned(fit, 1000, seed=1)
+    inside = []
+    for name, truth in (("growth", growth), ("decay", decay), ("dispersion", np.full(len(codes), 15.0))):
+        lower, upper = np.quantile(posterior[name].values, [0.05, 0.95], axis=0)
+        inside += list((lower <= truth) & (truth <= upper))
+    # 36 intervals of 90 %: fewer than 28 that hold the truth would be a chance of one in 500.
+    assert np.mean(inside) >= 28 / 36
+    shape = posterior["weekday"].values.mean(axis=0) * posterior["weekday_strength"].values.mean()
+    expected = np.log(weekday) - np.log(weekday).mean()
+    assert shape == pytest.approx(expected, abs=0.12)
+
+
+def test_bad_input_harms_no_other_country(sound_and_all: tuple[Path, Path]) -> None:
+    """One observation, zeros, a thousandfold jump, negative counts, gaps, a partial last day."""
+    for path in sound_and_all:
+        frame = pd.read_csv(path)
+        frame.assign(deaths=frame["cases"]).to_csv(path, index=False)
+    sound, every = (train.observe(path) for path in sound_and_all)
+    assert {"AND", "MCO"} <= every.attrs["excluded"].keys()
+    for code in ("FRA", "ITA"):
+        alone, among = (rows[rows["country"] == code].reset_index(drop=True) for rows in (sound, every))
+        pd.testing.assert_frame_equal(alone, among)
+    changes = "; ".join(every.attrs["changes"])
+    assert "Germany (DEU) on 2020-03-16: -50 deaths" in changes
+    assert "LIE on 2020-03-11" in changes  # the jump, as a day of catching up
+    fit = Sampling(each_country=False, draws=50, tune=300, seed=1).fit(every, train.build, silent)
+    drawn = train.predict(thinned(fit, 100, seed=1), every, np.arange(1, 29), np.random.default_rng(1))
+    assert np.isfinite(drawn).all()
 
 
 def fit(folder: Path, data: Path) -> Artifact:
