@@ -72,7 +72,7 @@ def build(rows: pd.DataFrame) -> pm.Model:
         def pooled(name: str, mean: float, mean_sd: float, sd: float) -> pt.TensorVariable:
             centre = pm.Normal(f"{name}_mean", mean, mean_sd)
             # Countries differ, by about `sd`; a prior that reached 0 would make a funnel there.
-            spread = pm.LogNormal(f"{name}_sd", np.log(sd), 0.5)
+            spread = pm.LogNormal(f"{name}_sd", np.log(sd), 0.3)
             return pm.Normal(name, centre, spread, dims="country")
 
         # A day before the peak and after it: doubling in 2 to 13 days, halving in 5 to 40.
@@ -121,4 +121,4 @@ def predict(
 
 
 if __name__ == "__main__":
-    train(observe, build, predict, target="daily deaths", unit="deaths", draws=1500)
+    train(observe, build, predict, target="daily deaths", unit="deaths", draws=2000)

@@ -50,7 +50,7 @@ def build(rows: pd.DataFrame) -> pm.Model:
         def pooled(name: str, mean: float, mean_sd: float, sd: float) -> pt.TensorVariable:
             centre = pm.Normal(f"{name}_mean", mean, mean_sd)
             # Countries differ, by about `sd`; a prior that reached 0 would make a funnel there.
-            spread = pm.LogNormal(f"{name}_sd", np.log(sd), 0.5)
+            spread = pm.LogNormal(f"{name}_sd", np.log(sd), 0.3)
             return pm.Normal(name, centre, spread, dims="country")
 
         # Over six weeks cases grow more slowly than at the very start: doubling in 3 to 20 days.
@@ -106,4 +106,4 @@ def predict(
 
 
 if __name__ == "__main__":
-    train(observe, build, predict, target="cumulative cases", unit="cases", cumulative=True, draws=1200)
+    train(observe, build, predict, target="cumulative cases", unit="cases", cumulative=True, draws=2000)

@@ -120,5 +120,5 @@ if __name__ == "__main__":
         cumulative=True,
         each_country=True,
         reference=True,
-        draws=1500,
+        draws=1200,
     )
