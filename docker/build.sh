@@ -86,7 +86,7 @@ print(manifest["version"], manifest["data"]["sha256"], manifest["data"]["last_da
     first=$(layers "$draft")
     docker image rm "$draft" >/dev/null # or it would stay behind without a name
     created=$now
-    # Nothing new, no new image: then `make up` leaves the containers as they are.
+    # Nothing new since the same commit, no new image: then `make up` leaves the containers as they are.
     if [ "$(layers "$tag")" = "$first" ]; then created=$(label "$tag" created); fi
     docker buildx build "$@" --tag "$draft" \
         --label "org.opencontainers.image.description=$title" \

@@ -66,12 +66,12 @@ def create_app(artifact: Artifact) -> FastAPI:
         days: Annotated[
             int,
             Field(ge=1, le=horizon, description="Days ahead."),
-            _in_words(f"a whole number from 1 to {horizon}, the horizon of this model"),
+            _must_be(f"a whole number from 1 to {horizon}, the horizon of this model"),
         ] = min(DEFAULT_DAYS, horizon)
         level: Annotated[
             list[Annotated[float, Field(gt=0, lt=1)]],
             Field(max_length=MOST_LEVELS, description="The probability of a central interval; repeatable."),
-            _in_words(f"a number between 0 and 1 such as 0.9, or up to {MOST_LEVELS} of them"),
+            _must_be(f"a number between 0 and 1 such as 0.9, or up to {MOST_LEVELS} of them"),
         ] = DEFAULT_LEVELS
 
     # Nothing that answers depend on changes while the server runs, so each is computed and serialised once.
@@ -297,7 +297,7 @@ def near_matches(artifact: Artifact, text: str) -> list[dict[str, str]]:
     return [{"code": country.code, "name": country.name} for country in best]
 
 
-def _in_words(words: str) -> WrapValidator:
+def _must_be(words: str) -> WrapValidator:
     """A validator: whatever is wrong with a value, say that it must be what the words tell."""
 
     def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
@@ -326,9 +326,9 @@ class KnownParameters(BaseModel):
         return values
 
 
-Threshold = Annotated[float, Field(ge=0, allow_inf_nan=False), _in_words("a number of at least 0")]
+Threshold = Annotated[float, Field(ge=0, allow_inf_nan=False), _must_be("a number of at least 0")]
 Day = Annotated[
-    datetime.date, BeforeValidator(datetime.date.fromisoformat), _in_words("a date such as 2020-05-01")
+    datetime.date, BeforeValidator(datetime.date.fromisoformat), _must_be("a date such as 2020-05-01")
 ]
 
 
