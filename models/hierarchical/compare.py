@@ -31,6 +31,7 @@ from forecastle.sampling import Sampling
 
 THRESHOLD, UNTIL = 500, datetime.date(2020, 4, 14)
 SAMPLING = Sampling(each_country=False, draws=500, tune=500, seed=20200414)
+WIDTH = 140  # of the table
 BAD_PARETO_K = 0.7  # above it the estimate for an observation cannot be trusted
 PLOT = Path(__file__).resolve().parents[2] / "docs/compare-hierarchical.png"
 
@@ -111,7 +112,7 @@ def _print(comparison: pd.DataFrame, told: dict, rows: pd.DataFrame, path: Path)
         title=f"{rows['country'].nunique()} countries, {len(rows)} days to {UNTIL}, {path.name}",
     )
     for heading in ("model", "elpd", "se", "difference", "se", f"k > {BAD_PARETO_K}", "worst k", "R-hat"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for heading in ("divergences", "seconds", "published elpd"):
         table.add_column(heading, justify="right")
     for name, row in comparison.iterrows():
@@ -130,7 +131,9 @@ def _print(comparison: pd.DataFrame, told: dict, rows: pd.DataFrame, path: Path)
             f"{seconds:.0f}",
             f"{PUBLISHED[str(name)]:.1f}",
         )
-    rich.console.Console().print(table)
+    console = rich.console.Console()
+    console.width = max(console.width, WIDTH)  # or numbers would be cut
+    console.print(table)
 
 
 if __name__ == "__main__":
