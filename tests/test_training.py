@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import arviz as az
 import numpy as np
 import pytest
 
+from forecastle import training
 from forecastle.artifact import Artifact, sha256
 
 from .conftest import load
@@ -69,7 +71,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def run(folder: Path, code: str = TINY, **options: bool) -> Path:
+def run(folder: Path, code: str = TINY, **options: Any) -> Path:
     """Train with this train.py as its own user would, but in this process; the artifact's folder."""
     folder.mkdir(parents=True, exist_ok=True)
     script = folder / "train.py"
@@ -83,7 +85,7 @@ def run(folder: Path, code: str = TINY, **options: bool) -> Path:
         "arguments": [],
         **options,
     }
-    module.train(module.observe, module.build, module.predict, **named, **options)
+    module.train(module.observe, module.build, module.predict, **named)
     return folder / "artifact"
 
 
@@ -206,3 +208,38 @@ def test_progress_is_shown_in_a_log_too(data: Path, tmp_path: Path) -> None:
     assert json.loads((folder / "artifact/manifest.json").read_text())["training_seconds"] < (
         time.monotonic() - started
     )
+
+
+def test_the_long_backtest_goes_into_the_artifact_and_changes_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts = np.random.default_rng(1).poisson(20, size=(6, DAYS))
+    lines = ["date,country,name,cases,deaths"]
+    for code, row in zip(("DEU", "ESP", "FRA", "GBR", "ITA", "USA"), counts, strict=True):
+        lines += [f"2020-04-{day + 1:02},{code},{code},{10 * count},{count}" for day, count in enumerate(row)]
+    data = tmp_path / "data.csv"
+    data.write_text("\n".join(lines) + "\n")
+    monkeypatch.setenv("FORECASTLE_DATA", str(data))
+    monkeypatch.setattr(training, "BACKTESTS", {"short": (1, 1), "full": (2, 1)})
+    before = Artifact.load(run(tmp_path / "tiny"))
+    assert before.manifest["backtest"]["origins"] == ["2020-04-16"]
+    run(tmp_path / "tiny", arguments=["--backtest"])
+    after = Artifact.load(tmp_path / "tiny/artifact")
+    assert after.manifest["backtest"]["origins"] == ["2020-04-09", "2020-04-16"]
+    assert "2020-04-09" in capsys.readouterr().out
+    changed = {
+        name for name, digest in after.manifest["files"].items() if before.manifest["files"][name] != digest
+    }
+    assert changed == {"backtest.json", "card.html"}
+    assert after.version == before.version
+    card = (after.folder / "card.html").read_text()
+    assert "2020-04-09" in card and card.count("<section") == card.count("</section>") == 7
+
+
+def test_without_enough_days_there_is_no_backtest_to_add(data: Path, tmp_path: Path) -> None:
+    """Two countries are too few to score, which does not stop training."""
+    artifact = Artifact.load(run(tmp_path / "tiny"))
+    assert artifact.manifest["backtest"] is None
+    with pytest.raises(SystemExit, match="no origin leaves enough to fit and to score"):
+        run(tmp_path / "tiny", arguments=["--backtest"])
+    assert Artifact.load(artifact.folder).version == artifact.version
