@@ -1,4 +1,4 @@
-"""Daily cases of {{model}}: a growth rate for each country over the last four weeks, partially pooled.
+"""Daily cases of {{model}}: a growth rate for each country over the last two weeks, partially pooled.
 
 A start to be replaced: observe, build and predict are yours, `train` does the rest.
 """
@@ -13,11 +13,11 @@ import xarray as xr
 from forecastle.observations import read, since_total
 from forecastle.training import train
 
-WINDOW = 28  # days that are fitted
+WINDOW = 14  # days that are fitted: in more, growth long past would speak too loudly
 
 
 def observe(path: Path) -> pd.DataFrame:
-    """The last four weeks of every country with at least 10,000 cases."""
+    """The last two weeks of every country with at least 10,000 cases."""
     return since_total(read(path), "cases", start=100, total=10_000, last=WINDOW)
 
 
