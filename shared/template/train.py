@@ -29,7 +29,7 @@ def build(rows: pd.DataFrame) -> pm.Model:
     with pm.Model(coords={"country": rows["country"].unique()}) as model:
         level = pm.Normal("level", np.log(100), 3, dims="country")  # log of the cases a day
         growth_mean = pm.Normal("growth_mean", 0, 0.1)  # a day: 0.1 doubles in a week
-        growth_sd = pm.HalfNormal("growth_sd", 0.1)
+        growth_sd = pm.LogNormal("growth_sd", np.log(0.03), 0.5)  # away from 0, where a funnel would be
         growth = pm.Normal("growth", growth_mean, growth_sd, dims="country")
         dispersion = pm.Gamma("dispersion", 2, 0.5, dims="country")
         mean = pm.math.exp(level[country] + growth[country] * days[reported.index].to_numpy())
@@ -51,4 +51,4 @@ def predict(
 
 
 if __name__ == "__main__":
-    train(observe, build, predict, target="daily cases", unit="cases", draws=1500)
+    train(observe, build, predict, target="daily cases", unit="cases", draws=2000)
