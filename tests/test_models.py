@@ -116,10 +116,11 @@ def test_the_posterior_opens_in_arviz(app: Any, artifact: Artifact, ask: Ask, tm
     path = tmp_path / "posterior.nc"
     path.write_bytes(ask(app, "/posterior.nc").content)
     fit = az.from_netcdf(path)
-    parameters = {entry["parameter"] for entries in artifact.parameters.values() for entry in entries}
+    summaries = [entry for entries in artifact.parameters.values() for entry in entries]
+    parameters = {entry["parameter"].partition("[")[0] for entry in summaries}  # as in weekday[Mon]
     assert set(fit["posterior"].data_vars) == parameters
     assert float(az.rhat(fit["posterior"].dataset).max().to_array().max()) == pytest.approx(
-        artifact.manifest["diagnostics"]["worst"]["r_hat"], abs=1e-4
+        artifact.manifest["diagnostics"]["worst"]["r_hat"], abs=1e-3
     )
 
 
