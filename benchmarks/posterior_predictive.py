@@ -7,7 +7,6 @@ the real counts against that: how often intervals cover them, by country and wee
 Writes docs/posterior-predictive-<model>.png.
 """
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import arviz as az
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from published import load
 
 from forecastle.observations import default_path
 
@@ -27,10 +27,7 @@ SHOWN = ("ITA", "ESP", "FRA", "GBR", "USA", "SWE", "CHN", "IRN", "BRA", "IND", "
 def main(model: str) -> None:
     """Print the table and draw the plot."""
     folder = ROOT / "models" / model
-    spec = importlib.util.spec_from_file_location("train_of_model", folder / "train.py")
-    assert spec and spec.loader
-    train = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(train)
+    train = load(model)
     rows = train.observe(default_path())
     fit = az.from_netcdf(folder / "artifact/posterior.nc")
     rows = rows[rows["country"].isin(fit["observed_data"]["country"].values)]  # the others' fits failed

@@ -12,7 +12,6 @@ A model of all countries is fitted to six of them. What its priors are centred o
 is held as it is in the real data. A model of each country is fitted to as many simulated countries.
 """
 
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +21,7 @@ import pandas as pd
 import rich.progress
 import scipy.stats
 import xarray as xr
+from published import load
 
 from forecastle.backtest import silent
 from forecastle.observations import default_path
@@ -37,7 +37,7 @@ LEVELS = (0.5, 0.9)
 
 def main(model: str, simulations: int) -> None:
     """Print the table."""
-    train = load(ROOT / "models" / model / "train.py")
+    train = load(model)
     rows = train.observe(default_path())
     rows = rows[rows["country"].isin(COUNTRIES)].groupby("country").tail(DAYS).reset_index(drop=True)
     pooled = "country" in train.build(rows).coords
@@ -49,16 +49,6 @@ def main(model: str, simulations: int) -> None:
         p = scipy.stats.kstest(share, "uniform").pvalue
         inside = [np.mean(np.abs(share - 0.5) <= level / 2) for level in LEVELS]
         print(f"  {name:24} {p:6.3f} " + " ".join(f"{part:5.0%}" for part in inside))
-
-
-def load(script: Path) -> ModuleType:
-    """A train.py as a module."""
-    spec = importlib.util.spec_from_file_location("train_of_model", script)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def of_all_countries(train: ModuleType, rows: pd.DataFrame, simulations: int) -> dict[str, list[int]]:

@@ -4,8 +4,6 @@ The first model of the series (Winder Research, "COVID-19 exponential Bayesian m
 mended; PRIORS=published takes the published ones. A reference, not for use: see README.md.
 """
 
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,7 @@ import pymc as pm
 import xarray as xr
 
 from forecastle.observations import read, running_totals
-from forecastle.training import train
+from forecastle.training import published_priors, train
 
 FIRST_CASE = 100  # growth is fitted from the day of the 100th case
 GROWTH_PHASE = 28  # days at most: later, measures and reporting have bent the curve
@@ -27,14 +25,6 @@ def observe(path: Path, longest: int | None = GROWTH_PHASE) -> pd.DataFrame:
     if published:
         rows.attrs["changes"] = [*rows.attrs["changes"], "PRIORS=published: fitted with the published priors"]
     return rows
-
-
-def published_priors() -> bool:
-    """Whether the environment asks for the priors as published, PRIORS=published, and not for those here."""
-    priors = os.environ.get("PRIORS", "")
-    if priors not in ("", "published"):
-        sys.exit(f"PRIORS={priors} is unknown: PRIORS=published takes the published priors, no PRIORS ours")
-    return priors == "published"
 
 
 def build(rows: pd.DataFrame) -> pm.Model:

@@ -4,8 +4,6 @@ The second model of the series (Winder Research, "COVID-19 logistic Bayesian mod
 mended; PRIORS=published takes the published ones. A reference, not for use: see README.md.
 """
 
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ import pytensor.tensor as pt
 import xarray as xr
 
 from forecastle.observations import ObservationsError, read, running_totals
-from forecastle.training import train
+from forecastle.training import published_priors, train
 
 FIRST_CASE = 100  # growth is fitted from the day of the 100th case
 FIRST_WAVE = 120  # days at most: a later wave makes the total rise again, and a logistic curve cannot
@@ -32,14 +30,6 @@ def observe(path: Path, longest: int | None = FIRST_WAVE) -> pd.DataFrame:
             raise ObservationsError(f"{path} lacks populations, which PRIORS=published needs: ECDC has them")
         rows.attrs["changes"] = [*rows.attrs["changes"], "PRIORS=published: fitted with the published priors"]
     return rows
-
-
-def published_priors() -> bool:
-    """Whether the environment asks for the priors as published, PRIORS=published, and not for those here."""
-    priors = os.environ.get("PRIORS", "")
-    if priors not in ("", "published"):
-        sys.exit(f"PRIORS={priors} is unknown: PRIORS=published takes the published priors, no PRIORS ours")
-    return priors == "published"
 
 
 def build(rows: pd.DataFrame) -> pm.Model:

@@ -18,10 +18,9 @@ import pandas as pd
 import xarray as xr
 from arviz_base import xarray_sel_iter
 
-from forecastle import artifact, diagnostics, plots
+from forecastle import artifact, diagnostics, plots, scores
 from forecastle.plots import Plot, number, percent, with_minus
 
-LEVELS = (0.5, 0.8, 0.9, 0.95)  # of the intervals whose coverage is counted
 FANS = 6  # countries whose forecast is shown: those with the largest totals
 FAN_DAYS = 28  # of observations before it
 EXAMPLES = 3  # countries whose parameters are shown if there are no pooled ones
@@ -120,15 +119,12 @@ def calibration(rows: pd.DataFrame, replicated: np.ndarray) -> dict[str, Any]:
         replicated. Days without a count are left out.
     """
     counts, drawn = _fitted_days(rows, replicated)
-    coverage = {}
-    for level in LEVELS:
-        lower, upper = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-        coverage[str(level)] = round(float(np.mean((lower <= counts) & (counts <= upper))), 4)
+    quantiles = np.quantile(drawn, scores.QUANTILES, axis=0).T
     zeros = {"observed": float(np.mean(counts == 0)), "replicated": float(np.mean(drawn == 0))}
     return {
         "days": len(counts),
         "countries": int(rows["country"].nunique()),
-        "coverage": coverage,
+        "coverage": scores.coverage(counts, quantiles),
         "zeros": {name: round(share, 4) for name, share in zeros.items()},
     }
 

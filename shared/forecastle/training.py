@@ -11,6 +11,7 @@ import argparse
 import datetime
 import importlib.metadata
 import inspect
+import os
 import platform
 import shutil
 import sys
@@ -180,6 +181,17 @@ def train(
         sys.exit(f"{model}: the fit is not to be used, and the last artifact stays\n{error}")
     except (observations.ObservationsError, artifact.ArtifactError) as error:
         sys.exit(f"{model}: {error}")
+
+
+def published_priors() -> bool:
+    """Whether the environment asks a model of the series for its priors as published: PRIORS=published.
+
+    Any other value ends the program with a line.
+    """
+    priors = os.environ.get("PRIORS", "")
+    if priors not in ("", "published"):
+        sys.exit(f"PRIORS={priors} is unknown: PRIORS=published takes the published priors, no PRIORS ours")
+    return priors == "published"
 
 
 def _add_backtest(folder: Path, data: Path, scored: dict[str, Any] | None) -> None:
