@@ -643,3 +643,26 @@ def test_running_totals_that_are_no_curve_are_left_out_with_the_reason() -> None
         observations.ObservationsError, match=r"^no country's cases can be fitted: no new .*$"
     ):
         observations.running_totals(by_country({"AND": [120, *[0] * 9]}), "cases", start=100)
+
+
+def test_a_last_day_that_looks_reported_in_part_is_left_out_and_named() -> None:
+    frame = by_country(
+        {
+            "AUT": [*[90] * 7, 300, 290, 310, 280, 300, 310, 300, 90],  # less than a third
+            "BEL": [*[90] * 7, 300, 290, 310, 280, 300, 310, 300, 110],  # more
+            "CHE": [*[20] * 8, *[100] * 6, 5],  # less than half of a low day a week before
+            "DEU": [*[20] * 8, *[100] * 6, 15],  # not less: such days are low
+            "ESP": [*[60] * 7, *[15] * 7, 0],  # by chance
+            "FRA": [*[90] * 14, None],  # not reported at all
+            "ITA": [300] * 4 + [1],  # no week before it
+        }
+    )
+    rows = observations.since_total(frame, "cases", start=100, total=100, days=3)
+    last = rows.groupby("country").tail(1).set_index("country")
+    days = {"AUT": 14, "BEL": 15, "CHE": 14, "DEU": 15, "ESP": 15, "FRA": 14, "ITA": 5}
+    assert last["date"].dt.day.to_dict() == days
+    assert last["total"]["AUT"] == 2720  # without that day
+    assert rows.attrs["changes"] == [
+        "last days that look as if cases were reported in part, left out: AUT (AUT) on 2020-03-15: 90, where "
+        "299 a day were usual; CHE (CHE) on 2020-03-15: 5, where 89 a day were usual"
+    ]

@@ -41,6 +41,7 @@ TIMEOUT = 30  # seconds that a server may keep silent
 LEAST_CASES, LEAST_DEATHS = 100, 50  # one country must reach either, or no model has anything to fit
 COLUMNS = ("date", "country", "name", "cases", "deaths", "population")
 SILENT = 28  # days without a report after which a country counts as no longer reporting
+USUAL = 20  # a day; of fewer, chance alone may leave a day with less than a third
 SHOWN = 12  # lines of changes that the command prints
 JUMP = (
     100  # times in a day: real totals at most trebled in one after the 100th case, or grew tenfold in a week
@@ -122,18 +123,22 @@ def since_total(
 
     Returns:
         Columns `date`, `country`, `name`, `count` (of that day, missing if not reported) and `total` (the
-        running total, days before the first included). A country's last row is its last reported day.
+        running total, days before the first included). A country's last row is its last reported day, or
+        the one before if that day looks reported in part.
         `attrs` are the frame's; `attrs["excluded"]` says of each country that is left out its name and the
         reason.
 
     Raises:
         ObservationsError: No country is kept.
     """
-    kept, excluded = [], {}
+    kept, excluded, left_out = [], {}, []
     end = frame["date"].max()
     for country, rows in frame.groupby("country"):
         name, reported = rows["name"].iloc[0], rows["date"][rows[column].notna()]
         rows = rows[rows["date"] <= reported.max()]
+        if in_part := _last_day_in_part(rows[column]):
+            left_out.append(f"{name} ({country}) on {rows['date'].iloc[-1]:%Y-%m-%d}: {in_part}")
+            rows = rows.iloc[:-1]
         running = rows[column].fillna(0).cumsum()
         selected = rows[["date", "country", "name"]].assign(count=rows[column], total=running)
         selected = selected[running >= start]
@@ -154,7 +159,25 @@ def since_total(
         )
     selection = pd.concat(kept, ignore_index=True)
     selection.attrs = {**frame.attrs, "excluded": excluded}
+    if left_out:
+        said = f"last days that look as if {column} were reported in part, left out: {'; '.join(left_out)}"
+        selection.attrs["changes"] = [*frame.attrs.get("changes", []), said]
     return selection
+
+
+def _last_day_in_part(count: pd.Series) -> str | None:
+    """What makes the last of these daily counts look like a part of that day's; None if nothing does.
+
+    It is less than a third of the mean of the seven days before, and less than half of the same weekday's
+    count a week before, so that no Sunday is left out for being one.
+    """
+    last, week = count.iloc[-1], count.iloc[-8:-1]
+    usual = week.mean()
+    if len(week) < 7 or week.iloc[[0]].isna().any() or usual < USUAL:
+        return None
+    if last >= usual / 3 or last >= week.iloc[0] / 2:
+        return None
+    return f"{last:,}, where {usual:,.0f} a day were usual"
 
 
 def running_totals(

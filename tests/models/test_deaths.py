@@ -121,6 +121,7 @@ def test_bad_input_harms_no_other_country(sound_and_all: tuple[Path, Path]) -> N
         pd.testing.assert_frame_equal(alone, among)
     changes = "; ".join(every.attrs["changes"])
     assert "Germany (DEU) on 2020-03-16: -50 deaths" in changes
+    assert "deaths were reported in part, left out: United Kingdom (GBR) on 2020-03-28" in changes
     assert "LIE on 2020-03-11" in changes  # the jump, as a day of catching up
     fit = Sampling(each_country=False, draws=50, tune=300, seed=1).fit(every, train.build, silent)
     drawn = train.predict(thinned(fit, 100, seed=1), every, np.arange(1, 29), np.random.default_rng(1))

@@ -92,7 +92,9 @@ def test_bad_input_harms_no_other_country(sound_and_all: tuple[Path, Path]) -> N
     for code in ("FRA", "ITA"):
         alone, among = (rows[rows["country"] == code].reset_index(drop=True) for rows in (sound, every))
         pd.testing.assert_frame_equal(alone, among)
-    assert "Germany (DEU) on 2020-03-16: -50 cases" in "; ".join(every.attrs["changes"])
+    changes = "; ".join(every.attrs["changes"])
+    assert "Germany (DEU) on 2020-03-16: -50 cases" in changes
+    assert "cases were reported in part, left out: United Kingdom (GBR) on 2020-03-28" in changes
     fit = SAMPLING.within(draws=50, cores=2).fit(every, train.build, silent)
     drawn = train.predict(thinned(fit, 100, seed=1), every, np.arange(1, 29), np.random.default_rng(1))
     assert np.isfinite(drawn).all()
