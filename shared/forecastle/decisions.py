@@ -16,6 +16,7 @@ from forecastle import counts, events
 from forecastle.answers import OfCountry, of_country, optional
 from forecastle.artifact import Artifact
 from forecastle.events import AnyCode
+from forecastle.problems import InvalidValue
 from forecastle.queries import Counts, Day, Members, must_be
 
 MOST_OPTIONS, MOST_THRESHOLDS = 50, 20
@@ -178,10 +179,13 @@ def decide(artifact: Artifact, root: str, asked: DecisionRequest) -> Decision:
     Raises:
         InvalidValue: The model has no such country, or no such day.
     """
-    country = events.known(artifact, "country", asked.country)
     parameter, day = ("on", asked.on) if asked.on else ("by", asked.by)
     assert day  # as `one_decision` ensures
-    ahead = events.ahead(artifact, country, parameter, day)
+    try:
+        country = events.known(artifact, "country", asked.country)
+        ahead = events.ahead(artifact, country, parameter, day)
+    except InvalidValue as error:
+        raise error.in_body() from None
     kind = "cumulative" if asked.by else asked.counts or counts.own(artifact)
     drawn = counts.paths(artifact, country, kind)[:, ahead - 1]
     what, when = events.moment(artifact, kind, day)
