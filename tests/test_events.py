@@ -251,7 +251,7 @@ def test_many_events_are_answered_in_their_order(get: Get) -> None:
     response = get("/probability", method="POST", json={"events": asked})
     assert response.status_code == 200 and response.headers["cache-control"] == "no-store"
     body = response.json()
-    events.Probabilities.model_validate(body)
+    events.EventProbabilities.model_validate(body)
     first, second, third = body["probabilities"]
     alone = get("/countries/GBR/probability?above=99&on=2020-04-25").json()
     assert first == {name: alone[name] for name in first}

@@ -73,11 +73,11 @@ def test_the_manifest_is_the_file_as_it_stands(make_artifact: MakeArtifact, ask:
     ("path", "answer"),
     [
         ("/", answers.Overview),
-        ("/countries", answers.Countries),
-        ("/countries/GBR/observations", answers.Observations),
-        ("/countries/GBR/forecast", forecasts.Forecast),
+        ("/countries", answers.CountryPage),
+        ("/countries/GBR/observations", answers.ObservationPage),
+        ("/countries/GBR/forecast", forecasts.CountryForecast),
         ("/countries/GBR/probability?above=1&on=2020-05-01", events.Probability),
-        ("/countries/GBR/parameters", answers.Parameters),
+        ("/countries/GBR/parameters", answers.CountryParameters),
     ],
 )
 def test_answers_have_the_documented_shape(get: Get, path: str, answer: Any) -> None:
@@ -200,34 +200,82 @@ def test_a_country_that_was_left_out_has_the_reason(get: Get) -> None:
     assert response.json()["detail"] == "Andorra has no forecast: it has 40 deaths, and 50 are needed"
 
 
-@settings(max_examples=150, deadline=None)
+PARAMETERS = [
+    *("days", "level", "quantile", "counts", "as_of", "format", "draws", "limit", "offset", "x"),
+    *("above", "below", "exceeds", "on", "by", "ever_by", "peak_by", "doubles_within", "halves_within"),
+]
+VALUES = st.one_of(
+    st.text(max_size=8),
+    st.text(alphabet=string.printable, max_size=8),
+    st.integers().map(str),
+    st.floats().map(str),
+    st.dates().map(str),
+    st.sampled_from(["GBR", "gbr", "AND", "2020-05-01", "2020-W18-5", "0001-01-01", "9999-12-31"]),
+    st.sampled_from(["daily", "cumulative", "csv", "hubverse", "1e999", "1_0", "٣", "0x1", "-0", "+1", " 1"]),
+)
+
+
+@settings(max_examples=300, deadline=None)
 @given(
     route=st.sampled_from(["", "/observations", "/forecast", "/probability", "/parameters"]),
-    code=st.one_of(st.sampled_from(["GBR", "gbr", "GRB"]), st.text(max_size=8)),
-    query=st.lists(
-        st.tuples(
-            st.sampled_from(["days", "level", "above", "below", "on", "by", "x"]),
-            st.one_of(
-                st.text(alphabet=string.printable, max_size=8),
-                st.integers().map(str),
-                st.floats().map(str),
-                st.dates().map(str),
-            ),
-        ),
-        max_size=4,
-    ),
+    code=st.one_of(st.none(), st.sampled_from(["GBR", "gbr", "GRB"]), st.text(max_size=8)),
+    query=st.lists(st.tuples(st.sampled_from(PARAMETERS), VALUES), max_size=4),
     accept=st.text(alphabet=string.printable.strip(), max_size=20),
 )
 def test_whatever_is_asked_is_answered(
-    get: Get, route: str, code: str, query: list[tuple[str, str]], accept: str
+    get: Get, route: str, code: str | None, query: list[tuple[str, str]], accept: str
 ) -> None:
-    path = f"/countries/{quote(code, safe='', errors='replace')}{route}?{urlencode(query)}"
-    url = httpx.URL("http://test").copy_with(raw_path=path.encode())
-    response = get(url, headers={"Accept": accept})
+    start = "" if code is None else f"/countries/{quote(code, safe='', errors='replace')}"
+    url = httpx.URL("http://test").copy_with(
+        raw_path=f"{start}{route or '/'}?{urlencode(query, errors='replace')}".encode()
+    )
+    expect_an_answer(get(url, headers={"Accept": accept}))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    path=st.sampled_from(["/probability", "/decisions"]),
+    body=st.recursive(
+        st.one_of(VALUES, st.none(), st.booleans(), st.integers(), st.floats(), st.characters()),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        *PARAMETERS,
+                        "country",
+                        "events",
+                        "costs",
+                        "over",
+                        "under",
+                        "amounts",
+                        "thresholds",
+                        "actions",
+                    ]
+                )
+                | st.text(max_size=3),
+                inner,
+                max_size=5,
+            )
+        ),
+        max_leaves=20,
+    ),
+    in_events=st.booleans(),
+)
+def test_whatever_is_posted_is_answered(get: Get, path: str, body: Any, in_events: bool) -> None:
+    if isinstance(body, dict):
+        body = {"country": "GBR", **body}
+    content = json.dumps({"events": [body, body]} if in_events else body)
+    headers = {"Content-Type": "application/json"}
+    expect_an_answer(get(path, method="POST", content=content, headers=headers))
+
+
+def expect_an_answer(response: httpx.Response) -> None:
     assert response.status_code < 500
     if response.status_code >= 400:
         assert response.headers["content-type"] == "application/problem+json"
         assert response.json()["detail"]
+        assert len(response.content) < 20_000
 
 
 # How it is documented

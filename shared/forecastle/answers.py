@@ -14,11 +14,6 @@ from forecastle import problem_types
 from forecastle.artifact import Artifact, Country
 
 
-def optional(description: str, **more: Any) -> Any:
-    """A member that is left out where there is nothing to tell."""
-    return Field(None, description=description, exclude_if=lambda value: value is None, **more)
-
-
 class BacktestSummary(BaseModel):
     """How forecasts of past days compared with a naive forecast, last week's daily mean."""
 
@@ -103,7 +98,7 @@ class _Page(BaseModel):
     )
 
 
-class Countries(_Page):
+class CountryPage(_Page):
     """The countries that the model forecasts."""
 
     model: str = Field(examples=["deaths"])
@@ -131,7 +126,7 @@ class Observation(BaseModel):
     observed: int | None = Field(description="null if nothing was reported, or the day is not fitted.")
 
 
-class Observations(_Page, OfCountry):
+class ObservationPage(_Page, OfCountry):
     """The counts that the model was fitted to."""
 
     observations: list[Observation]
@@ -164,7 +159,7 @@ class Parameter(BaseModel):
     ess_tail: float | None = None
 
 
-class Parameters(OfCountry):
+class CountryParameters(OfCountry):
     """Posterior summaries."""
 
     parameters: list[Parameter] = Field(description="The country's own.")
@@ -215,10 +210,10 @@ def _backtest(told: dict[str, Any] | None) -> BacktestSummary | None:
     )
 
 
-def countries(artifact: Artifact, root: str, limit: int, offset: int) -> Countries:
+def countries(artifact: Artifact, root: str, limit: int, offset: int) -> CountryPage:
     """All countries, or those from the `offset`-th on, `limit` at most, with the last count of each."""
     listed = list(artifact.countries.values())
-    return Countries(
+    return CountryPage(
         model=artifact.model,
         version=artifact.version,
         total=len(listed),
@@ -243,18 +238,18 @@ def entry(artifact: Artifact, root: str, country: Country) -> CountryEntry:
     )
 
 
-def observations(artifact: Artifact, root: str, country: Country, limit: int, offset: int) -> Observations:
+def observations(artifact: Artifact, root: str, country: Country, limit: int, offset: int) -> ObservationPage:
     """The counts that were fitted, or those from the `offset`-th on, `limit` at most."""
     counted = artifact.observations.get(country.code, [])
     rows = [Observation(date=day, observed=observed) for day, observed in counted[offset : offset + limit]]
     about = of_country(artifact, root, country)
     about["links"] |= _pages(f"{root}/countries/{country.code}/observations", limit, offset, len(counted))
-    return Observations(**about, total=len(counted), observations=rows)
+    return ObservationPage(**about, total=len(counted), observations=rows)
 
 
-def parameters(artifact: Artifact, root: str, country: Country) -> Parameters:
+def parameters(artifact: Artifact, root: str, country: Country) -> CountryParameters:
     """The posterior summaries of the country's parameters and of the shared ones."""
-    return Parameters(
+    return CountryParameters(
         **of_country(artifact, root, country),
         parameters=[Parameter(**summary) for summary in artifact.parameters.get(country.code, [])],
         shared=[Parameter(**summary) for summary in artifact.parameters.get("", [])],

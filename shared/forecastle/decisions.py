@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from forecastle import counts, events
-from forecastle.answers import OfCountry, of_country, optional
+from forecastle.answers import OfCountry, of_country
 from forecastle.artifact import Artifact
 from forecastle.events import AnyCode
 from forecastle.problems import InvalidValue
-from forecastle.queries import Counts, Day, Members, must_be
+from forecastle.queries import Counts, Day, Members, must_be, optional
 
 MOST_OPTIONS, MOST_THRESHOLDS = 50, 20
 LOSS_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -59,25 +59,21 @@ class DecisionRequest(Members):
     """
 
     country: AnyCode = Field(description="ISO 3166 alpha-3, in capital letters or not.", examples=["GBR"])
-    on: Day | None = Field(None, description="It hangs on the count of this day.", examples=["2020-06-15"])
-    by: Day | None = Field(None, description="It hangs on the running total by the end of this day.")
-    counts: Counts | None = Field(
-        None, description="With `on`: counts a day or running totals, if not what the model forecasts."
+    on: Day | None = optional("It hangs on the count of this day.", examples=["2020-06-15"])
+    by: Day | None = optional("It hangs on the running total by the end of this day.")
+    counts: Counts | None = optional(
+        "With `on`: counts a day or running totals, if not what the model forecasts."
     )
-    costs: Costs | None = None
-    amounts: list[Amount] | None = Field(
-        None,
-        min_length=2,
-        max_length=MOST_OPTIONS,
-        description="With `costs`: the amounts that can be had.",
+    costs: Costs | None = optional("Of a unit too much and of one too little.")
+    amounts: list[Amount] | None = optional(
+        "With `costs`: the amounts that can be had.", min_length=2, max_length=MOST_OPTIONS
     )
-    thresholds: list[Amount] | None = Field(
-        None,
+    thresholds: list[Amount] | None = optional(
+        "In ascending order. A count that equals one is not above it.",
         min_length=1,
         max_length=MOST_THRESHOLDS,
-        description="In ascending order. A count that equals one is not above it.",
     )
-    actions: list[Action] | None = Field(None, min_length=2, max_length=MOST_OPTIONS)
+    actions: list[Action] | None = optional("With `thresholds`.", min_length=2, max_length=MOST_OPTIONS)
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from forecastle import countries, counts
-from forecastle.answers import OfCountry, OfModel, Place, of_country, of_model, optional
+from forecastle.answers import OfCountry, OfModel, Place, of_country, of_model
 from forecastle.artifact import Artifact, Country
 from forecastle.counts import Kind
 from forecastle.problems import InvalidValue, ProblemError
-from forecastle.queries import Counts, Day, KnownParameters, Members, Threshold, must_be
+from forecastle.queries import Counts, Day, KnownParameters, Members, Threshold, must_be, optional
 
 MOST_EVENTS = 100
 
@@ -33,34 +33,31 @@ class Event(KnownParameters):
     `halves_within` alone.
     """
 
-    above: Threshold | None = Field(None, description="The count is above this number.", examples=[45000])
-    below: Threshold | None = Field(None, description="The count is below this number.")
-    exceeds: AnyCode | None = Field(
-        None, description="The count is above that of the country with this code, at the same time."
+    above: Threshold | None = optional("The count is above this number.", examples=[45000])
+    below: Threshold | None = optional("The count is below this number.")
+    exceeds: AnyCode | None = optional(
+        "The count is above that of the country with this code, at the same time."
     )
-    on: Day | None = Field(None, description="It is about the count on this day.")
-    by: Day | None = Field(
-        None, description="It is about the running total by the end of this day.", examples=["2020-06-30"]
+    on: Day | None = optional("It is about the count on this day.")
+    by: Day | None = optional(
+        "It is about the running total by the end of this day.", examples=["2020-06-30"]
     )
-    ever_by: Day | None = Field(
-        None, description="It is about the count on any day until this one: it happens at least once."
+    ever_by: Day | None = optional(
+        "It is about the count on any day until this one: it happens at least once."
     )
-    peak_by: Day | None = Field(
-        None,
-        description="The seven days with the highest counts end by this day: seven of those that were fitted "
+    peak_by: Day | None = optional(
+        "The seven days with the highest counts end by this day: seven of those that were fitted "
         "or that the horizon reaches, whichever those are.",
     )
-    doubles_within: Days | None = Field(
-        None,
-        description="Within so many days the running total is twice that of the origin date or, of daily "
+    doubles_within: Days | None = optional(
+        "Within so many days the running total is twice that of the origin date or, of daily "
         "counts, the mean of some seven days is twice that of the last week.",
     )
-    halves_within: Days | None = Field(
-        None, description="Within so many days the mean of some seven days is half that of the last week."
+    halves_within: Days | None = optional(
+        "Within so many days the mean of some seven days is half that of the last week."
     )
-    counts: Counts | None = Field(
-        None,
-        description="Whether it is about counts a day or running totals. Without it, about what the model "
+    counts: Counts | None = optional(
+        "Whether it is about counts a day or running totals. Without it, about what the model "
         "forecasts, or what alone makes sense.",
     )
 
@@ -152,7 +149,7 @@ class CountryProbability(EventProbability, Place):
     """The probability of an event, and where."""
 
 
-class Probabilities(OfModel):
+class EventProbabilities(OfModel):
     """The probabilities of the events, in their order."""
 
     probabilities: list[CountryProbability]
@@ -168,7 +165,7 @@ def probability(artifact: Artifact, root: str, country: Country, event: Event) -
     return Probability(**about, **_probability(artifact, country, event))
 
 
-def probabilities(artifact: Artifact, root: str, events: list[CountryEvent]) -> Probabilities:
+def probabilities(artifact: Artifact, root: str, events: list[CountryEvent]) -> EventProbabilities:
     """The probabilities of many events, wherever.
 
     Raises:
@@ -184,7 +181,7 @@ def probabilities(artifact: Artifact, root: str, events: list[CountryEvent]) -> 
             errors += error.in_body(f"events.{index}.").errors
     if errors:
         raise ProblemError(422, "; ".join(error["detail"] for error in errors), errors=errors)
-    return Probabilities(**of_model(artifact, root), probabilities=told)
+    return EventProbabilities(**of_model(artifact, root), probabilities=told)
 
 
 def _probability(artifact: Artifact, country: Country, event: Event) -> dict[str, Any]:

@@ -8,9 +8,10 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from forecastle import counts
-from forecastle.answers import OfCountry, OfModel, of_country, of_model, optional
+from forecastle.answers import OfCountry, OfModel, of_country, of_model
 from forecastle.artifact import Artifact, Country
 from forecastle.counts import Kind
+from forecastle.queries import optional
 
 # The 23 in which forecast hubs exchange forecasts.
 HUB_QUANTILES = (0.01, 0.025, *(round(0.05 * i, 2) for i in range(1, 20)), 0.975, 0.99)
@@ -49,7 +50,7 @@ class Path(BaseModel):
     values: list[float] = Field(description="In `unit`, by horizon.", examples=[[164.0, 53.0, 382.0]])
 
 
-class Forecast(OfCountry):
+class CountryForecast(OfCountry):
     """Posterior predictive means, medians and central intervals, or quantiles."""
 
     counts: Kind = Field(description="Whether the values are counts a day or running totals.")
@@ -87,11 +88,11 @@ class Forecast(OfCountry):
             yield {**own, **item.model_dump(mode="json")}
 
 
-class Forecasts(OfModel):
+class AllForecasts(OfModel):
     """The forecasts for all countries."""
 
     counts: Kind = Field(description="Whether the values are counts a day or running totals.")
-    forecasts: list[Forecast]
+    forecasts: list[CountryForecast]
 
 
 class Hubverse(NamedTuple):
@@ -114,7 +115,7 @@ def forecast(
     levels: tuple[float, ...] | None,
     quantiles: tuple[float, ...] = (),
     draws: int | None = None,
-) -> Forecast:
+) -> CountryForecast:
     """The forecast for the first `days` days.
 
     Args:
@@ -155,7 +156,7 @@ def forecast(
         )
         for day in range(days)
     ]
-    return Forecast(
+    return CountryForecast(
         **{**of_country(artifact, root, country), "target": counts.target(artifact, kind)},
         counts=kind,
         forecast=coming,
@@ -179,10 +180,10 @@ def hubverse(
     return Hubverse(rows)
 
 
-def forecasts(artifact: Artifact, root: str, kind: Kind) -> Forecasts:
+def forecasts(artifact: Artifact, root: str, kind: Kind) -> AllForecasts:
     """What the forecasts of all countries have in common, without any."""
     about = {**of_model(artifact, root), "target": counts.target(artifact, kind)}
-    return Forecasts(**about, counts=kind, forecasts=[])
+    return AllForecasts(**about, counts=kind, forecasts=[])
 
 
 def _chosen(paths: np.ndarray, number: int) -> list[Path]:

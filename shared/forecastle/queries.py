@@ -37,6 +37,24 @@ def wrong(message: str, *values: Any) -> PydanticCustomError:
     return PydanticCustomError("invalid", "{message}", {"message": message.format(*values)})
 
 
+def optional(description: str, **more: Any) -> Any:
+    """A parameter or member that may be left out; in OpenAPI it is never null, and answers leave it out."""
+    return Field(
+        None,
+        description=description,
+        exclude_if=lambda value: value is None,
+        json_schema_extra=_never_null,
+        **more,
+    )
+
+
+def _never_null(schema: dict[str, Any]) -> None:
+    """Clients that are generated would else take null for a value that they may send or get."""
+    (told,) = (one for one in schema.pop("anyOf") if one != {"type": "null"})
+    schema.pop("default", None)
+    schema |= told
+
+
 class KnownParameters(BaseModel):
     """Parameters of which no others are taken: a misspelt one would change nothing, unseen."""
 
@@ -102,4 +120,4 @@ class TableQuery(KnownParameters):
         Field(ge=0, le=1_000_000, description="Rows that come before."),
         must_be("a number from 0 to 1000000"),
     ] = 0
-    format: TableFormat | None = Field(None, description="Takes precedence over `Accept`.")
+    format: TableFormat | None = optional("Takes precedence over `Accept`.")

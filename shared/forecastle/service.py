@@ -29,6 +29,7 @@ from forecastle.queries import (
     TableQuery,
     must_be,
     no_parameters,
+    optional,
     wrong,
 )
 from forecastle.representations import (
@@ -53,7 +54,13 @@ CARD_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
+NETCDF: dict[str, Any] = {"application/x-netcdf": {"schema": {"type": "string", "format": "binary"}}}
 WITHOUT_PARAMETERS: dict[str, Any] = {"dependencies": [Depends(no_parameters)]}
+
+
+ForecastFormat = Annotated[
+    Literal["json", "csv", "ndjson", "hubverse"], must_be("json, csv, ndjson or hubverse")
+]
 
 
 def create_app(artifact: Artifact) -> FastAPI:
@@ -105,22 +112,17 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
             Field(max_length=MOST_QUANTILES, description="Of these, instead of intervals; repeatable."),
             must_be(f"a number between 0 and 1 such as 0.975, or up to {MOST_QUANTILES} of them"),
         ] = NO_QUANTILES
-        counts: Counts | None = Field(
-            None, description="Counts a day or running totals; without it, what the model forecasts."
+        counts: Counts | None = optional(
+            "Counts a day or running totals; without it, what the model forecasts."
         )
-        as_of: Day | None = Field(
-            None,
-            description="The forecast that was known on this day. This service has its own alone, which is "
+        as_of: Day | None = optional(
+            "The forecast that was known on this day. This service has its own alone, which is "
             "known since the last day in its data; the gateway keeps past ones.",
         )
-        format: Annotated[
-            Literal["json", "csv", "ndjson", "hubverse"] | None,
-            Field(
-                description="Takes precedence over `Accept`. hubverse: CSV with 23 quantiles, mean and "
-                "median, as forecast hubs take it."
-            ),
-            must_be("json, csv, ndjson or hubverse"),
-        ] = None
+        format: ForecastFormat | None = optional(
+            "Takes precedence over `Accept`. hubverse: CSV with 23 quantiles, mean and median, as forecast "
+            "hubs take it."
+        )
 
         @model_validator(mode="after")
         def quantiles_once(self) -> Self:
@@ -143,11 +145,10 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
             return self.days, self.kind, levels, tuple(sorted(set(self.quantile)))
 
     class ForecastQuery(ForecastsQuery):
-        draws: Annotated[
-            int | None,
-            Field(ge=1, le=most_draws, description="Whole paths besides, so many of the draws."),
-            must_be(f"a whole number from 1 to {most_draws}"),
-        ] = None
+        draws: (
+            Annotated[int, Field(ge=1, le=most_draws), must_be(f"a whole number from 1 to {most_draws}")]
+            | None
+        ) = optional("Whole paths besides, so many of the draws.")
 
     def only_this(as_of: Day | None) -> None:
         if as_of is not None and as_of < artifact.data_through:
@@ -165,7 +166,7 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
 
     @app.get(
         "/countries/{code}/forecast",
-        response_model=forecasts.Forecast,
+        response_model=forecasts.CountryForecast,
         responses=_also(*MEDIA_TYPES) | documented(404, 422),
     )
     async def forecast(request: Request, code: Code, query: Annotated[ForecastQuery, Query()]) -> Response:
@@ -177,7 +178,7 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
     @app.get(
         "/forecast",
         name="forecasts",
-        response_model=forecasts.Forecasts,
+        response_model=forecasts.AllForecasts,
         responses=_also(*MEDIA_TYPES) | documented(404, 422),
     )
     async def all_forecasts(request: Request, query: Annotated[ForecastsQuery, Query()]) -> Response:
@@ -223,7 +224,7 @@ def _add_events(app: FastAPI, documents: Documents) -> None:
     @app.post(
         "/probability",
         name="probability",
-        response_model=events.Probabilities,
+        response_model=events.EventProbabilities,
         responses=documented(400, 413, 422),
         **WITHOUT_PARAMETERS,
     )
@@ -253,7 +254,7 @@ def _add_countries(app: FastAPI, documents: Documents) -> None:
 
     @app.get(
         "/countries",
-        response_model=answers.Countries,
+        response_model=answers.CountryPage,
         responses=_also("csv", "ndjson") | documented(422),
     )
     async def countries(request: Request, query: Annotated[TableQuery, Query()]) -> Response:
@@ -273,7 +274,7 @@ def _add_countries(app: FastAPI, documents: Documents) -> None:
 
     @app.get(
         "/countries/{code}/observations",
-        response_model=answers.Observations,
+        response_model=answers.ObservationPage,
         responses=_also("csv", "ndjson") | documented(404, 422),
     )
     async def observations(request: Request, code: Code, query: Annotated[TableQuery, Query()]) -> Response:
@@ -285,7 +286,7 @@ def _add_countries(app: FastAPI, documents: Documents) -> None:
 
     @app.get(
         "/countries/{code}/parameters",
-        response_model=answers.Parameters,
+        response_model=answers.CountryParameters,
         responses=documented(404, 422),
         **WITHOUT_PARAMETERS,
     )
@@ -314,7 +315,7 @@ def _add_files(app: FastAPI, artifact: Artifact) -> None:
     @app.get(
         "/posterior.nc",
         response_class=PosteriorResponse,
-        responses=documented(400, 416, 422),
+        responses={200: {"content": NETCDF}, **documented(400, 416, 422)},
         **WITHOUT_PARAMETERS,
     )
     async def posterior(request: Request) -> Response:
