@@ -1,16 +1,10 @@
-"""Representations: which one is chosen, how it is cached, and how little is kept."""
+"""Representations: which one is chosen, and pages of them."""
 
 import json
-import re
 
-import numpy as np
 import pytest
 
-from forecastle.artifact import Artifact
-from forecastle.representations import MOST_BYTES, Document, Documents
-from forecastle.service import create_app
-
-from .conftest import Ask, Get, MakeArtifact, table
+from .conftest import Get, table
 
 
 @pytest.mark.parametrize(
@@ -105,87 +99,3 @@ def test_a_page_has_bounds(get: Get, query: str) -> None:
     response = get(f"/countries?{query}")
     assert response.status_code == 422
     assert f"{query.partition('=')[0]} must be a number from " in response.json()["detail"]
-
-
-# How it may be cached
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        *(
-            "/",
-            "/countries",
-            "/countries/GBR",
-            "/countries/GBR/forecast",
-            "/forecast",
-            "/forecast?format=ndjson",
-        ),
-        *("/countries/GBR/probability?peak_by=2020-05-01", "/manifest.json", "/card", "/posterior.nc"),
-    ],
-)
-def test_what_the_client_has_is_not_sent_again(get: Get, path: str) -> None:
-    first = get(path)
-    etag = first.headers["etag"]
-    assert re.fullmatch('"[0-9a-f]{32}"', etag)  # strong
-    assert first.headers["cache-control"].startswith("public, max-age=2")
-    for known in (etag, f'"other", {etag}', f"W/{etag}", "*"):
-        again = get(path, headers={"If-None-Match": known})
-        assert (again.status_code, again.content) == (304, b"")
-        assert again.headers["etag"] == etag and again.headers.get("vary") == first.headers.get("vary")
-    assert get(path, headers={"If-None-Match": '"other"'}).status_code == 200
-
-
-def test_etags_differ_by_parameters_formats_and_artifacts(
-    get: Get, make_artifact: MakeArtifact, ask: Ask
-) -> None:
-    path = "/countries/GBR/forecast"
-    other = create_app(Artifact.load(make_artifact(draws=np.ones((200, 4, 28)))))
-    responses = [
-        get(path),
-        get(path + "?days=3"),
-        get(path + "?level=0.5"),
-        get(path, headers={"Accept": "text/csv"}),
-        get(path + "?format=ndjson"),
-        get("/forecast"),
-        get("/forecast?format=ndjson"),
-        get("/forecast?format=ndjson&days=3"),
-        ask(other, "/forecast?format=ndjson"),
-        ask(other, path),
-    ]
-    assert len({response.headers["etag"] for response in responses}) == len(responses)
-
-
-def test_a_tag_is_that_of_the_whole_answer_however_it_was_made(make_artifact: MakeArtifact, ask: Ask) -> None:
-    folder = make_artifact()
-    one, other = (create_app(Artifact.load(folder)) for _ in range(2))
-    for path in ("/forecast", "/forecast?format=ndjson", "/forecast?format=hubverse"):
-        assert ask(one, path).headers["etag"] == ask(other, path).headers["etag"]
-        assert ask(one, path).content == ask(other, path).content == ask(one, path).content
-
-
-def test_answers_are_computed_once_and_the_latest_are_kept(make_artifact: MakeArtifact) -> None:
-    documents, computed = Documents(Artifact.load(make_artifact())), []
-
-    class Answer:
-        def __init__(self, size: int) -> None:
-            computed.append(size)
-            self.size = size
-
-        def model_dump_json(self) -> str:
-            return "x" * self.size
-
-    def answer(_: Artifact, size: int) -> Answer:
-        return Answer(size)
-
-    assert documents.get("json", answer, 10) is documents.get("json", answer, 10)
-    assert computed == [10]
-    megabytes = [number * 1024**2 for number in range(1, 12)]
-    for size in megabytes:
-        assert len(documents.get("json", answer, size).body) == size
-    assert 0 < documents.kept.currsize <= MOST_BYTES
-    documents.get("json", answer, 11 * 1024**2)  # the latest is there still
-    documents.get("json", answer, 10)  # the first is not
-    assert computed == [10, *megabytes, 10]
-    huge = documents.get("json", answer, MOST_BYTES + 1)
-    assert isinstance(huge, Document) and documents.kept.currsize <= MOST_BYTES

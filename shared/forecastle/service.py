@@ -5,7 +5,7 @@ Here is how it is asked: routes, parameters, caching. What it answers is compute
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import Depends, FastAPI, Query, Request, Response
@@ -16,9 +16,18 @@ from pydantic import BaseModel, Field, model_validator
 from starlette.types import Message, Receive, Scope, Send
 
 from forecastle import answers, counts, decisions, events, forecasts, middleware, prose
-from forecastle.artifact import Artifact
+from forecastle.artifact import Artifact, Country
 from forecastle.countries import find
 from forecastle.counts import Kind
+from forecastle.documents import (
+    CACHE_CONTROL,
+    Document,
+    Documents,
+    Repeated,
+    is_known,
+    not_modified,
+    streamed,
+)
 from forecastle.middleware import AnswerHead as AnswerHead  # which other apps take from here
 from forecastle.problems import ProblemError, documented
 from forecastle.queries import (
@@ -32,17 +41,7 @@ from forecastle.queries import (
     optional,
     wrong,
 )
-from forecastle.representations import (
-    CACHE_CONTROL,
-    MEDIA_TYPES,
-    Document,
-    Documents,
-    chosen,
-    is_known,
-    not_modified,
-    respond,
-    streamed,
-)
+from forecastle.representations import MEDIA_TYPES, chosen
 
 DEFAULT_DAYS = 14
 DEFAULT_LEVELS = [0.5, 0.8, 0.95]
@@ -83,8 +82,9 @@ def create_app(artifact: Artifact) -> FastAPI:
         "(304). Errors are `application/problem+json` (RFC 9457), of a `type` that leads to a page about it.",
     )
     app.state.artifact = artifact
-    middleware.install(app)
     documents = Documents(artifact)
+    app.add_middleware(Repeated, documents=documents)
+    middleware.install(app)
     _add_forecasts(app, documents)
     _add_events(app, documents)
     _add_countries(app, documents)
@@ -159,10 +159,11 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
                 type="past-forecast",
             )
 
-    def get(root: str, code: str, query: ForecastsQuery, representation: str, draws: int | None) -> Document:
-        answer: Any = forecasts.hubverse if representation == "hubverse" else forecasts.forecast
-        arguments = (root, artifact.countries[code], *query.arguments(representation), draws)
-        return documents.get(representation, answer, *arguments)
+    def about(root: str, country: Country, query: ForecastsQuery, representation: str) -> Iterator[Any]:
+        """What `documents` computes a country's forecast from."""
+        yield representation
+        yield forecasts.hubverse if representation == "hubverse" else forecasts.forecast
+        yield from (root, country, *query.arguments(representation))
 
     @app.get(
         "/countries/{code}/forecast",
@@ -173,7 +174,8 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
         """Mean, median and central intervals or quantiles of every coming day; with `draws` whole paths."""
         country, representation = find(artifact, code), chosen(request, query.format)
         only_this(query.as_of)
-        return respond(request, get(_root(request), country.code, query, representation, query.draws))
+        asked = about(_root(request), country, query, representation)
+        return documents.answer(request, *asked, query.draws)
 
     @app.get(
         "/forecast",
@@ -187,25 +189,26 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
         root, representation = _root(request), chosen(request, query.format)
 
         async def parts() -> AsyncIterator[bytes]:
-            for code in artifact.countries:
-                yield get(root, code, query, representation, None).body
+            for country in artifact.countries.values():
+                yield documents.get(*about(root, country, query, representation)).body
                 await asyncio.sleep(0)  # other requests are not to wait for all countries
 
-        key = (root, *query.arguments(representation))
+        key = (representation, root, *query.arguments(representation))
         if representation == "ndjson":
             headers = {**streamed(artifact, key), "Content-Type": MEDIA_TYPES["ndjson"]}
             if is_known(request, headers["ETag"]):
                 return not_modified(headers)
             return StreamingResponse(parts(), headers=headers)
-        if (document := documents.kept.get((representation, key))) is None:
+        if (document := documents.kept.get(key)) is None:
             bodies = [body async for body in parts()]
             if representation == "json":
                 around = forecasts.forecasts(artifact, root, query.kind).model_dump_json().encode()
                 body = around.removesuffix(b"[]}") + b"[" + b",".join(bodies) + b"]}"
             else:  # one row of columns' names
                 body = bodies[0] + b"".join(body.partition(b"\r\n")[2] for body in bodies[1:])
-            document = documents.keep((representation, key), Document.of(body, MEDIA_TYPES[representation]))
-        return respond(request, document)
+            document = Document.of(body, MEDIA_TYPES[representation])
+            documents.keep(key, document)
+        return documents.respond(request, key, document)
 
 
 def _add_events(app: FastAPI, documents: Documents) -> None:
@@ -219,7 +222,7 @@ def _add_events(app: FastAPI, documents: Documents) -> None:
     async def probability(request: Request, code: Code, event: Annotated[events.Event, Query()]) -> Response:
         """The probability of an event: of a count on a day, of a running total, or along whole paths."""
         arguments = (_root(request), find(artifact, code), event)
-        return respond(request, documents.get("json", events.probability, *arguments))
+        return documents.answer(request, "json", events.probability, *arguments)
 
     @app.post(
         "/probability",
@@ -250,7 +253,7 @@ def _add_countries(app: FastAPI, documents: Documents) -> None:
     @app.get("/", response_model=answers.Overview, responses=documented(422), **WITHOUT_PARAMETERS)
     async def overview(request: Request) -> Response:
         """What the model is, and where to go from here."""
-        return respond(request, documents.get("json", answers.overview, _root(request)))
+        return documents.answer(request, "json", answers.overview, _root(request))
 
     @app.get(
         "/countries",
@@ -260,7 +263,7 @@ def _add_countries(app: FastAPI, documents: Documents) -> None:
     async def countries(request: Request, query: Annotated[TableQuery, Query()]) -> Response:
         """The countries that there are forecasts for."""
         arguments = (_root(request), query.limit, query.offset)
-        return respond(request, documents.get(chosen(request, query.format), answers.countries, *arguments))
+        return documents.answer(request, chosen(request, query.format), answers.countries, *arguments)
 
     @app.get(
         "/countries/{code}",
@@ -270,7 +273,7 @@ def _add_countries(app: FastAPI, documents: Documents) -> None:
     )
     async def country(request: Request, code: Code) -> Response:
         """A country, and what there is about it."""
-        return respond(request, documents.get("json", answers.entry, _root(request), find(artifact, code)))
+        return documents.answer(request, "json", answers.entry, _root(request), find(artifact, code))
 
     @app.get(
         "/countries/{code}/observations",
@@ -280,9 +283,7 @@ def _add_countries(app: FastAPI, documents: Documents) -> None:
     async def observations(request: Request, code: Code, query: Annotated[TableQuery, Query()]) -> Response:
         """The counts that the model was fitted to."""
         arguments = (_root(request), find(artifact, code), query.limit, query.offset)
-        return respond(
-            request, documents.get(chosen(request, query.format), answers.observations, *arguments)
-        )
+        return documents.answer(request, chosen(request, query.format), answers.observations, *arguments)
 
     @app.get(
         "/countries/{code}/parameters",
@@ -293,7 +294,7 @@ def _add_countries(app: FastAPI, documents: Documents) -> None:
     async def parameters(request: Request, code: Code) -> Response:
         """Posterior summaries of the parameters, and how well each has converged."""
         arguments = (_root(request), find(artifact, code))
-        return respond(request, documents.get("json", answers.parameters, *arguments))
+        return documents.answer(request, "json", answers.parameters, *arguments)
 
 
 def _add_files(app: FastAPI, artifact: Artifact) -> None:
@@ -305,12 +306,12 @@ def _add_files(app: FastAPI, artifact: Artifact) -> None:
     @app.get("/manifest.json", response_model=dict[str, Any], responses=documented(422), **WITHOUT_PARAMETERS)
     async def manifest(request: Request) -> Response:
         """What was fitted to which data, with which versions, how well it converged, and files' hashes."""
-        return respond(request, the_manifest)
+        return the_manifest.answer(request)
 
     @app.get("/card", response_class=HTMLResponse, responses=documented(422), **WITHOUT_PARAMETERS)
     async def card(request: Request) -> Response:
         """The model card as a page: what was fitted to what, how well, and how far to trust it."""
-        return respond(request, the_card)
+        return the_card.answer(request)
 
     @app.get(
         "/posterior.nc",
