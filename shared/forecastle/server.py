@@ -9,6 +9,7 @@ workers that share its memory. Read from the environment:
 | `WORKERS`             | 1                            | worker processes                            |
 | `LOG_LEVEL`           | info                         | debug, info, warning, error or critical     |
 | `BIND`                | 0.0.0.0:8000                 | address and port to listen at               |
+| `CORS_ORIGINS`        | none                         | web origins that may ask, or *; see service |
 | `FORWARDED_ALLOW_IPS` | *                            | whose `X-Forwarded-Proto` and `-For` count  |
 
 Nothing is written but to the temporary folder and /dev/shm. On SIGTERM no new connection is accepted, so

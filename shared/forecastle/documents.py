@@ -1,0 +1,148 @@
+"""Answers as they go over the wire: computed once, kept, and not sent again to who has them.
+
+Nothing that a model's answers depend on changes while its server runs.
+"""
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from cachetools import LRUCache
+from fastapi import Request, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from forecastle.artifact import Artifact
+from forecastle.representations import MEDIA_TYPES, encode
+
+MOST_BYTES = 32 * 1024**2  # of the documents that are kept
+MOST_REPEATED = 4 * 1024**2  # bytes, of the requests that are recognised
+# Short, so that a new version of a model is seen within 5 s; stale answers stand in while the model is down.
+CACHE_CONTROL = "public, max-age=2, stale-while-revalidate=3, stale-if-error=86400"
+
+
+class Document(NamedTuple):
+    """An answer with its headers, which stay as they are."""
+
+    body: bytes
+    headers: dict[str, str]
+
+    @classmethod
+    def of(cls, body: bytes, media_type: str, **headers: str) -> Self:
+        """With the headers of an answer that may be cached."""
+        return cls(body, {**cacheable(hashlib.sha256(body)), "Content-Type": media_type, **headers})
+
+    @property
+    def size(self) -> int:
+        """Bytes, and about as many as its headers and its key take."""
+        return len(self.body) + 2000
+
+    def answer(self, request: Request) -> Response:
+        """The document, or status 304 if the client has it already (`If-None-Match`)."""
+        if is_known(request, self.headers["ETag"]):
+            return not_modified(self.headers)
+        return Response(self.body, headers=self.headers)
+
+
+def cacheable(digest: Any) -> dict[str, str]:
+    """The headers of an answer that may be cached, with an entity tag out of a hash."""
+    return {"ETag": f'"{digest.hexdigest()[:32]}"', "Cache-Control": CACHE_CONTROL, "Vary": "Accept"}
+
+
+def streamed(artifact: Artifact, *parameters: Any) -> dict[str, str]:
+    """The headers of an answer that is sent while it is computed: its tag is that of what it depends on."""
+    depends = repr((artifact.manifest["manifest_sha256"], _software(), parameters))
+    return cacheable(hashlib.sha256(depends.encode()))
+
+
+@cache
+def _software() -> bytes:
+    """A hash of the library, since what is computed from an artifact depends on both."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).digest()
+
+
+def is_known(request: Request, etag: str) -> bool:
+    """Whether `If-None-Match` names the entity tag."""
+    known = request.headers.get("if-none-match", "")
+    return known.strip() == "*" or etag in known
+
+
+def not_modified(headers: dict[str, str]) -> Response:
+    """Status 304, with what the headers say but the type of a body that is not there."""
+    return Response(
+        status_code=304, headers={name: value for name, value in headers.items() if name != "Content-Type"}
+    )
+
+
+class Documents:
+    """The documents of a model; the latest are kept, up to `MOST_BYTES` in all."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+        self.kept: LRUCache[Any, Document] = LRUCache(MOST_BYTES, getsizeof=lambda document: document.size)
+
+    def get(self, representation: str, answer: Callable[..., Any], *arguments: Any) -> Document:
+        """`answer(artifact, *arguments)`, in that representation."""
+        key = (representation, answer, arguments)
+        if (document := self.kept.get(key)) is None:
+            told = answer(self.artifact, *arguments)
+            headers = {}
+            if next_page := getattr(told, "links", {}).get("next"):
+                asked = "" if representation == "json" else f"&format={representation}"
+                headers["Link"] = f'<{next_page}{asked}>; rel="next"'
+            document = Document.of(encode(told, representation), MEDIA_TYPES[representation], **headers)
+            self.keep(key, document)
+        return document
+
+    def keep(self, key: Any, document: Document) -> None:
+        """Keep a document, unless it alone is too large."""
+        if document.size <= self.kept.maxsize:
+            self.kept[key] = document
+
+    def answer(
+        self, request: Request, representation: str, answer: Callable[..., Any], *arguments: Any
+    ) -> Response:
+        """The answer to a request with what `get` gives."""
+        return self.respond(
+            request, (representation, answer, arguments), self.get(representation, answer, *arguments)
+        )
+
+    def respond(self, request: Request, key: Any, document: Document) -> Response:
+        """The answer to a request with a document that is kept under that key: see `Repeated`."""
+        request.scope["document"] = key
+        return document.answer(request)
+
+
+class Repeated:
+    """ASGI middleware: a request that came before is answered without looking at it anew.
+
+    To find its route and to validate its parameters takes several times as long as all else. It is
+    recognised by its path, its query and its `Accept`, which is all that a document depends on.
+    """
+
+    def __init__(self, app: ASGIApp, documents: Documents) -> None:
+        self.app = app
+        self.documents = documents
+        # By request the document's key and the route, which metrics name; and how many bytes that takes.
+        self.known: LRUCache[Any, tuple[Any, Any, int]] = LRUCache(MOST_REPEATED, lambda found: found[2])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "GET":
+            await self.app(scope, receive, send)
+            return
+
+        path, query = scope["path"], scope["query_string"]
+        accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
+        request = (path, scope.get("root_path", ""), query, accept)
+        if found := self.known.get(request):
+            key, scope["route"], _ = found
+            document = self.documents.kept.get(key)
+            if document is not None:
+                await document.answer(Request(scope))(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+        if "document" in scope:
+            size = len(path) + len(query) + len(accept) + 1000
+            self.known[request] = (scope["document"], scope["route"], size)
