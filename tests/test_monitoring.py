@@ -12,7 +12,9 @@ import pytest
 from fastapi import APIRouter, FastAPI, Request
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
-from forecastle.monitoring import AllProcesses, JsonFormatter, Monitoring, keep_totals
+from forecastle.logs import JsonFormatter
+from forecastle.metrics import AllProcesses, keep_totals
+from forecastle.monitoring import Monitoring
 
 from .conftest import Ask
 

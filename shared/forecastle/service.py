@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from forecastle import answers, prose
+from forecastle import answers, prose, tracing
 from forecastle.artifact import Artifact, Country
 from forecastle.problems import ProblemError, documented, install
 
@@ -77,7 +77,8 @@ def create_app(artifact: Artifact) -> FastAPI:
     # Nothing that answers depend on changes while the server runs, so each is computed and serialised once.
     @lru_cache(KEPT_DOCUMENTS)
     def document(answer: Callable[..., Any], as_csv: bool, *arguments: Any) -> Document:
-        content = answer(artifact, *arguments)
+        with tracing.span(f"summarise {answer.__name__}"):
+            content = answer(artifact, *arguments)
         if as_csv:
             text = io.StringIO(newline="")
             csv.writer(text).writerows(content.table())
