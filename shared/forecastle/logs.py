@@ -1,7 +1,7 @@
 """Logs: one line of JSON an event, on stderr, also from gunicorn and uvicorn.
 
-Every line has the time, the level, the logger and the message, then model and version, and where it belongs to
-a request that request's id and trace id. What looks like a secret is masked; a client's address is not logged.
+Every line has the time, the level, the logger and the message, then model and version and, where it belongs
+to a request, that one's id and the id of its trace. What looks like a secret is masked.
 """
 
 import ipaddress
@@ -56,9 +56,9 @@ def config(level: str = "info", **labels: str) -> dict[str, Any]:
         labels: What every line says besides, such as model and version.
     """
     # The two servers' loggers do not propagate, and uvicorn's worker takes its handlers from gunicorn's.
-    servers = ("gunicorn.error", "uvicorn.error")
+    servers = {"level": level.upper(), "handlers": ["stderr"], "propagate": False}
     # httpx logs every request at `info`, with its whole address.
-    clients = ("httpx", "httpcore")
+    clients = {"level": max(logging.WARNING, getattr(logging, level.upper()))}
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -66,10 +66,10 @@ def config(level: str = "info", **labels: str) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"level": level.upper(), "handlers": ["stderr"]},
         "loggers": {
-            **{
-                name: {"level": level.upper(), "handlers": ["stderr"], "propagate": False} for name in servers
-            },
-            **{name: {"level": max(logging.WARNING, getattr(logging, level.upper()))} for name in clients},
+            "gunicorn.error": servers,
+            "uvicorn.error": servers,
+            "httpx": clients,
+            "httpcore": clients,
         },
     }
 

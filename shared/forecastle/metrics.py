@@ -1,8 +1,8 @@
 """Prometheus metrics of an app, right under several worker processes.
 
-prometheus_client keeps its numbers in files of the folder that `PROMETHEUS_MULTIPROC_DIR` names (it must be set
-before prometheus_client's first import: `server.py` does so), one set of files a process, and adds them up when
-they are asked for. Without that variable one process is all there is.
+prometheus_client keeps its numbers in files of the folder that `PROMETHEUS_MULTIPROC_DIR` names (it must be
+set before prometheus_client's first import: `server.py` does so), one set of files a process, and adds them
+up when they are asked for. Without that variable one process is all there is.
 
 A model's own metrics are prometheus_client's as they stand; they are told together with these.
 """
@@ -157,7 +157,7 @@ def build_info(model: str, version: str, artifact: Artifact | None) -> Metric:
 
 
 def of_manifest(manifest: Mapping[str, Any]) -> Iterator[Metric]:
-    """What an artifact's manifest says of its model; what it does not say, or not as a number, is left out."""
+    """What an artifact's manifest says of its model; what it does not say is left out."""
     worst = manifest.get("diagnostics", {}).get("worst", {})
     scores = (manifest.get("backtest") or {}).get("scores", {})
     ess = [worst[name] for name in ("ess_bulk", "ess_tail") if worst.get(name) is not None]
@@ -211,13 +211,13 @@ def route_of(scope: MutableMapping[str, Any]) -> str | None:
 
 @contextmanager
 def own_registry() -> Iterator[CollectorRegistry]:
-    """A registry which takes what the block registers with prometheus_client's, beside Python's and the process's.
+    """A registry that takes what the block registers with prometheus_client's, beside those of the process.
 
     So two models in one process may have metrics of the same name.
     """
     registry, before = CollectorRegistry(), set(REGISTRY._collector_to_names)
-    for collector in (GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR):
-        registry.register(collector)
+    for of_process in (GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR):
+        registry.register(of_process)
     try:
         yield registry
     finally:

@@ -61,8 +61,7 @@ class Monitoring:
         self.labels = {"model": model, "version": version}
         self.prefix = prefix
         self.metrics = Metrics(model, version, artifact, own)
-        inner: ASGIApp = lambda *asgi: self.app(*asgi)  # noqa: E731: whatever `app` is by then
-        self.tracing = tracing.Tracing(inner, model, version) if tracing.wanted() else None
+        self.tracing = tracing.Tracing(self._app, model, version) if tracing.wanted() else None
         self.active = 0
         self.next_note: asyncio.TimerHandle | None = None
 
@@ -125,6 +124,10 @@ class Monitoring:
             route = "/metrics" if path == "/metrics" else route_of(scope) or "unmatched"
             # 499: cut off without an answer
             self.metrics.count(method, route, status or 499, time.perf_counter() - started, size)
+
+    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`app`, which may have been replaced meanwhile."""
+        await self.app(scope, receive, send)
 
     def _enter_prefix(self, scope: Scope) -> str:
         path: str = scope["path"]

@@ -47,7 +47,7 @@ from forecastle.artifact import ArtifactError
 GRACEFUL_SECONDS = 30
 LONGEST_URL = 8192  # bytes, as in nginx
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("forecastle.server")  # as __main__, too
 
 
 class HttpProtocol(HttpToolsProtocol):

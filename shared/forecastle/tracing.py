@@ -1,11 +1,12 @@
 """Traces by OpenTelemetry, if `OTEL_EXPORTER_OTLP_ENDPOINT` is set; without it its SDK is not even imported.
 
-A request's trace is the one that its `traceparent` names (W3C Trace Context), or else begins here. Sampling is told
-by `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`, all else by the specification's other variables. Spans are
-sent in batches from a thread of their own (OTLP over HTTP, protobuf); a receiver that is down costs spans alone.
+A request's trace is the one that its `traceparent` names (W3C Trace Context), or else begins here. Sampling
+is told by `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`, all else by the specification's other variables.
+Spans are sent in batches from a thread of their own (OTLP over HTTP, protobuf); a receiver that is down costs
+spans and nothing else.
 
-A span of one's own, in a route: `with tracing.span("price"): ...`. OpenTelemetry's global provider is not set, since
-FastAPI would take that as the wish to trace every request itself.
+A span of one's own, in a route: `with tracing.span("price"): ...`. OpenTelemetry's global provider is not
+set, since FastAPI would take that as the wish to trace every request itself.
 """
 
 import os
@@ -63,22 +64,20 @@ def wanted() -> bool:
         return False
     for name in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
         if told(name, PROTOCOL) not in (PROTOCOL, ""):
-            raise ValueError(
-                f"{name} is {told(name)!r}: it must be {PROTOCOL}, for which receivers have port 4318"
-            )
+            raise ValueError(f"{name} is {told(name)!r}: it must be {PROTOCOL} (receivers' port 4318)")
     return True
 
 
 def span(name: str, **attributes: str | int | float) -> AbstractContextManager[Any]:
-    """A span around a block, within that of the request that is being answered; nothing if that is not traced."""
+    """A span around a block, within that of the request being answered; nothing if that is not traced."""
     tracer = _tracer.get()
     return tracer.start_as_current_span(name, attributes=attributes) if tracer else nullcontext()
 
 
 class Tracing:
-    """Spans of an app's requests: OpenTelemetry's own ASGI middleware, for those requests alone that are sampled.
+    """Spans of an app's requests: OpenTelemetry's own ASGI middleware, for those alone that are sampled.
 
-    It imports OpenTelemetry's SDK. Spans are sent after `start`, which belongs behind a fork, and until `stop`.
+    It imports OpenTelemetry's SDK. Spans are sent from `start` on, which belongs behind a fork, until `stop`.
 
     Args:
         app: The app.
@@ -89,6 +88,8 @@ class Tracing:
     def __init__(self, app: ASGIApp, model: str, version: str) -> None:
         # Names of attributes as they are since they are stable; the library's default is the old ones.
         os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
+        from opentelemetry import trace
+        from opentelemetry.context import Context
         from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
         from opentelemetry.metrics import NoOpMeterProvider
         from opentelemetry.sdk.resources import Resource
@@ -103,6 +104,7 @@ class Tracing:
                 return int(request["trace_id"], 16) if request else super().generate_trace_id()
 
         self.app = app
+        self.trace, self.root = trace, Context()
         self.provider = TracerProvider(
             resource=Resource.create({"service.name": model, "service.version": version}),
             id_generator=Ids(),
@@ -135,14 +137,11 @@ class Tracing:
 
     def samples(self, trace_id: str, parent: Parent | None) -> bool:
         """Whether a request's trace is to be sent, asked before anything is spent on it."""
-        from opentelemetry.context import Context
-        from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
-
-        context = Context()
+        context, trace = self.root, self.trace
         if parent:
-            ids = int(parent.trace_id, 16), int(parent.span_id, 16)
-            remote = SpanContext(*ids, is_remote=True, trace_flags=TraceFlags(int(parent.flags, 16)))
-            context = set_span_in_context(NonRecordingSpan(remote), context)
+            ids, flags = (int(parent.trace_id, 16), int(parent.span_id, 16)), int(parent.flags, 16)
+            remote = trace.SpanContext(*ids, is_remote=True, trace_flags=trace.TraceFlags(flags))
+            context = trace.set_span_in_context(trace.NonRecordingSpan(remote), context)
         return self.provider.sampler.should_sample(context, int(trace_id, 16), "").decision.is_sampled()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -150,9 +149,7 @@ class Tracing:
 
     async def _within(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The app, within the server's span: names it by its route, and takes from it what is personal."""
-        from opentelemetry.trace import get_current_span
-
-        server_span = get_current_span()
+        server_span = self.trace.get_current_span()
         method: str = scope["method"]
         if client := scope.get("client"):
             server_span.set_attribute("client.address", logs.anonymous(client[0]))
