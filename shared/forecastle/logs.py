@@ -17,7 +17,7 @@ LEVELS = ("debug", "info", "warning", "error", "critical")
 # What follows `Authorization:`, `Bearer` or `Basic`, and passwords in addresses and settings.
 SECRET = re.compile(
     r"(?i)(\b[\w-]*(?:authorization|password|secret|token|[_-]key|apikey)\b[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic)\s+)?"
-    r"|\b(?:bearer|basic)\s+(?=\S{8})|://[^/\s:@]*:)[^\s\"',;@]+"
+    r"|\b(?:bearer|basic)\s+(?=\S{8})|://[^/\s:@]*:(?=[^\s/@]*@))[^\s\"',;@]+"
 )
 
 # Of the request that is being answered, what its lines say: model, version, request id and trace id.

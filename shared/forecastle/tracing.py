@@ -1,9 +1,9 @@
 """Traces by OpenTelemetry, if `OTEL_EXPORTER_OTLP_ENDPOINT` is set; without it its SDK is not even imported.
 
 A request's trace is the one that its `traceparent` names (W3C Trace Context), or else begins here. Sampling
-is told by `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`, all else by the specification's other variables.
-Spans are sent in batches from a thread of their own (OTLP over HTTP, protobuf); a receiver that is down costs
-spans and nothing else.
+is told by `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`, all else by the other variables of the
+specification. Spans are sent in batches from a thread of their own (OTLP over HTTP, protobuf); a receiver
+that is down costs spans and nothing else.
 
 A span of one's own, in a route: `with tracing.span("price"): ...`. OpenTelemetry's global provider is not
 set, since FastAPI would take that as the wish to trace every request itself.
