@@ -5,7 +5,7 @@ import datetime
 import importlib.util
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from forecastle import artifact
+
+from .served import Receiver, Served, eventually
 
 NAMES = {"DEU": "Germany", "FRA": "France", "GBR": "United Kingdom", "GRC": "Greece"}
 ORIGIN = datetime.date(2020, 4, 24)
@@ -119,3 +121,27 @@ def ask() -> Ask:
         return asyncio.run(answered())
 
     return send
+
+
+@pytest.fixture(scope="module")
+def serve() -> Iterator[Callable[..., Served]]:
+    """`serve(folder, WORKERS="2")` starts a server for a model's folder, with these variables."""
+    servers = []
+
+    def start(folder: Path, **variables: str) -> Served:
+        servers.append(server := Served(folder, **variables))
+        eventually(server.answers)
+        return server
+
+    yield start
+    for server in servers:
+        server.process.terminate()
+        server.process.wait()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver of traces."""
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
