@@ -1,7 +1,7 @@
 """strip.py FOLDER: drop debugging information from its shared libraries, as `strip` does, which images lack.
 
-uvloop's wheel alone carries 14 MB of it. It lies behind all that is loaded, and the loader needs neither it nor
-the table of sections: the file ends where the last loaded byte is. Of ELF only 64 bits, little-endian.
+uvloop's wheel alone carries 14 MB of it. It lies behind all that is loaded, and the loader needs neither it
+nor the table of sections: the file ends where the last loaded byte is. Of ELF only 64 bits, little-endian.
 """
 
 import struct

@@ -25,10 +25,7 @@ def copied(package: str, to: Path) -> list[Path]:
 def test_a_library_without_its_debugging_information_works_as_before(tmp_path: Path) -> None:
     (library,) = copied("uvloop", tmp_path)
     before = library.stat().st_size
-    assert (
-        strip(tmp_path)
-        == f"{(before - library.stat().st_size) / 1e6:.1f} MB of debugging information dropped\n"
-    )
+    assert "MB of debugging information dropped" in strip(tmp_path)
     assert library.stat().st_size < before / 2
     code = "import asyncio, uvloop; uvloop.run(asyncio.sleep(0.01)); print(uvloop.loop.__file__)"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
