@@ -67,7 +67,8 @@ def folder(make_artifact: MakeArtifact) -> Path:
 @pytest.fixture(scope="module")
 def server(make_artifact: MakeArtifact, serve: Callable[..., Served]) -> Served:
     """A server of two workers."""
-    folder = make_artifact().parent
+    worst = {"r_hat": 1.0, "ess_bulk": 900, "ess_tail": 800, "divergences": 0, "e_bfmi": 0.7}
+    folder = make_artifact(diagnostics={"bounds": {}, "worst": worst}).parent
     (folder / "main.py").write_text(MODEL)
     return serve(folder, WORKERS="2", MODEL="flu", REVISION="abc123")
 
@@ -159,6 +160,16 @@ def test_metrics_tell_what_is_served(server: Served) -> None:
         assert label in info
     assert f'numpy="{numpy.__version__}"' in info
     assert server.metrics()['forecastle_countries{model="flu"}'] == 4
+
+
+def test_every_metric_is_in_the_docs_and_every_one_in_the_docs_is_told(server: Served) -> None:
+    server.get("/countries")
+    told = set(re.findall(r"# TYPE (\S+)", server.get("/metrics").text)) - {"looked_at_total"}
+    text = (Path(__file__).resolve().parents[1] / "docs/metrics.md").read_text()
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    documented = {name for row in rows for name in re.findall(r"`([a-z]+_[a-z_]+)`", row)}
+    fields = {"request_id", "trace_id", "upstream_status", "upstream_seconds", "user_agent"}  # of logs
+    assert told == documented - fields
 
 
 def test_without_a_receiver_of_traces_opentelemetrys_sdk_is_not_even_imported(server: Served) -> None:

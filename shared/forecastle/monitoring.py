@@ -83,8 +83,8 @@ class Monitoring:
 
         app, path = self.app, self._enter_prefix(scope)
         method = scope["method"] if scope["method"] in METHODS else "_OTHER"
-        request_id, parent = _request_id(scope), tracing.parent_of(scope["headers"])
-        trace_id = parent.trace_id if parent else secrets.token_hex(16)
+        request_id, parent = _ids(scope)
+        trace_id = parent[1].decode() if parent else secrets.token_hex(16)
         scope.setdefault("state", {})["request_id"] = request_id
         # Never reset: a server runs every request in a task of its own, and may log after this returns.
         logs.request.set({**self.labels, "request_id": request_id, "trace_id": trace_id})
@@ -159,11 +159,15 @@ def artifact_of(app: ASGIApp) -> Artifact | None:
     return getattr(getattr(app, "state", None), "artifact", None)
 
 
-def _request_id(scope: Scope) -> str:
+def _ids(scope: Scope) -> tuple[str, re.Match[bytes] | None]:
+    """The request's id, and what it says of the span that it comes from if that is valid."""
+    request_id = parent = None
     for name, value in scope["headers"]:
-        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
-            return value.decode()
-    return secrets.token_hex(16)
+        if name == b"x-request-id":
+            request_id = REQUEST_ID.fullmatch(value) and value.decode()
+        elif name == b"traceparent":
+            parent = tracing.PARENT.fullmatch(value)
+    return request_id or secrets.token_hex(16), parent
 
 
 async def _bad_path(scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,10 +12,9 @@ set, since FastAPI would take that as the wish to trace every request itself.
 import os
 import re
 import threading
-from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,7 +24,8 @@ from forecastle.metrics import route_of
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
-TRACEPARENT = re.compile(
+# A valid `traceparent`: trace id, span id and flags, in hexadecimal digits.
+PARENT = re.compile(
     rb"(?!ff|00.{53}-)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
 )
 PROTOCOL = "http/protobuf"
@@ -33,22 +33,6 @@ FLUSH_SECONDS = 2  # that a process waits for its last spans to be sent
 
 # Of the request that is being answered, if it is traced.
 _tracer: ContextVar["Tracer | None"] = ContextVar("tracer", default=None)
-
-
-class Parent(NamedTuple):
-    """What a `traceparent` says, in hexadecimal digits."""
-
-    trace_id: str
-    span_id: str
-    flags: str
-
-
-def parent_of(headers: Iterable[tuple[bytes, bytes]]) -> Parent | None:
-    """The valid `traceparent` among a request's headers."""
-    for name, value in headers:
-        if name == b"traceparent" and (match := TRACEPARENT.fullmatch(value)):
-            return Parent(*(part.decode() for part in match.groups()))
-    return None
 
 
 def wanted() -> bool:
@@ -135,14 +119,19 @@ class Tracing:
         """A span of something that has ended already; times in nanoseconds since the epoch."""
         self.tracer.start_span(name, start_time=started).end(ended)
 
-    def samples(self, trace_id: str, parent: Parent | None) -> bool:
-        """Whether a request's trace is to be sent, asked before anything is spent on it."""
-        context, trace = self.root, self.trace
+    def samples(self, trace_id: str, parent: re.Match[bytes] | None) -> bool:
+        """Whether a request's trace is to be sent, asked before anything is spent on it.
+
+        Args:
+            trace_id: In hexadecimal digits.
+            parent: What `PARENT` found in the request's header.
+        """
+        context, trace, trace_number = self.root, self.trace, int(trace_id, 16)
         if parent:
-            ids, flags = (int(parent.trace_id, 16), int(parent.span_id, 16)), int(parent.flags, 16)
-            remote = trace.SpanContext(*ids, is_remote=True, trace_flags=trace.TraceFlags(flags))
+            span_number, flags = int(parent[2], 16), trace.TraceFlags(int(parent[3], 16))
+            remote = trace.SpanContext(trace_number, span_number, is_remote=True, trace_flags=flags)
             context = trace.set_span_in_context(trace.NonRecordingSpan(remote), context)
-        return self.provider.sampler.should_sample(context, int(trace_id, 16), "").decision.is_sampled()
+        return self.provider.sampler.should_sample(context, trace_number, "").decision.is_sampled()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.middleware(scope, receive, send)

@@ -38,6 +38,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
 
+    def log_message(self, *_):
+        pass
+
 HTTPServer(("", 4318), Handler).serve_forever()
 """
 
