@@ -91,9 +91,9 @@ class Served:
             name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")
         }
 
-    def counted(self, route: str) -> float:
+    def counted(self, route: str, histogram: str = "duration_seconds") -> float:
         """How many requests of a route all workers have counted."""
-        pattern = rf'duration_seconds_count{{.*http_route="{re.escape(route)}"}} (.*)'
+        pattern = rf'{histogram}_count{{.*http_route="{re.escape(route)}"}} (.*)'
         return sum(map(float, re.findall(pattern, self.get("/metrics").text)))
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
 from forecastle.artifact import Artifact
-from forecastle.metrics import AllProcesses, Metrics, keep_totals, of_manifest, own_registry
+from forecastle.metrics import BYTES, AllProcesses, Late, Metrics, keep_totals, of_manifest, own_registry
 
 from .conftest import MakeArtifact
 from .served import series
@@ -53,6 +53,23 @@ def test_what_the_manifest_does_not_say_is_left_out(make_artifact: MakeArtifact,
     names = {metric.name.removeprefix("forecastle_") for metric in of_manifest(manifest)}
     assert {"countries", "countries_excluded", "data_through_timestamp_seconds"} <= names
     assert not any(name.startswith(("fit_", "backtest_")) for name in names)
+
+
+def test_what_is_written_down_late_is_what_would_have_been_at_once() -> None:
+    texts = []
+    for late in (True, False):
+        registry = CollectorRegistry()
+        histogram = Histogram("sizes", "Of answers.", buckets=BYTES, registry=registry)
+        observed: Any = Late(histogram, BYTES) if late else histogram
+        for size in (0, 1, 99, 100, 101, 4000, 10_000_000, 10_000_001):
+            observed.observe(size)
+        if late:
+            assert "sizes_count 0.0" in generate_latest(registry).decode()
+            observed.write()
+            observed.write()
+        text = generate_latest(registry).decode()
+        texts.append([line for line in text.splitlines() if "_created" not in line])
+    assert texts[0] == texts[1]
 
 
 def test_two_models_in_one_process_may_have_metrics_of_one_name() -> None:

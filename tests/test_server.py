@@ -104,6 +104,8 @@ def test_counts_add_up_over_workers_and_outlive_them(server: Served) -> None:
     requests(30)
     assert {server.counted("/countries") for _ in range(10)} == {before + 30}
 
+    eventually(lambda: server.counted("/countries", "body_size_bytes") == before + 30)
+
     for killed in range(3):
         worker = server.workers().pop()
         os.kill(worker, signal.SIGKILL)

@@ -11,6 +11,7 @@ import fcntl
 import importlib.metadata
 import os
 import platform
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -93,7 +94,7 @@ class Metrics:
             registry=self.registry,
         )
         # `labels()` takes longer than all else in `count`, so its results are kept.
-        self.series: dict[tuple[str, str, int], tuple[Histogram, Histogram]] = {}
+        self.series: dict[tuple[str, str, int], tuple[Histogram, Late]] = {}
         self.served = Served(model, version, artifact)
         self.garbage = GarbageCollection(self.registry) if _folder() else None
         self.processes = Processes(os.getpid(), _living)
@@ -103,14 +104,16 @@ class Metrics:
         key = (method, route, status)
         series = self.series.get(key)
         if series is None:
-            series = self.series[key] = (self.durations.labels(*key), self.sizes.labels(*key))
+            series = self.series[key] = (self.durations.labels(*key), Late(self.sizes.labels(*key), BYTES))
         durations, sizes = series
         durations.observe(seconds)
         sizes.observe(size)
 
     def note(self, active: int) -> None:
-        """Write down for other processes what only this one knows: how many requests it is answering."""
+        """Write down for other processes what this one has kept to itself, and how many requests it has."""
         self.in_flight.set(active)
+        for _, sizes in self.series.values():
+            sizes.write()
         if self.garbage:
             self.garbage.note()
 
@@ -127,6 +130,28 @@ class Metrics:
             registry.register(self.registry)
             registry.register(self.own)
         return encode(registry), media_type
+
+
+class Late:
+    """A histogram's observations, kept until they are written down: that takes a tenth of the time."""
+
+    def __init__(self, histogram: Histogram, bounds: tuple[int, ...]) -> None:
+        self.histogram = histogram
+        self.bounds = bounds
+        self.counts, self.total = [0] * (len(bounds) + 1), 0
+
+    def observe(self, amount: int) -> None:
+        """Keep an observation."""
+        self.counts[bisect_left(self.bounds, amount)] += 1
+        self.total += amount
+
+    def write(self) -> None:
+        """Add what is kept to the histogram."""
+        if any(self.counts):
+            for bucket, count in zip(self.histogram._buckets, self.counts, strict=True):
+                bucket.inc(count)
+            self.histogram._sum.inc(self.total)
+            self.counts, self.total = [0] * len(self.counts), 0
 
 
 class Served:

@@ -72,7 +72,8 @@ class Monitoring:
             self.tracing.start()
 
     def stop(self) -> None:
-        """Send what is not yet sent; the process is about to end."""
+        """Write down and send what is not yet; the process is about to end."""
+        self.metrics.note(self.active)
         if self.tracing:
             self.tracing.stop()
 

@@ -24,9 +24,9 @@ from forecastle.metrics import route_of
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
-# A valid `traceparent`: trace id, span id and flags, in hexadecimal digits.
+# A valid `traceparent`: its trace id and flags, in hexadecimal digits.
 PARENT = re.compile(
-    rb"(?!ff|00.{53}-)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
+    rb"(?!ff|00.{53}-)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(?:-.*)?"
 )
 PROTOCOL = "http/protobuf"
 FLUSH_SECONDS = 2  # that a process waits for its last spans to be sent
@@ -88,7 +88,12 @@ class Tracing:
                 return int(request["trace_id"], 16) if request else super().generate_trace_id()
 
         self.app = app
-        self.trace, self.root = trace, Context()
+        self.trace = trace
+        # What a sampler is asked with, by whether the request's parent is sampled; None if it has none.
+        self.parents: dict[bool | None, Context] = {None: Context()}
+        for sampled in (False, True):
+            remote = trace.SpanContext(1, 1, is_remote=True, trace_flags=trace.TraceFlags(sampled))
+            self.parents[sampled] = trace.set_span_in_context(trace.NonRecordingSpan(remote), Context())
         self.provider = TracerProvider(
             resource=Resource.create({"service.name": model, "service.version": version}),
             id_generator=Ids(),
@@ -126,12 +131,8 @@ class Tracing:
             trace_id: In hexadecimal digits.
             parent: What `PARENT` found in the request's header.
         """
-        context, trace, trace_number = self.root, self.trace, int(trace_id, 16)
-        if parent:
-            span_number, flags = int(parent[2], 16), trace.TraceFlags(int(parent[3], 16))
-            remote = trace.SpanContext(trace_number, span_number, is_remote=True, trace_flags=flags)
-            context = trace.set_span_in_context(trace.NonRecordingSpan(remote), context)
-        return self.provider.sampler.should_sample(context, trace_number, "").decision.is_sampled()
+        context = self.parents[int(parent[2], 16) % 2 == 1 if parent else None]
+        return self.provider.sampler.should_sample(context, int(trace_id, 16), "").decision.is_sampled()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.middleware(scope, receive, send)
