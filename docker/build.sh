@@ -28,8 +28,11 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' INT TERM
 
+revision=$(git rev-parse HEAD 2>/dev/null) || revision=unknown
+[ -z "$(git status --porcelain 2>/dev/null)" ] || revision=$revision-modified
+
 # How to reach package indexes comes from the variables and files that pip has outside of a build, too.
-set -- --load --file docker/Dockerfile --progress "${BUILDKIT_PROGRESS:-plain}"
+set -- --load --file docker/Dockerfile --build-arg "REVISION=$revision" --progress "${BUILDKIT_PROGRESS:-plain}"
 for variable in PYTHON_IMAGE NGINX_IMAGE \
     HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy all_proxy; do
     eval "value=\${$variable:-}"
@@ -55,13 +58,15 @@ for file in "${PIP_CERT:-}" "${SSL_CERT_FILE:-}" "${REQUESTS_CA_BUNDLE:-}"; do
     fi
 done
 
-revision=$(git rev-parse HEAD 2>/dev/null) || revision=unknown
-[ -z "$(git status --porcelain 2>/dev/null)" ] || revision=$revision-modified
 # Without a name and password, should the address hold them.
 source=$(git remote get-url origin 2>/dev/null | sed 's|//[^/]*@|//|') || source=
 now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 
-layers() { docker image inspect --format '{{.RootFS.Layers}}{{json .Config.Cmd}}{{.Config.Env}}' "$1" 2>/dev/null; }
+# What is in an image, whatever the commit.
+layers() {
+    docker image inspect --format '{{.RootFS.Layers}}{{json .Config.Cmd}}{{.Config.Env}}' "$1" 2>/dev/null |
+        sed 's/ REVISION=[^] ]*//'
+}
 label() { docker image inspect --format "{{index .Config.Labels \"org.opencontainers.image.$2\"}}" "$1"; }
 
 # build NAME OPTIONS: twice, since the labels tell what the first one trained. The second is taken from the cache.

@@ -7,7 +7,7 @@ import importlib.util
 import io
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +19,8 @@ from fastapi import FastAPI
 
 from forecastle import artifact
 from forecastle.service import create_app
+
+from .served import Receiver, Served, eventually
 
 NAMES = {"DEU": "Germany", "FRA": "France", "GBR": "United Kingdom", "GRC": "Greece"}
 ORIGIN = datetime.date(2020, 4, 24)
@@ -142,3 +144,27 @@ def table(response: httpx.Response) -> list[dict[str, str]]:
     """The rows of an answer that is CSV."""
     assert response.headers["content-type"] == "text/csv; charset=utf-8"
     return list(csv.DictReader(io.StringIO(response.text)))
+
+
+@pytest.fixture(scope="module")
+def serve() -> Iterator[Callable[..., Served]]:
+    """`serve(folder, WORKERS="2")` starts a server for a model's folder, with these variables."""
+    servers = []
+
+    def start(folder: Path, **variables: str) -> Served:
+        servers.append(server := Served(folder, **variables))
+        eventually(server.answers)
+        return server
+
+    yield start
+    for server in servers:
+        server.process.terminate()
+        server.process.wait()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver of traces."""
+    receiver = Receiver()
+    yield receiver
+    receiver.close()

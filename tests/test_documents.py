@@ -139,7 +139,9 @@ def test_metrics_name_the_route_of_a_request_that_came_before(fresh: FastAPI, as
         ask(monitored, "/countries/GBR/forecast")
     labels = 'http_route="/countries/{code}/forecast"'
     (line,) = (
-        line for line in ask(monitored, "/metrics").text.splitlines() if labels in line and "_count" in line
+        line
+        for line in ask(monitored, "/metrics").text.splitlines()
+        if labels in line and "duration_seconds_count" in line
     )
     assert line.endswith(" 3.0")
 

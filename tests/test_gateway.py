@@ -15,6 +15,7 @@ import pytest
 from forecastle import gateway
 
 from .conftest import Ask, MakeArtifact
+from .served import series
 
 MAIN = """
 from pathlib import Path
@@ -29,6 +30,9 @@ PLAIN = """
 from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from helper import NAME
+from prometheus_client import Counter
+
+NAMED = Counter("named", "How often the name was asked for.")
 
 @asynccontextmanager
 async def lifespan(app):
@@ -39,6 +43,7 @@ app = FastAPI(lifespan=lifespan)
 
 @app.get("/name")
 async def name():
+    NAMED.inc()
     return [NAME, app.state.started]
 """
 
@@ -99,7 +104,15 @@ def test_every_model_answers_under_its_own_name(server: tuple[subprocess.Popen[s
     assert json.loads(get(port, "/flu/countries/GBR/forecast?days=3")[2])["country"] == "GBR"
     assert json.loads(get(port, "/one/name")[2]) == ["one", True]
     assert json.loads(get(port, "/two/name")[2]) == ["two", True]
-    assert 'forecastle_build_info{model="flu"' in get(port, "/flu/metrics")[2]
+    assert 'forecastle_countries{model="flu"} 4.0' in get(port, "/flu/metrics")[2]
+    get(port, "/two/name")
+    for name, named in (("one", 1), ("two", 2)):  # both of which count under one name
+        metrics = series(get(port, f"/{name}/metrics")[2])
+        assert metrics["named_total"] == named
+        assert metrics["forecastle_workers"] == 1
+        assert metrics["process_cpu_seconds_total"] > 0
+        assert any(f'model="{name}"' in line for line in metrics if line.startswith("forecastle_build_info"))
+    assert "named_total" not in get(port, "/flu/metrics")[2]
     for name in ("raises", "stops", "untrained"):
         status, media_type, body = get(port, f"/{name}/countries")
         assert (status, media_type) == (503, "application/problem+json")
@@ -162,6 +175,29 @@ def test_a_taken_port_is_one_line() -> None:
 def test_a_port_that_is_none_is_one_line(port: str) -> None:
     with pytest.raises(SystemExit, match=f"PORT={port} is no port"):
         gateway._listen("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        (
+            {"LOG_LEVEL": "loud"},
+            "LOG_LEVEL is 'loud': it must be one of debug, info, warning, error, critical",
+        ),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+            "OTEL_EXPORTER_OTLP_PROTOCOL is 'grpc': it must be http/protobuf (receivers' port 4318)",
+        ),
+    ],
+)
+def test_a_bad_variable_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], told: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as stopped:
+        gateway.main(["--port", str(free_port())])
+    assert stopped.value.code == told
 
 
 def test_loading_leaves_no_module_behind(root: Path) -> None:

@@ -1,20 +1,21 @@
-"""The middleware around any ASGI app: metrics, request ids, prefixes, errors, logs."""
+"""The middleware around any ASGI app: metrics, request and trace ids, prefixes, errors, logs."""
 
 import asyncio
 import json
 import logging
 import re
-import threading
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from fastapi import APIRouter, FastAPI, Request
-from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
-from forecastle.monitoring import AllProcesses, JsonFormatter, Monitoring, keep_totals
+from forecastle.logs import JsonFormatter
+from forecastle.monitoring import Monitoring
 
 from .conftest import Ask
+from .served import series
 
 
 @pytest.fixture
@@ -38,13 +39,6 @@ def app() -> Monitoring:
     return Monitoring(app, model="flu", version="v1", prefix="/flu")
 
 
-def series(ask: Ask, app: Any) -> dict[str, float]:
-    """The metrics by name and labels, without histograms' buckets."""
-    lines = ask(app, "/metrics").text.splitlines()
-    pairs = [line.rsplit(" ", 1) for line in lines if line[0] != "#" and "_bucket{" not in line]
-    return {name: float(value) for name, value in pairs}
-
-
 def requests(method: str, route: str, status: int) -> str:
     return (
         f'http_server_request_duration_seconds_count{{http_request_method="{method}",'
@@ -56,7 +50,7 @@ def test_requests_are_counted_by_method_route_and_status(app: Monitoring, ask: A
     for path in ("/items/1", "/items/2", "/flu/items/3", "/items/x", "/people/ann", "/nowhere", "/elsewhere"):
         ask(app, path)
     ask(app, "/nowhere", "BREW")
-    counted = series(ask, app)
+    counted = series(ask(app, "/metrics").text)
     assert counted[requests("GET", "/items/{number}", 200)] == 3
     assert counted[requests("GET", "/items/{number}", 422)] == 1
     assert counted[requests("GET", "/people/{name}", 200)] == 1  # with the prefix of its router
@@ -67,9 +61,33 @@ def test_requests_are_counted_by_method_route_and_status(app: Monitoring, ask: A
 
 def test_requests_in_flight_and_what_is_served(app: Monitoring, ask: Ask) -> None:
     ask(app, "/fails")
-    counted = series(ask, app)
+    counted = series(ask(app, "/metrics").text)
     assert counted["http_server_active_requests"] == 1  # the one that asks
-    assert counted['forecastle_build_info{model="flu",version="v1"}'] == 1
+    (info,) = [name for name in counted if name.startswith("forecastle_build_info{")]
+    assert 'model="flu"' in info and 'version="v1"' in info
+    assert not any(name.startswith("forecastle_data_through") for name in counted)  # it has no artifact
+
+
+def test_sizes_of_bodies_are_counted_as_they_are_sent(app: Monitoring, ask: Ask) -> None:
+    sizes = [len(ask(app, "/items/1").content), len(ask(app, "/items/2").content)]
+    ask(app, "/items/x")
+    counted = series(ask(app, "/metrics").text)
+    name = "http_server_response_body_size_bytes"
+    labels = '{http_request_method="GET",http_response_status_code="200",http_route="/items/{number}"}'
+    assert counted[f"{name}_sum{labels}"] == sum(sizes) > 0
+    assert counted[f"{name}_count{labels}"] == 2
+
+
+def test_the_answer_to_head_has_no_body(ask: Ask) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"left out by the server"})
+
+    monitored = Monitoring(app, model="flu")
+    ask(monitored, "/", "HEAD")
+    counted = series(ask(monitored, "/metrics").text)
+    labels = '{http_request_method="HEAD",http_response_status_code="200",http_route="unmatched"}'
+    assert counted[f"http_server_response_body_size_bytes_sum{labels}"] == 0
 
 
 def test_metrics_are_to_be_had_in_either_format(app: Monitoring, ask: Ask) -> None:
@@ -127,7 +145,7 @@ def test_an_unhandled_exception_is_logged_once_and_answered(
     assert "secret" not in response.text
     (record,) = [record for record in caplog.records if record.exc_info]
     assert record.getMessage() == "unhandled exception in GET /fails"
-    assert series(ask, app)[requests("GET", "/fails", 500)] == 1
+    assert series(ask(app, "/metrics").text)[requests("GET", "/fails", 500)] == 1
 
 
 def test_an_app_without_any_error_handling_answers_problems(ask: Ask) -> None:
@@ -154,6 +172,62 @@ def test_a_broken_percent_encoding_is_a_bad_request(app: Monitoring, path: str) 
     assert json.loads(sent[1]["body"])["instance"] == path
 
 
+@pytest.mark.parametrize(
+    ("traceparent", "kept"),
+    [
+        (f"00-{'a' * 32}-{'b' * 16}-01", True),
+        (f"00-{'a' * 32}-{'b' * 16}-00", True),
+        (f"01-{'a' * 32}-{'b' * 16}-01-more", True),  # of a later version
+        (f"00-{'a' * 32}-{'b' * 16}-01-more", False),
+        (f"ff-{'a' * 32}-{'b' * 16}-01", False),
+        (f"00-{'A' * 32}-{'b' * 16}-01", False),
+        (f"00-{'0' * 32}-{'b' * 16}-01", False),
+        (f"00-{'a' * 32}-{'0' * 16}-01", False),
+        (f"00-{'a' * 31}-{'b' * 16}-01", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_log_lines_have_the_trace_of_the_request_or_a_fresh_one(
+    app: Monitoring, ask: Ask, capsys: pytest.CaptureFixture[str], traceparent: str | None, kept: bool
+) -> None:
+    with logged("app"):
+        for _ in range(2):
+            headers = {} if traceparent is None else {"traceparent": traceparent}
+            ask(app, "/items/1", headers=headers)
+    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    traces = {event["trace_id"] for event in events}
+    assert traces == {"a" * 32} if kept else len(traces) == 2
+    assert all(re.fullmatch("[0-9a-f]{32}", trace) for trace in traces)
+
+
+def test_log_lines_of_a_request_have_its_ids_and_what_is_served(
+    app: Monitoring, ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with logged("app", "forecastle.monitoring"):
+        ask(app, "/items/1", headers={"X-Request-ID": "one"})
+        ask(app, "/fails", headers={"X-Request-ID": "two"})
+    looked, failed = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert looked.items() >= {"level": "warning", "message": "looked at", "request_id": "one"}.items()
+    assert looked.items() >= {"logger": "app", "model": "flu", "version": "v1"}.items()
+    assert failed["request_id"] == "two"
+    assert failed["exception"].startswith("Traceback")
+
+
+@contextmanager
+def logged(*names: str) -> Iterator[None]:
+    """What these loggers get while the block lasts goes to stderr, as a server's does."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter(model="other"))
+    for name in names:
+        logging.getLogger(name).addHandler(handler)
+    try:
+        yield
+    finally:
+        for name in names:
+            logging.getLogger(name).removeHandler(handler)
+
+
 def test_other_scopes_pass_through() -> None:
     seen = []
 
@@ -162,80 +236,3 @@ def test_other_scopes_pass_through() -> None:
 
     asyncio.run(Monitoring(app, model="flu")({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
     assert seen == [{"type": "lifespan"}]
-
-
-def test_an_event_is_one_line_of_json_with_the_requests_id(
-    app: Monitoring, ask: Ask, capsys: pytest.CaptureFixture[str]
-) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter(model="other"))
-    for name in ("app", "forecastle.monitoring"):
-        logging.getLogger(name).addHandler(handler)
-    try:
-        ask(app, "/items/1", headers={"X-Request-ID": "one"})
-        ask(app, "/fails", headers={"X-Request-ID": "two"})
-    finally:
-        for name in ("app", "forecastle.monitoring"):
-            logging.getLogger(name).removeHandler(handler)
-    looked, failed = (json.loads(line) for line in capsys.readouterr().err.splitlines())
-    assert looked.items() >= {"level": "warning", "message": "looked at", "request_id": "one"}.items()
-    assert looked.items() >= {"logger": "app", "model": "flu", "version": "v1"}.items()
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", looked["time"])
-    assert failed["request_id"] == "two"
-    assert failed["exception"].startswith("Traceback")
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of metrics as several processes have it."""
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    return tmp_path
-
-
-def worker(files: Path, pid: int, count: float) -> None:
-    """The files of a worker that counted so many."""
-    for kind, name in [("counter", "requests_total"), ("gauge_livesum", "active"), ("gauge_all", "memory")]:
-        file = MmapedDict(str(files / f"{kind}_{pid}.db"))
-        file.write_value(mmap_key(name.removesuffix("_total"), name, ["a"], ["b"], "help"), count, 0)
-        file.close()
-
-
-def total() -> float:
-    metrics = AllProcesses().collect()
-    return sum(sample.value for metric in metrics if metric.name == "requests" for sample in metric.samples)
-
-
-def test_totals_of_ended_workers_are_kept_and_their_files_are_not(files: Path) -> None:
-    for pid in range(1, 6):
-        worker(files, pid, 10)
-    for pid in range(1, 6):
-        keep_totals(pid)
-        assert total() == 50
-    assert sorted(path.name for path in files.iterdir()) == ["counter_ended.db", "lock"]
-
-
-def test_no_scrape_sees_totals_fall_or_doubled(files: Path) -> None:
-    worker(files, 1, 10)
-    seen: list[float] = []
-
-    def scrape() -> None:
-        while not done.is_set():
-            seen.append(total())
-
-    done = threading.Event()
-    thread = threading.Thread(target=scrape)
-    thread.start()
-    for pid in range(2, 100):
-        keep_totals(pid - 1)
-        worker(files, pid, 0)  # like a new worker, which has counted nothing yet
-    done.set()
-    thread.join()
-    assert set(seen) == {10}
-
-
-def test_the_file_of_a_worker_that_has_just_started_may_be_empty(files: Path) -> None:
-    worker(files, 1, 10)
-    (files / "counter_2.db").touch()
-    assert total() == 10
-    keep_totals(2)
-    assert total() == 10

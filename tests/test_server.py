@@ -9,28 +9,40 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import numpy
 import pytest
 
 from forecastle.artifact import FILES
 
 from .conftest import MakeArtifact
+from .served import Served, eventually
 
 MODEL = """
-import asyncio, logging, os, time
+import asyncio, logging, os, sys, time
 from pathlib import Path
 
 from forecastle.artifact import Artifact
 from forecastle.service import create_app
+from prometheus_client import Counter
 
+LOOKED_AT = Counter("looked_at", "How often somebody looked.", ["by"])
 app = create_app(Artifact.load(Path(__file__).with_name("artifact")))
 
 @app.get("/worker")
 async def worker() -> list:
     return [os.getpid(), os.environ["PROMETHEUS_MULTIPROC_DIR"]]
+
+@app.get("/look")
+async def look() -> None:
+    LOOKED_AT.labels("me").inc()
+
+@app.get("/modules")
+async def modules() -> list:
+    return sorted(sys.modules)
 
 @app.get("/slow")
 async def slow() -> str:
@@ -44,88 +56,6 @@ def fails() -> None:
 """
 
 
-def eventually(condition: Callable[[], object]) -> None:
-    """Wait until the condition holds."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-class Served:
-    """A server process, its address and what it wrote to stderr."""
-
-    def __init__(self, folder: Path, **variables: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.environment = os.environ | {"BIND": f"127.0.0.1:{self.port}"} | variables
-        self.environment |= {"PYTHONDONTWRITEBYTECODE": "1"}
-        self.log = folder.parent / "stderr"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "forecastle.server"], cwd=folder, env=self.environment, stderr=log
-            )
-
-    def get(self, path: str, **headers: str) -> httpx.Response:
-        """An answer, over a connection of its own, so that any of the workers may give it."""
-        return httpx.get(self.url + path, headers=headers, timeout=10)
-
-    def answers(self) -> bool:
-        """Whether it does, and the process has not ended."""
-        assert self.process.poll() is None, self.log.read_text()
-        try:
-            return self.get("/livez").status_code < 500
-        except httpx.TransportError:
-            return False
-
-    def send(self, request: bytes) -> tuple[int, dict[str, str]]:
-        """The status and the problem with which a request is answered that no HTTP client would send."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
-            connection.sendall(request)
-            answer = b"".join(iter(lambda: connection.recv(65536), b""))
-        head, _, body = answer.partition(b"\r\n\r\n")
-        assert b"content-type: application/problem+json" in head
-        assert b"x-request-id: " in head
-        return int(head.split()[1]), json.loads(body)
-
-    def events(self) -> list[dict[str, str]]:
-        """The log."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
-
-    def workers(self) -> set[int]:
-        """The process ids of both workers, once both answer."""
-        pids: set[int] = set()
-
-        def both_answered() -> bool:
-            pids.add(self.get("/worker").json()[0])
-            return len(pids) == 2
-
-        eventually(both_answered)
-        return pids
-
-    def counted(self, route: str) -> float:
-        """How many requests of a route all workers have counted."""
-        pattern = rf'duration_seconds_count{{.*http_route="{re.escape(route)}"}} (.*)'
-        return sum(map(float, re.findall(pattern, self.get("/metrics").text)))
-
-
-@pytest.fixture(scope="module")
-def serve() -> Iterator[Callable[..., Served]]:
-    servers = []
-
-    def start(folder: Path, **variables: str) -> Served:
-        servers.append(server := Served(folder, **variables))
-        eventually(server.answers)
-        return server
-
-    yield start
-    for server in servers:
-        server.process.terminate()
-        server.process.wait()
-
-
 @pytest.fixture
 def folder(make_artifact: MakeArtifact) -> Path:
     """A model's folder: main.py and artifact."""
@@ -137,9 +67,10 @@ def folder(make_artifact: MakeArtifact) -> Path:
 @pytest.fixture(scope="module")
 def server(make_artifact: MakeArtifact, serve: Callable[..., Served]) -> Served:
     """A server of two workers."""
-    folder = make_artifact().parent
+    worst = {"r_hat": 1.0, "ess_bulk": 900, "ess_tail": 800, "divergences": 0, "e_bfmi": 0.7}
+    folder = make_artifact(diagnostics={"bounds": {}, "worst": worst}).parent
     (folder / "main.py").write_text(MODEL)
-    return serve(folder, WORKERS="2", MODEL="flu")
+    return serve(folder, WORKERS="2", MODEL="flu", REVISION="abc123")
 
 
 def healthcheck(port: int) -> subprocess.CompletedProcess[str]:
@@ -173,6 +104,8 @@ def test_counts_add_up_over_workers_and_outlive_them(server: Served) -> None:
     requests(30)
     assert {server.counted("/countries") for _ in range(10)} == {before + 30}
 
+    eventually(lambda: server.counted("/countries", "body_size_bytes") == before + 30)
+
     for killed in range(3):
         worker = server.workers().pop()
         os.kill(worker, signal.SIGKILL)
@@ -183,6 +116,71 @@ def test_counts_add_up_over_workers_and_outlive_them(server: Served) -> None:
     eventually(lambda: "http_server_active_requests 1.0\n" in server.get("/metrics").text)  # that one itself
     # Of two workers, of the master, and of all that have ended
     assert len(list(metrics.glob("histogram_*.db"))) <= 4
+
+
+def test_a_models_own_metrics_are_one_line_and_add_up_over_workers(server: Served) -> None:
+    for _ in range(10):
+        server.get("/look")
+    os.kill(server.workers().pop(), signal.SIGKILL)
+    server.workers()
+    assert server.metrics()['looked_at_total{by="me"}'] == 10
+    assert "# HELP looked_at_total How often somebody looked." in server.get("/metrics").text
+
+
+def test_metrics_tell_of_all_workers_and_the_master(server: Served) -> None:
+    before, pids = server.metrics(), server.workers()
+    assert before["forecastle_workers"] == 2
+    os.kill(pids.pop(), signal.SIGKILL)
+    after: dict[str, float] = {}
+
+    def replaced() -> bool:
+        seen = after.get("process_cpu_seconds_total", before["process_cpu_seconds_total"])
+        after.update(server.metrics())
+        assert after["process_cpu_seconds_total"] >= seen  # though the worker's processor time is gone
+        return after["forecastle_worker_restarts_total"] == before["forecastle_worker_restarts_total"] + 1
+
+    eventually(replaced)
+    eventually(lambda: server.metrics()["forecastle_workers"] == 2)
+    assert after["process_start_time_seconds"] == before["process_start_time_seconds"]
+    processes = [server.process.pid, *server.workers()]
+    told = server.metrics()
+    open_fds = sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in processes)
+    assert told["process_open_fds"] == pytest.approx(open_fds, abs=6)
+    resident = [
+        int(re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[0]) * 1024
+        for pid in processes
+    ]
+    assert max(resident) < told["process_resident_memory_bytes"] < sum(resident)  # shared pages count once
+    assert told['python_gc_collections_total{generation="0"}'] > 0
+    assert any(name.startswith("python_info{") for name in told)
+    assert not any("pid=" in name for name in told)
+
+
+def test_metrics_tell_what_is_served(server: Served) -> None:
+    (info,) = [name for name in server.metrics() if name.startswith("forecastle_build_info{")]
+    for label in ('model="flu"', 'revision="abc123"', 'data_through="2020-04-24"', 'version="2020-04-24-'):
+        assert label in info
+    assert f'numpy="{numpy.__version__}"' in info
+    assert server.metrics()['forecastle_countries{model="flu"}'] == 4
+
+
+def test_every_metric_is_in_the_docs_and_every_one_in_the_docs_is_told(server: Served) -> None:
+    server.get("/countries")
+    told = set(re.findall(r"# TYPE (\S+)", server.get("/metrics").text)) - {"looked_at_total"}
+    text = (Path(__file__).resolve().parents[1] / "docs/metrics.md").read_text()
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    documented = {name for row in rows for name in re.findall(r"`([a-z]+_[a-z_]+)`", row)}
+    fields = {"request_id", "trace_id", "upstream_status", "upstream_seconds", "user_agent"}  # of logs
+    assert told == documented - fields
+
+
+def test_without_a_receiver_of_traces_opentelemetrys_sdk_is_not_even_imported(server: Served) -> None:
+    """Its API is, by FastAPI."""
+    modules = set(server.get("/modules").json())
+    assert "fastapi" in modules
+    for name in ("sdk", "exporter", "instrumentation", "proto", "semconv"):
+        assert f"opentelemetry.{name}" not in modules
+    assert not modules & {"google.protobuf", "requests", "urllib3"}
 
 
 def test_an_unhandled_exception_is_a_problem_and_one_event_in_the_log(server: Served) -> None:
@@ -278,22 +276,24 @@ def test_any_asgi_app_is_served_with_metrics_and_request_ids(
     assert response.json() == "world"
     assert response.headers["x-request-id"]
     assert server.counted("/hello") == 1
-    assert 'forecastle_build_info{model="plain",version=""} 1.0' in server.get("/metrics").text
+    assert re.search(r'forecastle_build_info{.*model="plain".*version=""} 1.0', server.get("/metrics").text)
     assert healthcheck(server.port).returncode == 0
 
 
 def refused(folder: Path, **variables: str) -> str:
-    """The one line with which the server refuses to start."""
+    """The reason that the server's log has, in its one event, when it refuses to start."""
     command = [sys.executable, "-m", "forecastle.server"]
     environment = os.environ | {"BIND": "127.0.0.1:1"} | variables
     ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=20)
     assert ended.returncode == 1
     assert ended.stdout == ""
-    (line,) = ended.stderr.splitlines()
-    return line
+    (event,) = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert event["level"] == "critical"
+    assert "exception" not in event
+    return event["message"]
 
 
-def test_a_flipped_byte_is_one_line_that_names_the_file(folder: Path) -> None:
+def test_a_flipped_byte_is_one_event_that_names_the_file(folder: Path) -> None:
     draws = folder / "artifact" / "draws.npy"
     content = bytearray(draws.read_bytes())
     content[-1] ^= 1
@@ -301,24 +301,43 @@ def test_a_flipped_byte_is_one_line_that_names_the_file(folder: Path) -> None:
     assert refused(folder).startswith(f"{draws} is not what training wrote")
 
 
-def test_a_missing_file_is_one_line_that_names_the_file(folder: Path) -> None:
+def test_a_missing_file_is_one_event_that_names_the_file(folder: Path) -> None:
     (folder / "artifact" / FILES[-1]).unlink()
     assert refused(folder).startswith(f"{folder / 'artifact' / FILES[-1]} is missing")
 
 
-def test_a_newer_schema_is_one_line_that_names_the_file(make_artifact: MakeArtifact) -> None:
+def test_a_newer_schema_is_one_event_that_names_the_file(make_artifact: MakeArtifact) -> None:
     folder = make_artifact(schema_version=2).parent
     (folder / "main.py").write_text(MODEL)
     assert refused(folder).startswith(f"{folder / 'artifact' / 'manifest.json'} has schema version 2, newer")
 
 
-def test_without_main_or_app_a_line_says_what_is_missing(tmp_path: Path) -> None:
+def test_without_main_or_app_an_event_says_what_is_missing(tmp_path: Path) -> None:
     assert refused(tmp_path).startswith(f"{tmp_path / 'main.py'} is missing")
     (tmp_path / "main.py").touch()
     assert refused(tmp_path).startswith(f"{tmp_path / 'main.py'} makes no `app`")
 
 
+def test_a_main_that_fails_is_one_event_with_its_traceback(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("1 / 0\n")
+    command = [sys.executable, "-m", "forecastle.server"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=20)
+    assert ended.returncode == 1
+    (event,) = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert (event["level"], event["message"]) == ("critical", "the server cannot start")
+    assert event["exception"].endswith("ZeroDivisionError: division by zero")
+
+
 @pytest.mark.parametrize("variable", [{"WORKERS": "many"}, {"WORKERS": "0"}, {"LOG_LEVEL": "loud"}])
-def test_a_bad_variable_is_one_line_that_names_it(tmp_path: Path, variable: dict[str, str]) -> None:
+def test_a_bad_variable_is_one_event_that_names_it(tmp_path: Path, variable: dict[str, str]) -> None:
     ((name, value),) = variable.items()
     assert refused(tmp_path, **variable).startswith(f"{name} is {value!r}: it must be")
+
+
+def test_a_protocol_of_traces_that_is_not_spoken_is_one_event_that_names_it(tmp_path: Path) -> None:
+    told = refused(
+        tmp_path,
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:4317",
+        OTEL_EXPORTER_OTLP_PROTOCOL="grpc",
+    )
+    assert told == "OTEL_EXPORTER_OTLP_PROTOCOL is 'grpc': it must be http/protobuf (receivers' port 4318)"

@@ -13,6 +13,7 @@ from cachetools import LRUCache
 from fastapi import Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from forecastle import tracing
 from forecastle.artifact import Artifact
 from forecastle.representations import MEDIA_TYPES, encode
 
@@ -87,7 +88,8 @@ class Documents:
         """`answer(artifact, *arguments)`, in that representation."""
         key = (representation, answer, arguments)
         if (document := self.kept.get(key)) is None:
-            told = answer(self.artifact, *arguments)
+            with tracing.span(f"summarise {answer.__name__}"):
+                told = answer(self.artifact, *arguments)
             headers = {}
             if next_page := getattr(told, "links", {}).get("next"):
                 asked = "" if representation == "json" else f"&format={representation}"

@@ -7,6 +7,7 @@ that cannot start is a 503 under its own routes and leaves the others alone.
 """
 
 import argparse
+import asyncio
 import importlib
 import logging.config
 import socket
@@ -18,15 +19,19 @@ from pathlib import Path
 
 import httpx
 import uvicorn
+from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from forecastle import compose, problems
+from forecastle import compose, logs, problems, tracing
 from forecastle.artifact import ArtifactError
 from forecastle.catalogue import create_catalogue
-from forecastle.monitoring import Monitoring, log_config
+from forecastle.metrics import own_registry
+from forecastle.monitoring import Monitoring
 from forecastle.server import HttpProtocol
+
+_own_metrics: dict[str, CollectorRegistry] = {}  # of the models that `load` has loaded, by name
 
 
 class Gateway:
@@ -39,7 +44,7 @@ class Gateway:
     def __init__(self, apps: dict[str, ASGIApp]) -> None:
         self.apps = apps
         self.models = {
-            name: Monitoring(app, model=name, version=_version(app), prefix=f"/{name}")
+            name: Monitoring(app, model=name, prefix=f"/{name}", own=_own_metrics.get(name, REGISTRY))
             for name, app in apps.items()
         }
         clients = {
@@ -67,18 +72,24 @@ class Gateway:
                         print(f"{name} is not served: it fails to start", file=sys.stderr)
                         traceback.print_exc()
                         self.models[name].app = _not_served
+            monitored = (*self.models.values(), self.catalogue)
+            for each in monitored:
+                each.start()
             yield
+            await asyncio.gather(*(asyncio.to_thread(each.stop) for each in monitored))
 
 
 def load(folder: Path) -> ASGIApp:
     """`app` of a model's main.py.
 
-    The modules beside it are forgotten again, since another model may have one of the same name.
+    The modules beside it are forgotten again, since another model may have one of the same name; so are its
+    metrics by prometheus_client's registry.
     """
     known = set(sys.modules)
     sys.path.insert(0, str(folder))
     try:
-        return importlib.import_module("main").app
+        with own_registry() as _own_metrics[folder.name]:
+            return importlib.import_module("main").app
     finally:
         sys.path.remove(str(folder))
         for name in sys.modules.keys() - known:
@@ -112,14 +123,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.check:
         return
     try:
+        level, _ = logs.level_from_environment("warning"), tracing.wanted()
         apps = load_all()
-    except compose.ComposeError as error:
+    except (compose.ComposeError, ValueError) as error:
         sys.exit(str(error))
     url = f"http://localhost:{options.port}"
     print(f"\n{url}/models lists the models; stop with Ctrl-C", file=sys.stderr)
     for name in apps:
         print(f"{url}/{name}/docs", file=sys.stderr)
-    config = log_config("warning")
+    config = logs.config(level)
     logging.config.dictConfig(config)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -135,11 +147,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 async def _not_served(scope: Scope, receive: Receive, send: Send) -> None:
     detail = "This model could not start: the terminal of `make run` says why."
     await problems.answer(Request(scope), 503, detail)(scope, receive, send)
-
-
-def _version(app: ASGIApp) -> str:
-    artifact = getattr(getattr(app, "state", None), "artifact", None)
-    return artifact.version if artifact else ""
 
 
 def _listen(host: str, port: str) -> socket.socket:

@@ -11,6 +11,8 @@ workers that share its memory. Read from the environment:
 | `BIND`                | 0.0.0.0:8000                 | address and port to listen at               |
 | `CORS_ORIGINS`        | none                         | web origins that may ask, or *; see service |
 | `FORWARDED_ALLOW_IPS` | *                            | whose `X-Forwarded-Proto` and `-For` count  |
+| `REVISION`            | unknown                      | the commit, which metrics tell              |
+| `OTEL_*`              | no traces                    | see `tracing.py`                            |
 
 Nothing is written but to the temporary folder and /dev/shm. On SIGTERM no new connection is accepted, so
 every health check fails at once; what is being answered has `GRACEFUL_SECONDS` more, so stop containers no
@@ -27,6 +29,7 @@ import secrets
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -39,12 +42,13 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn_worker import UvicornWorker
 
-from forecastle import problems
+from forecastle import logs, problems
 from forecastle.artifact import ArtifactError
 
 GRACEFUL_SECONDS = 30
 LONGEST_URL = 8192  # bytes, as in nginx
-LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+logger = logging.getLogger("forecastle.server")  # as __main__, too
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -102,46 +106,70 @@ class Server(BaseApplication):
 
 
 def main(load: Callable[[], ASGIApp] | None = None) -> None:
-    """Serve until a signal says to stop; exit code 1 and a line on stderr if that is impossible.
+    """Serve until a signal says to stop; exit code 1 and an event in the log if that is impossible.
 
     Args:
         load: What makes the app, instead of main.py.
     """
-    workers, level = os.environ.get("WORKERS") or "1", (os.environ.get("LOG_LEVEL") or "info").lower()
-    if not workers.isdecimal() or int(workers) < 1:
-        sys.exit(f"WORKERS is {workers!r}: it must be a whole number from 1 on")
-    if level not in LOG_LEVELS:
-        sys.exit(f"LOG_LEVEL is {level!r}: it must be one of {', '.join(LOG_LEVELS)}")
-
-    # prometheus_client looks for this when it is first imported, by `monitoring` or by main.py.
+    logging.config.dictConfig(logs.config(**_known_labels()))
+    # prometheus_client looks for this when it is first imported, by `metrics` or by main.py.
     metrics, master = tempfile.mkdtemp(prefix="forecastle-metrics-"), os.getpid()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
     try:
-        _serve(load or load_app, int(workers), level)
+        _serve(load or load_app)
+    except SystemExit as stop:
+        if not isinstance(stop.code, str):
+            raise
+        logger.critical(stop.code)
+        sys.exit(1)
+    except Exception:
+        logger.critical("the server cannot start", exc_info=True)
+        sys.exit(1)
     finally:
         if os.getpid() == master:  # workers pass here too when they end
             shutil.rmtree(metrics, ignore_errors=True)
 
 
-def _serve(load: Callable[[], ASGIApp], workers: int, level: str) -> None:
-    from forecastle import monitoring
+def _serve(load: Callable[[], ASGIApp]) -> None:
+    from forecastle import tracing
+    from forecastle.metrics import keep_totals
+    from forecastle.monitoring import Monitoring, artifact_of
 
-    logging.config.dictConfig(monitoring.log_config(level))
+    workers = os.environ.get("WORKERS") or "1"
+    if not workers.isdecimal() or int(workers) < 1:
+        sys.exit(f"WORKERS is {workers!r}: it must be a whole number from 1 on")
+    try:
+        level, _ = logs.level_from_environment("info"), tracing.wanted()
+    except ValueError as error:
+        sys.exit(str(error))
+    logging.config.dictConfig(logs.config(level, **_known_labels()))
     logging.captureWarnings(True)
+
+    started = time.time_ns()
     app = load()
-    artifact = getattr(getattr(app, "state", None), "artifact", None)  # set by `create_app`
+    loaded = time.time_ns()
+    artifact = artifact_of(app)
     model = os.environ.get("MODEL") or (artifact.model if artifact else Path.cwd().name)
-    version = artifact.version if artifact else ""
+    monitoring = Monitoring(app, model=model, prefix=f"/{model}")
+
+    def post_worker_init(worker: Worker) -> None:
+        monitoring.start()
+        if monitoring.tracing and worker.age == 1:  # the master, which loaded, sends no spans
+            monitoring.tracing.record("load", started, loaded)
+
+    def worker_exit(_: Arbiter, __: Worker) -> None:
+        monitoring.stop()
 
     def child_exit(_: Arbiter, worker: Worker) -> None:
         try:
-            monitoring.keep_totals(worker.pid)
+            monitoring.metrics.restarts.inc()  # if it is not replaced, the server stops
+            keep_totals(worker.pid)
         except Exception:  # it would stop the server
-            logging.getLogger(__name__).exception("the metrics of worker %s are lost", worker.pid)
+            logger.exception("the metrics of worker %s are lost", worker.pid)
 
     settings = {
         "bind": os.environ.get("BIND") or "0.0.0.0:8000",
-        "workers": workers,
+        "workers": int(workers),
         "worker_class": ForecastleWorker,
         "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir(),
         "control_socket_disable": True,  # it would be a file in the home folder
@@ -149,10 +177,17 @@ def _serve(load: Callable[[], ASGIApp], workers: int, level: str) -> None:
         "graceful_timeout": GRACEFUL_SECONDS,
         "keepalive": 75,  # longer than nginx keeps a connection idle, so that nginx is who closes it
         "loglevel": level,
-        "logconfig_dict": monitoring.log_config(level, model=model, version=version),
+        "logconfig_dict": logs.config(level, **monitoring.labels),
+        "post_worker_init": post_worker_init,
+        "worker_exit": worker_exit,
         "child_exit": child_exit,
     }
-    Server(monitoring.Monitoring(app, model=model, version=version, prefix=f"/{model}"), settings).run()
+    Server(monitoring, settings).run()
+
+
+def _known_labels() -> dict[str, str]:
+    """What log lines say before the app is loaded."""
+    return {"model": os.environ["MODEL"]} if os.environ.get("MODEL") else {}
 
 
 def load_app() -> ASGIApp:

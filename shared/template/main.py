@@ -13,3 +13,7 @@ app = create_app(artifact)
 #     @app.get("/hello")
 #     async def hello() -> dict[str, str]:
 #         return {"hello": artifact.version}
+#
+# Metrics of your own are prometheus_client's, and are told at /metrics with all others:
+#
+#     GREETINGS = prometheus_client.Counter("greetings", "How often somebody was greeted.")

@@ -182,7 +182,9 @@ SLOW_ROUTE = '''
 async def slow() -> dict[str, bool]:
     """An answer that takes a while: is it still given when the server is told to stop?"""
     import asyncio
+    import logging
 
+    logging.getLogger("newcomer").info("it takes a while")
     await asyncio.sleep(2)
     return {"finished": True}
 '''

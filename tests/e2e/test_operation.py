@@ -1,11 +1,14 @@
 """What happens to the containers: start, stop, failure, scale and redeployment."""
 
 import contextlib
+import json
+import re
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -17,6 +20,29 @@ SERVICES = (*MODELS, "catalogue", "gateway")
 READY_SECONDS = 2  # from a container's start, at most
 STALE_SECONDS = 6  # after that long nothing is served any more while it is fetched anew
 FORECAST = "/newcomer/countries/GBR/forecast?days=7"
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+# A receiver of OTLP: prints a line of JSON for every span that it gets.
+RECEIVER = """
+import json
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        request = ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["Content-Length"])))
+        for of_resource in request.resource_spans:
+            resource = {one.key: one.value.string_value for one in of_resource.resource.attributes}
+            for span in (span for scope in of_resource.scope_spans for span in scope.spans):
+                ids = [one.hex() for one in (span.trace_id, span.span_id, span.parent_span_id)]
+                print(json.dumps([resource["service.name"], span.name, *ids]), flush=True)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+HTTPServer(("", 4318), Handler).serve_forever()
+"""
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -56,6 +82,77 @@ def test_an_image_alone_serves_and_is_ready_in_two_seconds(project: Project, mod
         finally:
             run("docker", "rm", "--force", container)
     assert min(seconds) <= READY_SECONDS, seconds
+
+
+def test_a_trace_goes_through_the_gateway_and_every_worker_to_its_receiver(stack: Project) -> None:
+    """Metrics tell of both workers, too."""
+    network = f"{stack.environment['COMPOSE_PROJECT_NAME']}_default"
+    command = ("docker", "run", "--detach", "--rm", "--network", network, "--network-alias", "receiver")
+    receiver = run(*command, stack.image("newcomer"), "python", "-c", RECEIVER).stdout.strip()
+    variables = {
+        "WORKERS": "2",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://receiver:4318",
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
+    }
+    up = ("docker", "compose", "up", "--detach", "--wait", "--no-build", "newcomer")
+    try:
+        stack.run(*up, environment=variables, timeout=60)
+        traceparent = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
+        until(lambda: stack.get(FORECAST + "&level=0.13", **traceparent).status == 200, 10, "an answer")
+
+        def spans() -> dict[str, list[str]]:
+            lines = [json.loads(line) for line in run("docker", "logs", receiver).stdout.splitlines()]
+            return {name: ids for service, name, *ids in lines if service == "newcomer"}
+
+        until(lambda: "summarise forecast" in spans(), 10, "the spans")
+        of_request, of_answer = spans()["GET /countries/{code}/forecast"], spans()["summarise forecast"]
+        assert of_request[::2] == [TRACE, SPAN]
+        assert of_answer[::2] == [TRACE, of_request[1]]
+        assert "load" in spans()
+
+        (container,) = stack.containers("newcomer")
+        told = metrics(container)
+        assert "forecastle_workers 2.0" in told
+        assert re.search(r'^forecastle_data_through_timestamp_seconds{model="newcomer"} 1.59', told, re.M)
+        labels = inspect(container)["Config"]["Labels"]
+        revision = labels["org.opencontainers.image.revision"]
+        assert re.search(f'^forecastle_build_info{{.*revision="{revision}"', told, re.M)
+    finally:
+        run("docker", "rm", "--force", receiver)
+        stack.run(*up, timeout=60)
+        until(lambda: stack.get("/newcomer/livez").status == 200, 5, "newcomer answers again")
+
+
+def test_a_request_is_found_in_all_logs_by_its_ids(stack: Project) -> None:
+    """A valid traceparent is kept, and any other replaced; a secret or a person's address is not logged."""
+    started = datetime.now().astimezone().isoformat()
+    headers = {"traceparent": f"00-{TRACE}-{SPAN}-01", "Authorization": "Bearer hunter2hunter2"}
+    stack.get("/newcomer/slow?api_key=hunter2", **headers)
+    stack.get("/newcomer/slow?fresh=1", traceparent="00-not-valid-01")
+    known, fresh = (
+        event for event in events(stack, "gateway", started) if event["path"].endswith(("slow", "1"))
+    )
+    assert (known["trace_id"], known["traceparent"]) == (TRACE, headers["traceparent"])
+    assert (known["path"], known["model"], known["level"]) == ("/newcomer/slow", "newcomer", "info")
+    assert re.fullmatch(r"\d+\.\d+\.\d+\.0", known["client"])
+    assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", fresh["traceparent"])
+    assert fresh["trace_id"] == fresh["request_id"]
+
+    of_app = [event for event in events(stack, "newcomer", started) if event["logger"] == "newcomer"]
+    for event, at_the_gateway in zip(of_app, (known, fresh), strict=True):
+        assert event["message"] == "it takes a while"
+        for name in ("request_id", "trace_id", "model"):
+            assert event[name] == at_the_gateway[name]
+        assert event["version"] == manifest(stack.image("newcomer"))["version"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_line_that_a_container_logs_is_an_event_in_json(stack: Project, service: str) -> None:
+    logged = events(stack, service, "1h")
+    assert logged
+    for event in logged:
+        assert {"time", "level", "model"} <= event.keys()
+        assert "hunter2" not in json.dumps(event)
 
 
 def test_a_stopped_model_is_answered_for_from_the_cache(stack: Project) -> None:
@@ -206,9 +303,20 @@ def _share(stack: Project, container: str) -> bool:
     """Whether this replica has answered requests of the gateway's that no replica has kept."""
     for _ in range(12):
         assert stack.get("/newcomer/countries/nosuch").status == 404
+    return any("_count{" in line and '"404"' in line for line in metrics(container).splitlines())
+
+
+def metrics(container: str) -> str:
+    """What Prometheus would be told."""
     code = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8000/metrics').read().decode())"
-    metrics = run("docker", "exec", container, "python", "-c", code).stdout
-    return any("_count{" in line and '"404"' in line for line in metrics.splitlines())
+    return run("docker", "exec", container, "python", "-c", code).stdout
+
+
+def events(stack: Project, service: str, since: str) -> list[dict[str, Any]]:
+    """The log of a service's only container."""
+    (container,) = stack.containers(service)
+    lines = run("docker", "logs", "--since", since, container).stdout.splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def health(stack: Project) -> dict[str, str]:
