@@ -46,7 +46,9 @@ class Gateway:
             name: httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
             for name, app in self.models.items()
         }
-        self.catalogue = Monitoring(create_catalogue(clients), model="catalogue")
+        about_all = create_catalogue(clients)
+        self.catalogue = Monitoring(about_all, model="catalogue")
+        self.catalogue_lifespan = about_all.router.lifespan_context(about_all)
         self.startup = Starlette(lifespan=self._lifespan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,6 +69,7 @@ class Gateway:
                         print(f"{name} is not served: it fails to start", file=sys.stderr)
                         traceback.print_exc()
                         self.models[name].app = _not_served
+            await stack.enter_async_context(self.catalogue_lifespan)
             yield
 
 
