@@ -9,6 +9,7 @@ that cannot start is a 503 under its own routes and leaves the others alone.
 import argparse
 import importlib
 import logging.config
+import re
 import socket
 import sys
 import traceback
@@ -27,6 +28,8 @@ from forecastle.artifact import ArtifactError
 from forecastle.catalogue import create_catalogue
 from forecastle.monitoring import Monitoring, log_config
 from forecastle.server import HttpProtocol
+
+OWNER = re.compile("/+(?:v2/models/)?([^/]+)")  # the model that a path is about, if it is one
 
 
 class Gateway:
@@ -55,8 +58,9 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self.startup(scope, receive, send)
         else:
-            name = scope["path"].lstrip("/").partition("/")[0]
-            await self.models.get(name, self.catalogue)(scope, receive, send)
+            owner = OWNER.match(scope["path"])
+            app = self.models.get(owner[1], self.catalogue) if owner else self.catalogue
+            await app(scope, receive, send)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:

@@ -58,6 +58,8 @@ def create_app(artifact: Artifact) -> FastAPI:
         description=f"Forecasts of {manifest['target']} for {len(artifact.countries)} countries, "
         f"up to {horizon} days ahead, from data through {artifact.data_through}.",
     )
+    from forecastle import inference  # which needs this module
+
     app.state.artifact = artifact
     app.add_middleware(AnswerHead)
     install(app)
@@ -197,6 +199,7 @@ def create_app(artifact: Artifact) -> FastAPI:
         response.headers["Cache-Control"] = "no-store"
         return answers.Health(status="ready")
 
+    app.include_router(inference.routes(artifact))
     return app
 
 

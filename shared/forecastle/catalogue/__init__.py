@@ -9,7 +9,7 @@ from fastapi_offline import FastAPIOffline
 
 from forecastle import problems
 from forecastle.answers import Health
-from forecastle.catalogue import models
+from forecastle.catalogue import inference, models
 from forecastle.catalogue.upstreams import Upstream
 from forecastle.service import AnswerHead
 
@@ -33,6 +33,7 @@ def create_catalogue(clients: dict[str, httpx.AsyncClient]) -> FastAPI:
     app.add_exception_handler(404, _nothing_here)
     upstreams = [Upstream(name, client) for name, client in clients.items()]
     app.include_router(models.routes(upstreams))
+    app.include_router(inference.routes(upstreams))
 
     @app.get("/livez", include_in_schema=False)
     @app.get("/readyz", include_in_schema=False)
