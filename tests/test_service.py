@@ -466,10 +466,10 @@ def test_links_keep_to_the_prefix(app: FastAPI, ask: Ask) -> None:
 def test_every_parameter_and_answer_is_documented(app: FastAPI) -> None:
     document = app.openapi()
     for path, operations in document["paths"].items():
-        operation = operations["get"]
-        assert operation["description"], path
-        for parameter in operation.get("parameters", []):
-            assert parameter["description"], (path, parameter["name"])
+        for operation in operations.values():
+            assert operation["description"], path
+            for parameter in operation.get("parameters", []):
+                assert parameter["description"], (path, parameter["name"])
     days, level = document["paths"]["/countries/{code}/forecast"]["get"]["parameters"][1:]
     assert days["schema"].items() >= {"minimum": 1, "maximum": 28, "default": 14}.items()
     assert level["schema"]["maxItems"] == 10

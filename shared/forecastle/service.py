@@ -58,7 +58,7 @@ def create_app(artifact: Artifact) -> FastAPI:
         description=f"Forecasts of {manifest['target']} for {len(artifact.countries)} countries, "
         f"up to {horizon} days ahead, from data through {artifact.data_through}.",
     )
-    from forecastle import inference  # which needs this module
+    from forecastle import inference, openapi  # which need this module
 
     app.state.artifact = artifact
     app.add_middleware(AnswerHead)
@@ -200,6 +200,7 @@ def create_app(artifact: Artifact) -> FastAPI:
         return answers.Health(status="ready")
 
     app.include_router(inference.routes(artifact))
+    openapi.install(app)
     return app
 
 

@@ -3,14 +3,18 @@
 `create_catalogue` puts it together; every module here has the routes of one thing.
 """
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import httpx
 from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 
 from forecastle import problems
 from forecastle.answers import Health
-from forecastle.catalogue import inference, models
-from forecastle.catalogue.upstreams import Upstream
+from forecastle.catalogue import inference, models, openapi
+from forecastle.catalogue.upstreams import Upstream, hear
 from forecastle.service import AnswerHead
 
 
@@ -20,10 +24,19 @@ def create_catalogue(clients: dict[str, httpx.AsyncClient]) -> FastAPI:
     Args:
         clients: For each model what reaches its app, under whose `/<model>/...` the routes are.
     """
+    upstreams = [Upstream(name, client) for name, client in clients.items()]
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        hearing = asyncio.create_task(hear(upstreams, "/", "/openapi.json"))
+        yield
+        hearing.cancel()
+
     app: FastAPI = FastAPIOffline(
         redoc_url=None,
         redirect_slashes=False,
         static_url="/docs/static",
+        lifespan=lifespan,
         title="Forecastle",
         description="All forecast models behind this gateway. Each has documentation of its own, at "
         "`/<model>/docs`.",
@@ -31,9 +44,9 @@ def create_catalogue(clients: dict[str, httpx.AsyncClient]) -> FastAPI:
     app.add_middleware(AnswerHead)
     problems.install(app)
     app.add_exception_handler(404, _nothing_here)
-    upstreams = [Upstream(name, client) for name, client in clients.items()]
     app.include_router(models.routes(upstreams))
     app.include_router(inference.routes(upstreams))
+    openapi.install(app, upstreams)
 
     @app.get("/livez", include_in_schema=False)
     @app.get("/readyz", include_in_schema=False)

@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from forecastle import inference
 from forecastle.catalogue.upstreams import Answer, Upstream, get_all
-from forecastle.inference import IndexEntry, IndexQuery, Live, Ready
+from forecastle.inference import EXTENSIONS, IndexEntry, IndexQuery, Live, Ready, ServerMetadata
 from forecastle.problems import ProblemError, documented
 from forecastle.tensors import BinaryTensors
 
 
-class ServerMetadata(inference.ServerMetadata):
+class GatewayMetadata(ServerMetadata):
     """What this server is."""
 
     models: list[str] = Field(description="All models, an extension of the protocol.", examples=[["deaths"]])
@@ -37,11 +36,11 @@ def routes(upstreams: Sequence[Upstream]) -> APIRouter:
         return [_entry(each.name, told) for each, told in zip(upstreams, answers, strict=True)]
 
     @router.get("", operation_id="server_metadata")
-    async def server_metadata(request: Request) -> ServerMetadata:
+    async def server_metadata(request: Request) -> GatewayMetadata:
         """What this server is, and its models."""
         names = [upstream.name for upstream in upstreams]
-        version, extensions = request.app.version, inference.EXTENSIONS
-        return ServerMetadata(name="forecastle", version=version, extensions=extensions, models=names)
+        version = request.app.version
+        return GatewayMetadata(name="forecastle", version=version, extensions=EXTENSIONS, models=names)
 
     @router.get("/health/live", operation_id="server_live")
     async def server_live(response: Response) -> Live:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, ValidationError
 
-from forecastle.answers import BacktestSummary
+from forecastle.answers import BacktestSummary, DiagnosticsSummary
 from forecastle.catalogue.upstreams import Answer, Upstream, get_all
 
 
@@ -20,12 +20,17 @@ class ModelEntry(BaseModel):
     version: str | None = Field(default=None, description="The data's last day and a hash.")
     target: str | None = Field(default=None, examples=["daily deaths"])
     unit: str | None = Field(default=None, examples=["deaths"])
+    first_day: datetime.date | None = Field(
+        default=None, description="The first day that was fitted, of any country."
+    )
     data_through: datetime.date | None = Field(default=None, description="The last day in the data.")
     trained_at: datetime.datetime | None = None
     horizon: int | None = Field(default=None, description="How many days ahead forecasts reach.")
+    countries: int | None = Field(default=None, description="How many there are forecasts for.")
     reference: bool | None = Field(
         default=None, description="Whether it is there to be compared with, and not for use."
     )
+    diagnostics: DiagnosticsSummary | None = None
     backtest: BacktestSummary | None = None
     links: dict[str, str]
 
@@ -40,10 +45,10 @@ def routes(upstreams: Sequence[Upstream]) -> APIRouter:
     """The list of these models."""
     router = APIRouter()
 
-    @router.get("/")
-    @router.get("/models")
+    @router.get("/", include_in_schema=False)
+    @router.get("/models", operation_id="list_models")
     async def models(response: Response) -> Models:
-        """Every model with its version, the last day of its data and its health."""
+        """Every model with its version, data window, diagnostics, backtest and health."""
         response.headers["Cache-Control"] = "no-store"
         answers = await get_all(upstreams, "/")
         return Models(models=[_entry(each.name, told) for each, told in zip(upstreams, answers, strict=True)])

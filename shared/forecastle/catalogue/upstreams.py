@@ -9,6 +9,8 @@ import httpx
 
 TIMEOUT = 2  # seconds that a model may take before it counts as down
 
+SECONDS_BETWEEN = 5  # two questions to a model that has not answered yet
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -58,6 +60,19 @@ class Upstream:
 async def get_all(upstreams: Iterable[Upstream], path: str) -> list[Answer]:
     """What each of the models answers at `path`, asked at the same time."""
     return await asyncio.gather(*(upstream.get(path) for upstream in upstreams))
+
+
+async def hear(upstreams: Iterable[Upstream], *paths: str) -> None:
+    """Ask every model at these paths until it has answered once.
+
+    So it is known what a model is that goes down before anybody else has asked.
+    """
+    waiting = list(upstreams)
+    while waiting:
+        for path in paths:
+            answers = await get_all(waiting, path)
+        waiting = [each for each, told in zip(waiting, answers, strict=True) if told.health == "down"]
+        await asyncio.sleep(SECONDS_BETWEEN)
 
 
 def _json(told: httpx.Response) -> Any:
