@@ -57,6 +57,10 @@ def test_a_model_is_listed_with_its_version_and_data(make_artifact: MakeArtifact
     assert (listed["model"], listed["health"]) == ("flu", "ready")
     assert (listed["version"], listed["data_through"]) == (artifact.version, "2020-04-24")
     assert listed["links"]["docs"] == "/flu/docs"
+    assert (listed["first_day"], listed["countries"]) == ("2020-04-20", 4)
+    assert listed["diagnostics"] == {
+        **{"r_hat": 1.0, "ess_bulk": None, "ess_tail": None, "divergences": None, "e_bfmi": None},
+    }
     assert listed["reference"] is False
     assert listed["backtest"] == {
         "origins": ["2020-04-10"],
@@ -97,6 +101,10 @@ def test_what_did_not_change_is_not_sent_again(make_artifact: MakeArtifact, ask:
     first, second = (ask(catalogue, "/models").json() for _ in range(2))
     assert first == second
     assert switch.statuses == [200, 304]
+
+
+def test_a_reference_model_is_marked(make_artifact: MakeArtifact, ask: Ask) -> None:
+    assert entry(create_app(Artifact.load(make_artifact("flu", reference=True))), ask)["reference"] is True
 
 
 def test_one_that_refuses_connections_is_down(ask: Ask) -> None:

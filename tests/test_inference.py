@@ -227,6 +227,12 @@ def test_a_binary_size_that_is_wrong_is_a_problem(size: Any, app: FastAPI, ask: 
     assert (answer.status_code, answer.headers["content-type"]) == (400, PROBLEM)
 
 
+def test_what_is_null_may_be_left_out(app: FastAPI, ask: Ask) -> None:
+    country = {**COUNTRY, "shape": [1], "data": ["GBR"], "parameters": None}
+    asked = {"inputs": [country], "outputs": None, "parameters": None, "id": None}
+    assert ask(app, "/v2/models/flu/infer", "POST", json=asked).status_code == 200
+
+
 def test_too_many_draws_are_refused(app: FastAPI, ask: Ask) -> None:
     many = {**COUNTRY, "shape": [100], "data": ["GBR"] * 100}
     days = {"name": "days", "datatype": "INT32", "shape": [1], "data": [HORIZON]}

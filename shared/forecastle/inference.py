@@ -174,7 +174,12 @@ class RequestedOutput(BaseModel):
     """An output that is wanted."""
 
     name: OutputName
-    parameters: OutputParameters = OutputParameters()
+    parameters: OutputParameters | None = None
+
+    def in_binary(self, default: bool) -> bool:
+        """Whether it is wanted as bytes."""
+        own = self.parameters.binary_data if self.parameters else None
+        return default if own is None else own
 
 
 class RequestParameters(BaseModel):
@@ -187,16 +192,16 @@ class InferenceRequest(BaseModel):
     """Countries whose forecast is asked for; `days` and `levels` may be left out."""
 
     id: str | None = Field(None, description="Comes back with the answer.")
-    parameters: RequestParameters = RequestParameters()
+    parameters: RequestParameters | None = None
     inputs: list[Annotated[CountryInput | DaysInput | LevelsInput, Field(discriminator="name")]]
-    outputs: list[RequestedOutput] = Field(
-        [], description=f"Those that are wanted, in this order; else {', '.join(ALWAYS)}."
+    outputs: list[RequestedOutput] | None = Field(
+        None, description=f"Those that are wanted, in this order; else {', '.join(ALWAYS)}."
     )
 
     @model_validator(mode="after")
     def each_once(self) -> Self:
         """The country, and nothing twice."""
-        names = Counter(tensor.name for tensor in (*self.inputs, *self.outputs))
+        names = Counter(tensor.name for tensor in (*self.inputs, *(self.outputs or [])))
         if "country" not in names:
             raise ValueError("the input country is missing")
         if twice := [name for name, times in names.items() if times > 1]:
@@ -296,12 +301,8 @@ def routes(artifact: Artifact) -> APIRouter:
         head = {"model_name": artifact.model, "model_version": artifact.version}
         if asked.id is not None:
             head["id"] = asked.id
-        in_binary: set[str] = set()
-        for output in wanted:
-            binary = output.parameters.binary_data
-            if asked.parameters.binary_data_output if binary is None else binary:
-                in_binary.add(output.name)
-        return tensors.answer(head, outputs, in_binary)
+        default = asked.parameters is not None and asked.parameters.binary_data_output
+        return tensors.answer(head, outputs, {each.name for each in wanted if each.in_binary(default)})
 
     return router
 
