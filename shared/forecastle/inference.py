@@ -242,30 +242,32 @@ def routes(artifact: Artifact) -> APIRouter:
     versioned: dict[str, Any] = {"dependencies": [Depends(this_version)]}
     version = model + "/versions/{version}"
 
-    @router.get("", operation_id="server_metadata")
+    @router.get("", operation_id="get_server_metadata")
     async def server_metadata(request: Request) -> ServerMetadata:
         """What this server is."""
         return ServerMetadata(name="forecastle", version=request.app.version, extensions=EXTENSIONS)
 
-    @router.get("/health/live", operation_id="server_live")
+    @router.get("/health/live", operation_id="get_server_live")
     async def server_live(response: Response) -> Live:
         """The process answers."""
         response.headers["Cache-Control"] = "no-store"
         return Live(live=True)
 
-    @router.get("/health/ready", operation_id="server_ready")
+    @router.get("/health/ready", operation_id="get_server_ready")
     async def server_ready(response: Response) -> Ready:
         """The artifact is loaded and verified."""
         response.headers["Cache-Control"] = "no-store"
         return Ready(ready=True)
 
-    @router.post("/repository/index", operation_id="repository_index", responses=documented(413, 422))
+    @router.post(
+        "/repository/index", operation_id="post_repository_index", responses=documented(400, 413, 415, 422)
+    )
     async def repository_index(query: IndexQuery | None = None) -> list[IndexEntry]:
         """The only model."""
         return [IndexEntry(name=artifact.model, version=artifact.version, state="READY", reason="")]
 
-    @router.get(model, operation_id="model_metadata")
-    @router.get(version, operation_id="version_metadata", responses=documented(404), **versioned)
+    @router.get(model, operation_id="get_model_metadata")
+    @router.get(version, operation_id="get_version_metadata", responses=documented(404), **versioned)
     async def model_metadata() -> ModelMetadata:
         """The tensors that go in and come out."""
         return ModelMetadata(
@@ -276,8 +278,8 @@ def routes(artifact: Artifact) -> APIRouter:
             outputs=OUTPUTS,
         )
 
-    @router.get(f"{model}/ready", operation_id="model_ready")
-    @router.get(f"{version}/ready", operation_id="version_ready", responses=documented(404), **versioned)
+    @router.get(f"{model}/ready", operation_id="get_model_ready")
+    @router.get(f"{version}/ready", operation_id="get_version_ready", responses=documented(404), **versioned)
     async def model_ready(response: Response) -> ModelReady:
         """The artifact is loaded and verified."""
         response.headers["Cache-Control"] = "no-store"
@@ -291,8 +293,8 @@ def routes(artifact: Artifact) -> APIRouter:
         },
     }
 
-    @router.post(f"{model}/infer", operation_id="infer", **inferring)
-    @router.post(f"{version}/infer", operation_id="version_infer", **inferring, **versioned)
+    @router.post(f"{model}/infer", operation_id="post_infer", **inferring)
+    @router.post(f"{version}/infer", operation_id="post_version_infer", **inferring, **versioned)
     async def infer(asked: InferenceRequest) -> Response:
         """Forecasts of many countries as tensors: each day's mean, median and central intervals, or draws."""
         wanted = asked.outputs or [RequestedOutput(name=name) for name in ALWAYS]

@@ -35,20 +35,20 @@ def routes(upstreams: Sequence[Upstream]) -> APIRouter:
         answers = await asyncio.gather(*(each.get(f"/v2/models/{each.name}") for each in upstreams))
         return [_entry(each.name, told) for each, told in zip(upstreams, answers, strict=True)]
 
-    @router.get("", operation_id="server_metadata")
+    @router.get("", operation_id="get_server_metadata")
     async def server_metadata(request: Request) -> GatewayMetadata:
         """What this server is, and its models."""
         names = [upstream.name for upstream in upstreams]
         version = request.app.version
         return GatewayMetadata(name="forecastle", version=version, extensions=EXTENSIONS, models=names)
 
-    @router.get("/health/live", operation_id="server_live")
+    @router.get("/health/live", operation_id="get_server_live")
     async def server_live(response: Response) -> Live:
         """The gateway answers."""
         response.headers["Cache-Control"] = "no-store"
         return Live(live=True)
 
-    @router.get("/health/ready", operation_id="server_ready", responses=documented(503))
+    @router.get("/health/ready", operation_id="get_server_ready", responses=documented(503))
     async def server_ready(response: Response) -> Ready:
         """All models are ready; 503 says which are not."""
         response.headers["Cache-Control"] = "no-store"
@@ -58,13 +58,15 @@ def routes(upstreams: Sequence[Upstream]) -> APIRouter:
             raise ProblemError(503, f"not ready: {', '.join(down)}", ready=False)
         return Ready(ready=True)
 
-    @router.get("/models", operation_id="inference_models")
+    @router.get("/models", operation_id="get_inference_models")
     async def inference_models(response: Response) -> InferenceModels:
         """All models, an extension of the protocol."""
         response.headers["Cache-Control"] = "no-store"
         return InferenceModels(models=await index())
 
-    @router.post("/repository/index", operation_id="repository_index", responses=documented(413, 415, 422))
+    @router.post(
+        "/repository/index", operation_id="post_repository_index", responses=documented(400, 413, 415, 422)
+    )
     async def repository_index(query: IndexQuery | None = None) -> list[IndexEntry]:
         """All models, as Triton's clients ask for them."""
         only_ready = query is not None and query.ready

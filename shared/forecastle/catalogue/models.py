@@ -46,7 +46,7 @@ def routes(upstreams: Sequence[Upstream]) -> APIRouter:
     router = APIRouter()
 
     @router.get("/", include_in_schema=False)
-    @router.get("/models", operation_id="list_models")
+    @router.get("/models", operation_id="get_models")
     async def models(response: Response) -> Models:
         """Every model with its version, data window, diagnostics, backtest and health."""
         response.headers["Cache-Control"] = "no-store"

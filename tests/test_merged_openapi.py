@@ -7,10 +7,19 @@ from typing import Annotated, Any, Literal
 
 import httpx
 import pytest
+import schemathesis
 from fastapi import APIRouter, FastAPI, Security
 from fastapi.security import APIKeyHeader
+from hypothesis import HealthCheck, given, settings
 from openapi_spec_validator import validate
 from pydantic import BaseModel, Field
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 from starlette.types import ASGIApp
 
 from forecastle.artifact import Artifact
@@ -21,6 +30,15 @@ from forecastle.service import create_app
 from .conftest import Ask, MakeArtifact
 from .test_catalogue import Switch, broken, client
 
+pytestmark = pytest.mark.filterwarnings("ignore:Duplicate Operation ID")  # which `fortune` has on purpose
+
+CHECKS = [
+    *(not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance),
+]
+# The same in every run.
+MADE_UP = settings(
+    max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
 METHODS = {"get", "post", "put", "delete"}
 
 
@@ -62,7 +80,7 @@ def fortune() -> FastAPI:
     async def pets(pet: Annotated[Cat | Dog, Field(discriminator="kind")]) -> list[Forecast]:
         raise NotImplementedError
 
-    @app.get("/countries", operation_id="list_models")
+    @app.get("/countries", operation_id="get_models")
     async def countries() -> dict[str, Forecast]:
         return {}
 
@@ -88,7 +106,9 @@ def test_all_models_are_in_one_valid_document(forecasts: dict[str, FastAPI], ask
     }
     ids = [operation["operationId"] for _, _, operation in operations(document) if "operationId" in operation]
     assert len(ids) == len(set(ids))
-    assert {"list_models", "flu_infer", "flu_2_infer", "fortune_list_models", "fortune_twice"} <= set(ids)
+    assert {"get_models", "flu_post_infer", "flu_2_post_infer", "fortune_get_models", "fortune_twice"} <= set(
+        ids
+    )
     for path, _, operation in operations(document):
         (tag,) = operation["tags"]
         assert path.startswith((f"/{tag}/", f"/v2/models/{tag}") if tag != "gateway" else ("/models", "/v2"))
@@ -261,3 +281,28 @@ def test_a_model_alone_names_its_prefix_as_its_server(forecasts: dict[str, FastA
     alone = ask(forecasts["flu"], "/openapi.json").json()
     assert "servers" not in alone
     validate(json.loads(json.dumps(alone)))
+
+
+@pytest.mark.parametrize("mode", ["positive", "negative"])
+def test_no_request_makes_it_fail_or_answer_what_is_not_documented(
+    mode: str, forecasts: dict[str, FastAPI]
+) -> None:
+    """Neither requests that fit the document nor those that do not: schemathesis makes up both."""
+    schema = schemathesis.openapi.from_asgi("/openapi.json", Gateway(forecasts))
+    statuses = set()
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        if mode == "negative" and not operation.query and not operation.body:
+            continue  # nothing can be wrong: in a path any text will do
+
+        @given(case=operation.as_strategy(GenerationMode(mode)))
+        @settings(MADE_UP)
+        def asked(case: schemathesis.Case) -> None:
+            answer = case.call()
+            case.validate_response(answer, checks=CHECKS)
+            statuses.add(answer.status_code)
+            if answer.status_code >= 400:
+                assert answer.headers["content-type"] == ["application/problem+json"]
+
+        asked()
+    assert (200 if mode == "positive" else 422) in statuses
