@@ -9,6 +9,7 @@ that cannot start is a 503 under its own routes and leaves the others alone.
 import argparse
 import importlib
 import logging.config
+import re
 import socket
 import sys
 import traceback
@@ -28,6 +29,8 @@ from forecastle.catalogue import create_catalogue
 from forecastle.monitoring import Monitoring, log_config
 from forecastle.server import HttpProtocol
 
+OWNER = re.compile("/+(?:v2/models/)?([^/]+)")  # the model that a path is about, if it is one
+
 
 class Gateway:
     """An ASGI app that hands `/<model>/...` to that model's app and all else to the catalogue.
@@ -46,15 +49,18 @@ class Gateway:
             name: httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
             for name, app in self.models.items()
         }
-        self.catalogue = Monitoring(create_catalogue(clients), model="catalogue")
+        about_all = create_catalogue(clients)
+        self.catalogue = Monitoring(about_all, model="catalogue")
+        self.catalogue_lifespan = about_all.router.lifespan_context(about_all)
         self.startup = Starlette(lifespan=self._lifespan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.startup(scope, receive, send)
         else:
-            name = scope["path"].lstrip("/").partition("/")[0]
-            await self.models.get(name, self.catalogue)(scope, receive, send)
+            owner = OWNER.match(scope["path"])
+            app = self.models.get(owner[1], self.catalogue) if owner else self.catalogue
+            await app(scope, receive, send)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -67,6 +73,7 @@ class Gateway:
                         print(f"{name} is not served: it fails to start", file=sys.stderr)
                         traceback.print_exc()
                         self.models[name].app = _not_served
+            await stack.enter_async_context(self.catalogue_lifespan)
             yield
 
 
