@@ -27,6 +27,18 @@ class BacktestSummary(BaseModel):
     )
 
 
+class DiagnosticsSummary(BaseModel):
+    """The worst values of all parameters, chains and countries; null where there is none."""
+
+    r_hat: float | None = Field(None, examples=[1.003])
+    ess_bulk: float | None = Field(None, description="Effective sample size.", examples=[1424])
+    ess_tail: float | None = Field(None, description="The same of the tails.", examples=[2130])
+    divergences: int | None = Field(None, examples=[0])
+    e_bfmi: float | None = Field(
+        None, description="Bayesian fraction of missing information.", examples=[0.8]
+    )
+
+
 class Overview(BaseModel):
     """What a model is and what it offers."""
 
@@ -35,10 +47,13 @@ class Overview(BaseModel):
     version: str = Field(description="Of the artifact: the data's last day and a hash.")
     target: str = Field(description="What is forecast.", examples=["daily deaths"])
     unit: str = Field(description="Of all counts.", examples=["deaths"])
+    first_day: datetime.date = Field(description="The first day that was fitted, of any country.")
     data_through: datetime.date = Field(description="The last day in the data.")
     trained_at: datetime.datetime
     horizon: int = Field(description="How many days ahead forecasts reach.", examples=[28])
+    countries: int = Field(description="How many there are forecasts for.", examples=[92])
     reference: bool = Field(description="Whether it is there to be compared with, and not for use.")
+    diagnostics: DiagnosticsSummary
     backtest: BacktestSummary | None
     links: dict[str, str]
 
@@ -182,6 +197,7 @@ def overview(artifact: Artifact, root: str) -> Overview:
         "card": f"{root}/card",
         "manifest": f"{root}/manifest.json",
         "posterior": f"{root}/posterior.nc",
+        "inference": f"/v2/models/{artifact.model}",
         "openapi": f"{root}/openapi.json",
         "docs": f"{root}/docs",
         "problems": problem_types.PATH,
@@ -192,13 +208,22 @@ def overview(artifact: Artifact, root: str) -> Overview:
         version=artifact.version,
         target=manifest["target"],
         unit=manifest["unit"],
+        first_day=min(country.first_day for country in artifact.countries.values()),
         data_through=artifact.data_through,
         trained_at=manifest["created"],
         horizon=artifact.horizon,
+        countries=len(artifact.countries),
         reference=manifest["reference"],
+        diagnostics=DiagnosticsSummary(**_diagnostics(manifest)),
         backtest=_backtest(manifest["backtest"]),
         links=links,
     )
+
+
+def _diagnostics(manifest: dict[str, Any]) -> dict[str, Any]:
+    worst = manifest.get("diagnostics", {}).get("worst", {})
+    digits = {"r_hat": 4, "e_bfmi": 3}
+    return {name: round(value, digits.get(name, 0)) for name, value in worst.items()}
 
 
 def _backtest(told: dict[str, Any] | None) -> BacktestSummary | None:

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import importlib
 import logging.config
+import re
 import socket
 import sys
 import traceback
@@ -31,6 +32,7 @@ from forecastle.metrics import own_registry
 from forecastle.monitoring import Monitoring
 from forecastle.server import HttpProtocol
 
+OWNER = re.compile("/+(?:v2/models/)?([^/]+)")  # the model that a path is about, if it is one
 _own_metrics: dict[str, CollectorRegistry] = {}  # of the models that `load` has loaded, by name
 
 
@@ -51,15 +53,18 @@ class Gateway:
             name: httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
             for name, app in self.models.items()
         }
-        self.catalogue = Monitoring(create_catalogue(clients), model="catalogue")
+        about_all = create_catalogue(clients)
+        self.catalogue = Monitoring(about_all, model="catalogue")
+        self.catalogue_lifespan = about_all.router.lifespan_context(about_all)
         self.startup = Starlette(lifespan=self._lifespan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.startup(scope, receive, send)
         else:
-            name = scope["path"].lstrip("/").partition("/")[0]
-            await self.models.get(name, self.catalogue)(scope, receive, send)
+            owner = OWNER.match(scope["path"])
+            app = self.models.get(owner[1], self.catalogue) if owner else self.catalogue
+            await app(scope, receive, send)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -72,6 +77,7 @@ class Gateway:
                         print(f"{name} is not served: it fails to start", file=sys.stderr)
                         traceback.print_exc()
                         self.models[name].app = _not_served
+            await stack.enter_async_context(self.catalogue_lifespan)
             monitored = (*self.models.values(), self.catalogue)
             for each in monitored:
                 each.start()

@@ -6,6 +6,7 @@ too has a page about it: see `problem_types.py`.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from http import HTTPMethod, HTTPStatus
 from typing import Any, Self
@@ -19,6 +20,7 @@ from starlette.routing import Match, Mount
 from forecastle import problem_types
 
 MEDIA_TYPE = "application/problem+json"
+INFERENCE = re.compile("(/[^/]+)?/v2(/|$)")  # paths of the Open Inference Protocol
 UNHANDLED = "The server failed. Its log has the reason, under this request's id."
 
 
@@ -36,6 +38,9 @@ class Problem(BaseModel):
     request_id: str | None = Field(None, description="What the server's log has this request under.")
     errors: list[dict[str, str]] | None = Field(None, description="What is wrong with which parameter.")
     near_matches: list[dict[str, str]] | None = Field(None, description="What may have been meant.")
+    error: str | None = Field(
+        None, description="The detail again, where clients of the Open Inference Protocol look for it."
+    )
 
 
 class ProblemError(HTTPException):
@@ -110,6 +115,8 @@ def answer(request: Request, status: int, detail: str, **others: Any) -> Respons
     """`response` with `instance` and `request_id` taken from the request."""
     instance = (request.scope.get("raw_path") or b"").decode("latin-1") or None
     request_id = getattr(request.state, "request_id", None)
+    if INFERENCE.match(instance or ""):
+        others["error"] = detail
     return response(status, detail, instance=instance, request_id=request_id, **others)
 
 

@@ -15,6 +15,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+DEFAULT_DAYS = 14
+DEFAULT_LEVELS = [0.5, 0.8, 0.95]
+MOST_LEVELS = 10
 MOST_ROWS = 1000  # a page
 
 

@@ -15,7 +15,7 @@ from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel, Field, model_validator
 from starlette.types import Message, Receive, Scope, Send
 
-from forecastle import answers, counts, decisions, events, forecasts, middleware, prose
+from forecastle import answers, counts, decisions, events, forecasts, inference, middleware, openapi, prose
 from forecastle.artifact import Artifact, Country
 from forecastle.countries import find
 from forecastle.counts import Kind
@@ -28,9 +28,11 @@ from forecastle.documents import (
     not_modified,
     streamed,
 )
-from forecastle.middleware import AnswerHead as AnswerHead  # which other apps take from here
 from forecastle.problems import ProblemError, documented
 from forecastle.queries import (
+    DEFAULT_DAYS,
+    DEFAULT_LEVELS,
+    MOST_LEVELS,
     Code,
     Counts,
     Day,
@@ -43,10 +45,8 @@ from forecastle.queries import (
 )
 from forecastle.representations import MEDIA_TYPES, chosen
 
-DEFAULT_DAYS = 14
-DEFAULT_LEVELS = [0.5, 0.8, 0.95]
 NO_QUANTILES: list[float] = []
-MOST_LEVELS, MOST_QUANTILES, MOST_DRAWS = 10, 30, 10_000
+MOST_QUANTILES, MOST_DRAWS = 30, 10_000
 # The card has nothing to load and nothing to run.
 CARD_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
@@ -89,6 +89,8 @@ def create_app(artifact: Artifact) -> FastAPI:
     _add_events(app, documents)
     _add_countries(app, documents)
     _add_files(app, artifact)
+    app.include_router(inference.routes(artifact))
+    openapi.install(app)
     return app
 
 

@@ -41,13 +41,13 @@ class Answer:
         return json.loads(self.body)
 
 
-def ask(port: int, path: str, method: str = "GET", **headers: str) -> Answer:
+def ask(port: int, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Answer:
     """Send a request as it stands, which no client does that tidies up paths first."""
     connection = http.client.HTTPConnection("localhost", port, timeout=30)
     with contextlib.closing(connection):
         # A server may refuse before it has read everything.
         with contextlib.suppress(BrokenPipeError):
-            connection.request(method, path, headers=headers)
+            connection.request(method, path, body, headers)
         response = connection.getresponse()
         names = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, names, response.read())
@@ -110,9 +110,9 @@ class Project:
     def containers(self, service: str) -> list[str]:
         return self.compose("ps", "--quiet", service).split()
 
-    def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
+    def get(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Answer:
         """Ask the gateway."""
-        return ask(self.port, path, method, **headers)
+        return ask(self.port, path, method, body, **headers)
 
     def remove(self) -> None:
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")

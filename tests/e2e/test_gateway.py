@@ -1,10 +1,12 @@
 """What the gateway answers: every route of a model, and the errors that nginx and the apps tell alike."""
 
 import datetime
+import gzip
 import json
 import re
 
 import pytest
+from openapi_spec_validator import validate
 
 from .conftest import MODELS, Project, run
 
@@ -58,6 +60,23 @@ def test_the_catalogue_lists_every_model_with_its_health(stack: Project) -> None
         assert entry["data_through"] == manifest["data"]["last_day"]
     for path in ("/", "/openapi.json", "/docs"):
         assert stack.get(path).status == 200
+
+
+def test_one_openapi_document_of_all_models(stack: Project) -> None:
+    answer = stack.get("/openapi.json", **{"Accept-Encoding": "gzip"})
+    document = json.loads(gzip.decompress(answer.body))
+    validate(document)
+    assert {tag["name"]: tag.get("x-health") for tag in document["tags"]} == {
+        "gateway": None,
+        **dict.fromkeys(MODELS, "ready"),
+    }
+    for model in MODELS:
+        assert f"/{model}/countries/{{code}}/forecast" in document["paths"]
+    vary = answer.headers["vary"].lower()
+    assert "accept-encoding" in vary and "accept," in vary + ","
+    assert stack.get("/openapi.json", **{"If-None-Match": answer.headers["etag"]}).status == 304
+    head = stack.get("/openapi.json", "HEAD")
+    assert (head.status, head.body) == (200, b"")
 
 
 @pytest.mark.parametrize("page", ["/docs", *(f"/{model}/docs" for model in MODELS)])
@@ -121,6 +140,22 @@ def test_methods_that_are_not_allowed(stack: Project, method: str) -> None:
     assert_problem(answer.headers, answer.body, 405)
 
 
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [
+        ("/deaths/probability", 64 * 1024),
+        ("/v2/models/deaths/infer", 64 * 1024),
+        ("/v2/repository/index", 64 * 1024),
+        ("/observations", 8 * 1024 * 1024),
+    ],
+)
+def test_a_long_body_is_a_problem(stack: Project, path: str, limit: int) -> None:
+    answer = stack.get(path, "POST", b"x" * (limit + 1))
+    assert answer.status == 413
+    assert_problem(answer.headers, answer.body, 413)
+    assert stack.get(path, "POST", b"x" * limit).status != 413
+
+
 def test_a_long_header_is_a_problem(stack: Project) -> None:
     answer = stack.get("/deaths/livez", Cookie="a" * 20_000)
     assert answer.status == 431
@@ -153,6 +188,12 @@ def test_the_access_log_is_json_with_the_request_id(stack: Project) -> None:
     (entry,) = [json.loads(line) for line in lines if "to-be-found" in line]
     assert (entry["status"], entry["method"], entry["traceparent"]) == (200, "GET", "00-1-2-01")
     assert not any("/gateway/livez" in line for line in lines)
+
+
+def test_answers_to_post_are_not_kept(stack: Project) -> None:
+    answers = [stack.get("/v2/repository/index", "POST") for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 200]
+    assert not any("x-cache" in answer.headers for answer in answers)
 
 
 def test_an_answer_is_kept_for_two_seconds_and_revalidated(stack: Project) -> None:

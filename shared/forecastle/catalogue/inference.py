@@ -1,0 +1,86 @@
+"""The Open Inference Protocol of the gateway as a whole: what it is, and which models it has.
+
+A model's own routes, `/v2/models/<model>/...`, lead to that model (forecastle/inference.py).
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from forecastle.catalogue.upstreams import Answer, Upstream, get_all
+from forecastle.inference import EXTENSIONS, IndexEntry, IndexQuery, Live, Ready, ServerMetadata
+from forecastle.problems import ProblemError, documented
+from forecastle.tensors import BinaryTensors
+
+
+class GatewayMetadata(ServerMetadata):
+    """What this server is."""
+
+    models: list[str] = Field(description="All models, an extension of the protocol.", examples=[["deaths"]])
+
+
+class InferenceModels(BaseModel):
+    """All models, as the repository index has them."""
+
+    models: list[IndexEntry]
+
+
+def routes(upstreams: Sequence[Upstream]) -> APIRouter:
+    """The protocol's routes that are about all these models."""
+    router = APIRouter(prefix="/v2", tags=["inference"], route_class=BinaryTensors)
+
+    async def index() -> list[IndexEntry]:
+        answers = await asyncio.gather(*(each.get(f"/v2/models/{each.name}") for each in upstreams))
+        return [_entry(each.name, told) for each, told in zip(upstreams, answers, strict=True)]
+
+    @router.get("", operation_id="get_server_metadata")
+    async def server_metadata(request: Request) -> GatewayMetadata:
+        """What this server is, and its models."""
+        names = [upstream.name for upstream in upstreams]
+        version = request.app.version
+        return GatewayMetadata(name="forecastle", version=version, extensions=EXTENSIONS, models=names)
+
+    @router.get("/health/live", operation_id="get_server_live")
+    async def server_live(response: Response) -> Live:
+        """The gateway answers."""
+        response.headers["Cache-Control"] = "no-store"
+        return Live(live=True)
+
+    @router.get("/health/ready", operation_id="get_server_ready", responses=documented(503))
+    async def server_ready(response: Response) -> Ready:
+        """All models are ready; 503 says which are not."""
+        response.headers["Cache-Control"] = "no-store"
+        answers = await get_all(upstreams, "/readyz")
+        down = [each.name for each, told in zip(upstreams, answers, strict=True) if told.health == "down"]
+        if down:
+            raise ProblemError(503, f"not ready: {', '.join(down)}", ready=False)
+        return Ready(ready=True)
+
+    @router.get("/models", operation_id="get_inference_models")
+    async def inference_models(response: Response) -> InferenceModels:
+        """All models, an extension of the protocol."""
+        response.headers["Cache-Control"] = "no-store"
+        return InferenceModels(models=await index())
+
+    @router.post(
+        "/repository/index", operation_id="post_repository_index", responses=documented(400, 413, 415, 422)
+    )
+    async def repository_index(query: IndexQuery | None = None) -> list[IndexEntry]:
+        """All models, as Triton's clients ask for them."""
+        only_ready = query is not None and query.ready
+        return [entry for entry in await index() if entry.state == "READY" or not only_ready]
+
+    return router
+
+
+def _entry(name: str, told: Answer) -> IndexEntry:
+    versions = told.content.get("versions") if isinstance(told.content, dict) else None
+    version = str(versions[-1]) if isinstance(versions, list) and versions else ""
+    if told.health == "down":
+        return IndexEntry(name=name, version=version, state="UNAVAILABLE", reason="it does not answer")
+    if not version:
+        reason = "it does not know this protocol"
+        return IndexEntry(name=name, version="", state="UNAVAILABLE", reason=reason)
+    return IndexEntry(name=name, version=version, state="READY", reason="")
