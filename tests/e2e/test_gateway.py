@@ -60,8 +60,8 @@ def test_the_catalogue_lists_every_model_with_its_health(stack: Project) -> None
         assert stack.get(path).status == 200
 
 
-@pytest.mark.parametrize("page", ["/docs", *(f"/{model}/docs" for model in MODELS)])
-def test_docs_load_nothing_from_elsewhere(stack: Project, page: str) -> None:
+@pytest.mark.parametrize("page", ["/", "/docs", *(f"/{model}/docs" for model in MODELS)])
+def test_pages_load_nothing_from_elsewhere(stack: Project, page: str) -> None:
     html = stack.get(page).body.decode()
     links = re.findall(r"""(?:href|src|url)\s*[=:]\s*["']([^"']+)["']""", html)
     assert len(links) >= 3

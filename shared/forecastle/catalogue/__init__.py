@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from forecastle import problems
 from forecastle.answers import BacktestSummary, Health
+from forecastle.catalogue import page
 from forecastle.service import AnswerHead
 
 TIMEOUT = 2  # seconds that a model may take before it counts as down
@@ -64,7 +65,8 @@ def create_catalogue(clients: dict[str, httpx.AsyncClient]) -> FastAPI:
 
     app.add_exception_handler(404, nothing_here)
 
-    @app.get("/")
+    app.include_router(page.routes())
+
     @app.get("/models")
     async def models(response: Response) -> Models:
         """Every model with its version, the last day of its data and its health."""
