@@ -247,7 +247,7 @@ function drawModels() {
   byId('notices').replaceChildren(...entries.flatMap(notices));
   byId('about-title').textContent = entries.length > 1 ? 'The models' : 'The model';
   byId('about').replaceChildren(...entries.map((entry) => about(entry, newest)));
-  const scores = entries.map((entry) => past(entry, live[entry.model])).filter(Boolean);
+  const scores = entries.flatMap((entry) => past(entry, live[entry.model], entries.length > 1));
   byId('scores').replaceChildren(...scores);
   byId('past').hidden = !scores.length;
 }

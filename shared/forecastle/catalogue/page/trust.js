@@ -44,32 +44,36 @@ export function about(entry, newest) {
   );
 }
 
-// `live` is what GET /models/{model}/scores has, or null. Gives null for a model that was never held against what came.
-export function past({model, backtest}, live) {
+// How its forecasts compared with what came: in the backtest, and in use. `live` is what GET /models/{model}/scores
+// has, or null; `named` says whose they are.
+export function past({model, backtest}, live, named) {
+  const title = (text) => (named ? `${text}, ${model}` : text);
   const parts = [];
   if (backtest) {
     const {origins} = backtest;
-    const when = origins.length === 1 ? 'one past day' : `${origins.length} past days`;
-    parts.push(...scored('Before it was used', `made as of ${when} for a test`, backtest));
+    const which = origins.length === 1 ? 'one past day' : `${origins.length} past days`;
+    parts.push(scored(title('Backtest'), `Forecasts made as of ${which}`, backtest));
   }
   if (live?.scores) {
     const days = [live.first_date, live.last_date].map((date) => longDate(toDay(date))).join(' to ');
-    parts.push(...scored('In use', `for ${days}`, live.scores));
+    parts.push(scored(title('In use'), `Forecasts for ${days}`, live.scores));
   }
-  return parts.length ? element('div', {}, element('h3', {}, model), parts) : null;
+  return parts;
 }
 
 function scored(title, which, {wis_ratio: ratio, coverage}) {
-  const told =
-    ratio == null
-      ? [`Forecasts ${which}.`]
-      : [
-          `Forecasts ${which} came ${ratio < 1 ? 'closer' : 'no closer'} than a naive forecast: `,
-          'their weighted interval score is ',
-          element('strong', {}, ratio.toPrecision(2)),
-          ' of its. Less is better.',
-        ];
-  return [element('h4', {}, title), element('p', {class: 'quiet'}, told), coverageTable(coverage)];
+  const told = [
+    `${which} came ${ratio < 1 ? 'closer' : 'no closer'} than a naive forecast: their weighted interval score is `,
+    element('strong', {}, ratio?.toPrecision(2)),
+    ' of its, and less is better.',
+  ];
+  return element(
+    'div',
+    {},
+    element('h3', {}, title),
+    element('p', {class: 'quiet'}, ratio == null ? `${which}.` : told),
+    coverageTable(coverage),
+  );
 }
 
 // {level: share}
@@ -98,7 +102,7 @@ function coverageTable(coverage) {
   return element(
     'table',
     {class: 'coverage'},
-    element('caption', {}, 'How much of what came lay in the intervals'),
+    element('caption', {}, 'The share of counts that lay in the intervals:'),
     element('tbody', {}, rows),
   );
 }
