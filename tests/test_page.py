@@ -133,13 +133,14 @@ def colds(make_artifact: MakeArtifact) -> Down:
 def url(make_artifact: MakeArtifact, colds: Down) -> Iterator[str]:
     """A gateway of models of daily counts and of running totals, one of which can be taken down."""
     cases: dict[str, Any] = {"target": "cumulative cases", "unit": "cases", "cumulative": True}
+    independent = np.random.default_rng(4).permuted(totals(3, 90), axis=0)  # so that they may fall
     apps: dict[str, ASGIApp] = {
         "colds": colds,
         "flu": create_app(Artifact.load(make_artifact("flu", draws=counts(1, 60)))),
         "growth": create_app(Artifact.load(make_artifact("growth", draws=totals(2, 40), **cases))),
         "plain": FastAPI(),
         "rival": create_app(
-            Artifact.load(make_artifact("rival", draws=totals(3, 90), reference=True, **cases))
+            Artifact.load(make_artifact("rival", draws=independent, reference=True, **cases))
         ),
     }
     server = uvicorn.Server(
@@ -219,7 +220,7 @@ def choose(page: Page, what: str, typed: str) -> None:
     field = page.locator(f"#{what}-input")
     field.focus()
     page.keyboard.type(typed)
-    expect(page.locator(f"#{what}-list [role=option]").first).to_be_visible()
+    expect(page.locator(f"#{what}-list [role=option]:not([aria-disabled])").first).to_be_visible()
     page.keyboard.press("Enter")
     settled(page)
 
@@ -423,6 +424,9 @@ def test_only_models_that_count_the_same_are_compared(open_page: Open) -> None:
     page.goto(page.url + "&with=flu")
     settled(page)
     expect(page.locator("#readings")).to_contain_text("flu counts deaths, not cases")
+    page.get_by_role("button", name="Remove flu").click()
+    settled(page)
+    assert parameters(page) == {"model": "growth", "country": "GBR"}
 
 
 def test_an_address_holds_the_view(open_page: Open, url: str) -> None:
@@ -539,6 +543,15 @@ def test_health_age_and_past_forecasts_are_told(open_page: Open) -> None:
     expect(page.locator("#notices")).to_contain_text("rival is a reference model")
     for link in page.locator("#about a").all():
         assert httpx.get(str(link.evaluate("link => link.href"))).status_code == 200
+
+
+def test_what_the_api_warns_of_is_passed_on(open_page: Open, url: str) -> None:
+    page = open_page("/?model=rival&country=GBR&counts=daily")
+    caveat = httpx.get(f"{url}/rival/countries/GBR/forecast?counts=daily").json()["caveat"]
+    expect(page.locator("#notices")).to_contain_text(caveat)
+    page.get_by_label("Cumulative").check(force=True)
+    settled(page)
+    expect(page.locator("#notices")).not_to_contain_text(caveat)
 
 
 def test_scores_of_forecasts_in_use_are_told_where_they_are_kept(open_page: Open) -> None:

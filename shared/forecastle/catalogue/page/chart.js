@@ -7,6 +7,7 @@ import {briefDate, count, longDate, range} from './words.js';
 
 const WEEKS = 8; // of the past, unless all is shown
 const CHARACTER = 7; // pixels, about
+const LABEL = 14; // pixels from one to the next
 const MIDDLE = 1; // of LEVELS: the interval that is drawn where several series are
 
 export class Chart {
@@ -182,7 +183,10 @@ export class Chart {
       .map((one, index) => ({one, index, y: this.y(one.forecast.at(-1).median)}))
       .sort((a, b) => a.y - b.y);
     labels.forEach((label, at) => {
-      if (at) label.y = Math.max(label.y, labels[at - 1].y + 14);
+      if (at) label.y = Math.max(label.y, labels[at - 1].y + LABEL);
+    });
+    labels.forEach((label, at) => {
+      label.y = Math.min(label.y, this.box.bottom - 6 - LABEL * (labels.length - 1 - at));
     });
     return labels.map(({one, index, y}) =>
       svg('text', {class: `label series-${index}`, x: this.x(lastDay(one)) + 6, y: y + 4}, one.label),

@@ -2,6 +2,7 @@
 
 import * as api from './api.js';
 import {Chart, summary} from './chart.js';
+import * as choices from './choices.js';
 import {Combobox} from './combobox.js';
 import {byId, element} from './dom.js';
 import {png, save} from './download.js';
@@ -46,10 +47,7 @@ async function show() {
     offer();
     if (!entry) throw new api.Problem(404, `There is no model ${view.model} here: choose one above.`);
     if (!entry.horizon && entry.health === 'ready') {
-      throw new api.Problem(
-        404,
-        `${view.model} has no forecasts that this page could show: see its own documentation.`,
-      );
+      throw new api.Problem(404, `${view.model} has no forecasts that this page could show: see its API.`);
     }
     countries[view.model] ??= await api.countries(view.model);
     if (mine !== turn) return;
@@ -60,8 +58,8 @@ async function show() {
     if (mine !== turn) return;
     if (loaded[0].status === 'rejected') throw loaded[0].reason;
     series = loaded.flatMap(({value}) => value ?? []);
-    missing = members().flatMap((member, index) =>
-      loaded[index].reason ? {...member, problem: loaded[index].reason} : [],
+    missing = members().flatMap((one, index) =>
+      loaded[index].reason ? {...one, problem: loaded[index].reason} : [],
     );
     nameSeries();
     draw();
@@ -75,8 +73,8 @@ async function show() {
 
 // Later, since nothing waits for them.
 async function loadScores(mine) {
-  const asked = members().map(({model}) => model);
-  await Promise.all(asked.map(async (model) => (live[model] ??= await api.scores(model))));
+  const asked = new Set(members().map(({model}) => model));
+  await Promise.all([...asked].map(async (model) => (live[model] ??= await api.scores(model))));
   if (mine === turn) drawModels();
 }
 
@@ -84,16 +82,16 @@ async function loadScores(mine) {
 function members() {
   const compared = view.with
     .slice(0, MOST_SERIES - 1)
-    .map((name) => ({name, ...(isCode(name) ? {code: name} : {model: name})}));
-  return [{}, ...compared].map((member) => ({model: view.model, code: view.country, ...member}));
+    .map((member) => ({member, ...(isCode(member) ? {code: member} : {model: member})}));
+  return [{}, ...compared].map((one) => ({model: view.model, code: view.country, ...one}));
 }
 
-async function loadMember({name, model, code}, main, counts) {
+async function loadMember({member, model, code}, main, counts) {
   const entry = entryOf(model);
   if (!entry) throw new api.Problem(404, `There is no model ${model} here.`);
-  if (entry.unit !== main.unit)
-    throw new api.Problem(422, `${model} counts ${entry.unit ?? 'nothing'}, not ${main.unit}.`);
-  return {...(await load(entry, code, counts)), member: name};
+  const unit = entry.unit ?? 'nothing';
+  if (unit !== main.unit) throw new api.Problem(422, `${model} counts ${unit}, not ${main.unit}.`);
+  return {...(await load(entry, code, counts)), member};
 }
 
 // By what they differ in.
@@ -101,7 +99,7 @@ function nameSeries() {
   const differ = (property) => new Set([...series, ...missing].map((one) => one[property])).size > 1;
   const [places, kinds] = [differ('code'), differ('model')];
   for (const one of [...series, ...missing]) {
-    const place = one.name && !one.problem ? one.name : placeName(one.code);
+    const place = placeName(one.code);
     one.title = [places && place, kinds && one.model].filter(Boolean).join(', ') || place;
     one.label = [places && one.code, kinds && one.model].filter(Boolean).join(' ');
   }
@@ -115,12 +113,10 @@ function usualModel() {
   return (ready.find((one) => !one.reference) ?? ready[0] ?? useful[0] ?? models[0]).model;
 }
 
-const busiest = (known) =>
-  known.reduce(
-    (one, other) =>
-      (other.last_observation?.observed ?? 0) > (one.last_observation?.observed ?? 0) ? other : one,
-    known[0],
-  )?.code ?? null;
+function busiest(known) {
+  const count = (country) => country.last_observation?.observed ?? 0;
+  return known.toSorted((one, other) => count(other) - count(one))[0]?.code ?? null;
+}
 
 // --- choosing ---
 
@@ -141,51 +137,18 @@ function chooseCountry(country) {
 }
 
 function offer() {
+  const known = countries[view.model] ?? [];
   const entry = entryOf(view.model);
-  const places = (countries[view.model] ?? []).map(({code, name}) => ({
-    value: code,
-    label: name,
-    words: words(code, name),
-  }));
-  places.sort((one, other) => one.label.localeCompare(other.label));
-  const without = (excluded[view.model] ?? []).map(({code, name}) => ({
-    value: code,
-    label: name,
-    words: words(code, name),
-    hint: 'no forecast',
-  }));
-  modelBox.setOptions(
-    models.map((one) => ({value: one.model, label: one.model, words: one.title, hint: note(one)})),
-  );
-  modelBox.setValue(view.model, view.model);
-  countryBox.setOptions([...places, ...without]);
-  countryBox.setValue(view.country, placeName(view.country));
+  const others = choices.comparisons(models, known, entry, view);
   const full = view.with.length >= MOST_SERIES - 1;
-  const kin = models.filter((one) => one.model !== view.model && one.unit && one.unit === entry?.unit);
-  compareBox.input.disabled = full || !entry?.unit;
-  compareBox.input.placeholder = full
-    ? `No more than ${MOST_SERIES}`
-    : kin.length
-      ? 'A country or a model'
-      : 'A country';
-  compareBox.setOptions(
-    [
-      ...kin.map((one) => ({value: one.model, label: one.model, words: one.title, hint: note(one)})),
-      ...places,
-    ].filter(({value}) => value !== view.country && !view.with.includes(value)),
-  );
+  modelBox.setOptions(choices.models(models));
+  modelBox.setValue(view.model, view.model);
+  countryBox.setOptions(choices.countries(known, excluded[view.model]));
+  countryBox.setValue(view.country, placeName(view.country));
+  compareBox.setOptions(others);
+  compareBox.input.disabled = full || !others.length;
+  compareBox.input.placeholder = full ? `No more than ${MOST_SERIES}` : 'Another country or model';
 }
-
-const words = (code, name) =>
-  `${code} ${name
-    .split(/[\s-]+/)
-    .map((word) => word[0])
-    .join('')}`;
-
-const note = (entry) =>
-  [entry.target ?? 'no forecasts', entry.reference && 'reference', entry.health === 'down' && 'down']
-    .filter(Boolean)
-    .join(', ');
 
 // Also those that have no forecast, so that who looks for one learns why.
 async function offerExcluded() {
@@ -213,8 +176,9 @@ function draw() {
   const different = (property) => [...new Set(series.map((one) => one[property]))];
   const sources = different('model');
   byId('title').textContent = [counted, ...different('name')].join(', ');
+  const fitted = main.origin === main.dataThrough ? '' : `, fitted through ${longDate(main.origin)}`;
   byId('source').textContent =
-    `Model${sources.length > 1 ? 's' : ''} ${sources.join(', ')}; data through ${longDate(main.dataThrough)}`;
+    `Model${sources.length > 1 ? 's' : ''} ${sources.join(', ')}; data through ${longDate(main.dataThrough)}${fitted}`;
   document.title = `${byId('title').textContent} · Forecastle`;
   for (const [name, value] of Object.entries({counts: main.counts, scale: view.scale, past: view.past})) {
     byId('options').elements[name].value = value;
@@ -243,8 +207,9 @@ function drawChart() {
 
 function drawModels() {
   const newest = Math.max(...models.filter((one) => one.data_through).map((one) => toDay(one.data_through)));
+  const caveats = Object.fromEntries(series.map(({model, caveat}) => [model, caveat]));
   const entries = [...new Set(members().map(({model}) => model))].map(entryOf).filter(Boolean);
-  byId('notices').replaceChildren(...entries.flatMap(notices));
+  byId('notices').replaceChildren(...entries.flatMap((entry) => notices(entry, caveats[entry.model])));
   byId('about-title').textContent = entries.length > 1 ? 'The models' : 'The model';
   byId('about').replaceChildren(...entries.map((entry) => about(entry, newest)));
   const scores = entries.flatMap((entry) => past(entry, live[entry.model], entries.length > 1));

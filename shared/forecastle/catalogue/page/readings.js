@@ -81,12 +81,18 @@ export function answers(series, told) {
         {},
         series.length > 1 && element('p', {class: 'name'}, swatch(index), one.title),
         ...(value ? chance(value, index) : [element('p', {class: 'quiet'}, reason?.message ?? reach(one))]),
+        value &&
+          element(
+            'p',
+            {class: 'quiet'},
+            series.length > 1 ? sure(value) : `${capital(value.event)}. ${sure(value)}`,
+          ),
       );
     }),
   );
 }
 
-function chance({probability, monte_carlo_error: error, draws, event}, index) {
+function chance({probability, draws}, index) {
   return [
     element('p', {class: 'chance'}, element('data', {value: probability}, percent(probability, draws))),
     svg(
@@ -100,10 +106,8 @@ function chance({probability, monte_carlo_error: error, draws, event}, index) {
       svg('rect', {class: 'track', width: 100, height: 6}),
       svg('rect', {class: 'share', width: 100 * probability, height: 6}),
     ),
-    element(
-      'p',
-      {class: 'quiet'},
-      `${capital(event)}. ${count(draws)} draws; Monte Carlo error ${points(error)}.`,
-    ),
   ];
 }
+
+const sure = ({draws, monte_carlo_error: error}) =>
+  `${count(draws)} draws; Monte Carlo error ${points(error)}.`;

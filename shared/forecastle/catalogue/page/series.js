@@ -9,7 +9,7 @@ export const LEVELS = [0.5, 0.8, 0.95];
 export const ownCounts = ({target}) => (/^cumulative\b/i.test(target) ? 'cumulative' : 'daily');
 
 // `entry` is the model's in GET /models. Gives {model, version, code, name, unit, counts, own, dataThrough,
-// observed: [{day, value}], forecast: [{day, mean, median, intervals: [[lower, upper], ...] as LEVELS}]}
+// origin, caveat, observed: [{day, value}], forecast: [{day, mean, median, intervals: [[lower, upper], ...] as LEVELS}]}
 export async function load(entry, code, counts) {
   const {model} = entry;
   const own = ownCounts(entry);
@@ -38,6 +38,8 @@ export async function load(entry, code, counts) {
     counts,
     own,
     dataThrough: toDay(forecast.data_through),
+    origin: toDay(forecast.origin_date),
+    caveat: forecast.caveat,
     observed,
     forecast: days,
   };
@@ -46,10 +48,10 @@ export async function load(entry, code, counts) {
 // Backwards from the last day's total, as far as every day is known: earlier deaths may not have been fitted.
 function runningTotals(observed, total) {
   const totals = [];
-  let known = total;
   for (const {day, value} of observed.toReversed()) {
-    totals.unshift({day, value: known});
-    known = known == null || value == null ? null : known - value;
+    totals.unshift({day, value: total});
+    if (value == null) break;
+    total -= value;
   }
   return totals;
 }

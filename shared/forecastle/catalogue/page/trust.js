@@ -5,14 +5,15 @@ import {ago, longDate, toDay} from './words.js';
 
 const NEAR = 0.05; // a coverage as far as this from its level is called right
 
-// What must not be overlooked. `entry` is the model's in GET /models, here and below.
-export function notices(entry) {
+// What must not be overlooked. `entry` is the model's in GET /models, here and below; `caveat` is its forecast's.
+export function notices(entry, caveat) {
   const notice = (text) => element('p', {class: 'notice'}, text);
   return [
     entry.reference &&
       notice(`${entry.model} is a reference model: it is there to be compared with, and not for use.`),
     entry.health === 'down' &&
       notice(`${entry.model} does not answer at the moment. What is shown of it may be old.`),
+    caveat && notice(`${entry.model}: ${caveat}`),
   ].filter(Boolean);
 }
 

@@ -19,7 +19,7 @@ export const briefDate = (day) => brief.format(day * DAY);
 
 // 1,234, and 3.4 where the size of a step of 1 would hide something.
 export function count(value) {
-  if (value == null) return 'no report';
+  if (value == null) return 'no count';
   if (value >= 1e7) return compact.format(value);
   return Math.abs(value) < 10 ? fine.format(value) : whole.format(value);
 }
@@ -43,6 +43,6 @@ export const capital = (text) => text[0].toUpperCase() + text.slice(1);
 export function ago(day) {
   const days = Math.floor(Date.now() / DAY) - day;
   if (days < 60) return relative.format(-days, 'day');
-  if (days < 700) return relative.format(-Math.round(days / 30.44), 'month');
-  return relative.format(-Math.round(days / 365.25), 'year');
+  if (days < 730) return relative.format(-Math.round(days / 30.44), 'month');
+  return relative.format(-Math.floor(days / 365.25), 'year');
 }
