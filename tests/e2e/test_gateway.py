@@ -60,6 +60,18 @@ def test_the_catalogue_lists_every_model_with_its_health(stack: Project) -> None
         assert stack.get(path).status == 200
 
 
+def test_the_page_is_compressed_and_what_it_loads_is_kept(stack: Project) -> None:
+    page = stack.get("/", **{"Accept-Encoding": "gzip"})
+    assert page.headers["content-encoding"] == "gzip"
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert stack.get("/", **{"If-None-Match": page.headers["etag"]}).status == 304
+    (script,) = re.findall(r'<script type="module" src="([^"]+)"', stack.get("/").body.decode())
+    for _ in range(2):
+        answer = stack.get(script, **{"Accept-Encoding": "gzip"})
+    assert (answer.headers["content-encoding"], answer.headers["x-cache"]) == ("gzip", "HIT")
+    assert "immutable" in answer.headers["cache-control"]
+
+
 @pytest.mark.parametrize("page", ["/", "/docs", *(f"/{model}/docs" for model in MODELS)])
 def test_pages_load_nothing_from_elsewhere(stack: Project, page: str) -> None:
     html = stack.get(page).body.decode()

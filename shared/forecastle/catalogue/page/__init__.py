@@ -1,13 +1,15 @@
 """The page for people, at the gateway's `/`: HTML, CSS and ES modules as they lie here, without a build step.
 
 The files that the HTML names lie under an address with a hash of them all, so that browsers and the gateway
-may keep them for good; the HTML itself is asked for anew every time.
+may keep them for good.
 """
 
 import hashlib
 from pathlib import Path
 
 from fastapi import APIRouter, HTTPException, Request, Response
+
+from forecastle.representations import Document, respond
 
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 ADDRESS = "/docs/page"  # no model can be called `docs`
@@ -17,6 +19,7 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
+FOR_GOOD = "public, max-age=31536000, immutable"
 
 
 def routes() -> APIRouter:
@@ -25,22 +28,19 @@ def routes() -> APIRouter:
     assets = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix in MEDIA_TYPES}
     digest = hashlib.sha256(b"".join(name.encode() + body for name, body in assets.items())).hexdigest()[:16]
     html = (folder / "index.html").read_text(encoding="utf-8").replace("{{assets}}", f"{ADDRESS}/{digest}")
-    etag = f'"{hashlib.sha256(html.encode()).hexdigest()[:32]}"'
+    the_page = Document.of(html.encode(), "text/html; charset=utf-8")
+    the_page.headers["Content-Security-Policy"] = POLICY
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
     async def page(request: Request) -> Response:
-        headers = {"ETag": etag, "Cache-Control": "no-cache"}
-        if etag in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        headers["Content-Security-Policy"] = POLICY
-        return Response(html, headers=headers, media_type="text/html")
+        return respond(request, the_page)
 
     @router.get(f"{ADDRESS}/{{version}}/{{name}}")
     async def asset(version: str, name: str) -> Response:
         if version != digest or name not in assets:
             raise HTTPException(404)
-        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-        return Response(assets[name], headers=headers, media_type=MEDIA_TYPES[Path(name).suffix])
+        media_type = MEDIA_TYPES[Path(name).suffix]
+        return Response(assets[name], headers={"Cache-Control": FOR_GOOD}, media_type=media_type)
 
     return router

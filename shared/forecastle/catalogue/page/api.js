@@ -9,19 +9,25 @@ export class Problem extends Error {
   }
 }
 
+// Twice, since networks change under a browser, and half a second later all may be well.
+async function reach(address, options, tries = 2) {
+  try {
+    return await fetch(address, options);
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    if (tries === 1) throw new Problem(0, 'The server cannot be reached.');
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    return reach(address, options, tries - 1);
+  }
+}
+
 async function get(path, parameters = {}, signal) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
     for (const each of [value].flat()) if (each != null) query.append(name, each);
   }
   const address = query.size ? `${path}?${query}` : path;
-  let answer;
-  try {
-    answer = await fetch(address, {headers: {Accept: 'application/json'}, signal});
-  } catch (error) {
-    if (error.name === 'AbortError') throw error;
-    throw new Problem(0, 'The server cannot be reached.');
-  }
+  const answer = await reach(address, {headers: {Accept: 'application/json'}, signal});
   const body = await answer.json().catch(() => null);
   if (answer.ok && body) return body;
   throw new Problem(
