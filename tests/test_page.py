@@ -517,6 +517,7 @@ def test_a_country_without_a_forecast_tells_why(open_page: Open) -> None:
     expect(page.locator("#problem")).to_contain_text(
         "Andorra has no forecast: it has 40 deaths, and 50 are needed"
     )
+    expect(page.locator("#title")).to_have_text("Andorra")
     choose(page, "country", "greece")
     expect(page.locator("#title")).to_have_text("Daily deaths, Greece")
     expect(page.locator("#problem")).to_be_hidden()
@@ -525,6 +526,7 @@ def test_a_country_without_a_forecast_tells_why(open_page: Open) -> None:
 def test_a_misspelt_country_is_asked_about(open_page: Open) -> None:
     page = open_page("/?model=flu&country=GRB", problems=True)
     expect(page.locator("#problem")).to_contain_text("There is no country GRB here")
+    assert not page.get_by_role("button", name="Try again").is_visible()
     page.get_by_role("button", name="United Kingdom").click()
     expect(page.locator("#title")).to_have_text("Daily deaths, United Kingdom")
     settled(page)

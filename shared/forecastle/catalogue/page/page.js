@@ -105,7 +105,10 @@ function nameSeries() {
   }
 }
 
-const placeName = (code) => countries[view.model]?.find((country) => country.code === code)?.name ?? code;
+function placeName(code) {
+  const known = [...(countries[view.model] ?? []), ...(excluded[view.model] ?? [])];
+  return known.find((country) => country.code === code)?.name ?? code;
+}
 
 function usualModel() {
   const useful = models.filter((one) => one.horizon);
@@ -233,10 +236,11 @@ function fail(problem) {
   for (const part of document.querySelectorAll('.of-forecast')) part.hidden = true;
   byId('title').textContent = placeName(view.country) ?? 'Forecast';
   byId('source').textContent = view.model ? `Model ${view.model}` : '';
+  const passing = !(problem.status >= 400 && problem.status < 500); // not the address's fault
   const meant = problem.nearMatches?.map(({code, name}) => button(name, () => chooseCountry(code))) ?? [];
   byId('problem').replaceChildren(
     element('p', {}, problem.message),
-    element('p', {class: 'buttons'}, meant, button('Try again', again)),
+    element('p', {class: 'buttons'}, meant, passing && button('Try again', again)),
   );
   byId('problem').hidden = false;
   drawModels();

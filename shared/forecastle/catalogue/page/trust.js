@@ -30,6 +30,8 @@ export function about(entry, newest) {
   if (through < newest) fact('Behind', `${newest - through} days behind the newest data here`);
   if (entry.trained_at) fact('Trained', longDate(toDay(entry.trained_at)));
   if (entry.horizon) fact('Reaches', `${entry.horizon} days ahead`);
+  if (entry.countries) fact('Countries', entry.countries);
+  if (entry.diagnostics?.r_hat) fact('Convergence', convergence(entry.diagnostics));
   if (entry.version) fact('Version', entry.version);
   const link = (href, text) => element('a', {href}, text);
   const links = [
@@ -43,6 +45,12 @@ export function about(entry, newest) {
     facts,
     element('p', {class: 'links'}, links),
   );
+}
+
+// The worst of all parameters and countries.
+function convergence({r_hat: rHat, divergences}) {
+  const many = divergences === 1 ? '1 divergence' : `${divergences || 'no'} divergences`;
+  return `R-hat ${rHat.toFixed(3)}, ${many}`;
 }
 
 // How its forecasts compared with what came: in the backtest, and in use. `live` is what GET /models/{model}/scores
