@@ -134,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (compose.ComposeError, ValueError) as error:
         sys.exit(str(error))
     url = f"http://localhost:{options.port}"
-    print(f"\n{url}/models lists the models; stop with Ctrl-C", file=sys.stderr)
+    print(f"\n{url}/ shows the forecasts; stop with Ctrl-C", file=sys.stderr)
     for name in apps:
         print(f"{url}/{name}/docs", file=sys.stderr)
     config = logs.config(level)

@@ -79,8 +79,20 @@ def test_one_openapi_document_of_all_models(stack: Project) -> None:
     assert (head.status, head.body) == (200, b"")
 
 
-@pytest.mark.parametrize("page", ["/docs", *(f"/{model}/docs" for model in MODELS)])
-def test_docs_load_nothing_from_elsewhere(stack: Project, page: str) -> None:
+def test_the_page_is_compressed_and_what_it_loads_is_kept(stack: Project) -> None:
+    page = stack.get("/", **{"Accept-Encoding": "gzip"})
+    assert page.headers["content-encoding"] == "gzip"
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert stack.get("/", **{"If-None-Match": page.headers["etag"]}).status == 304
+    (script,) = re.findall(r'<script type="module" src="([^"]+)"', stack.get("/").body.decode())
+    for _ in range(2):
+        answer = stack.get(script, **{"Accept-Encoding": "gzip"})
+    assert (answer.headers["content-encoding"], answer.headers["x-cache"]) == ("gzip", "HIT")
+    assert "immutable" in answer.headers["cache-control"]
+
+
+@pytest.mark.parametrize("page", ["/", "/docs", *(f"/{model}/docs" for model in MODELS)])
+def test_pages_load_nothing_from_elsewhere(stack: Project, page: str) -> None:
     html = stack.get(page).body.decode()
     links = re.findall(r"""(?:href|src|url)\s*[=:]\s*["']([^"']+)["']""", html)
     assert len(links) >= 3

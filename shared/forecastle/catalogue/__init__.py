@@ -13,7 +13,7 @@ from fastapi_offline import FastAPIOffline
 
 from forecastle import problems
 from forecastle.answers import Health
-from forecastle.catalogue import inference, models, openapi
+from forecastle.catalogue import inference, models, openapi, page
 from forecastle.catalogue.upstreams import Upstream, hear
 from forecastle.middleware import AnswerHead
 
@@ -47,6 +47,7 @@ def create_catalogue(clients: dict[str, httpx.AsyncClient]) -> FastAPI:
     app.include_router(models.routes(upstreams))
     app.include_router(inference.routes(upstreams))
     openapi.install(app, upstreams)
+    app.include_router(page.routes())
 
     @app.get("/livez", include_in_schema=False)
     @app.get("/readyz", include_in_schema=False)

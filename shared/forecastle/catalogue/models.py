@@ -45,7 +45,6 @@ def routes(upstreams: Sequence[Upstream]) -> APIRouter:
     """The list of these models."""
     router = APIRouter()
 
-    @router.get("/", include_in_schema=False)
     @router.get("/models", operation_id="get_models")
     async def models(response: Response) -> Models:
         """Every model with its version, data window, diagnostics, backtest and health."""

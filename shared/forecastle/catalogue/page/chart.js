@@ -1,0 +1,363 @@
+// The fan chart: observations, medians and intervals, and two lines that can be moved, the threshold and the date.
+
+import {svg} from './dom.js';
+import {dayTicks, linear, log, round125} from './scales.js';
+import {LEVELS, firstDay, forecastOf, lastDay} from './series.js';
+import {briefDate, count, longDate, range} from './words.js';
+
+const WEEKS = 8; // of the past, unless all is shown
+const CHARACTER = 7; // pixels, about
+const LABEL = 14; // pixels from one to the next
+const MIDDLE = 1; // of LEVELS: the interval that is drawn where several series are
+
+export class Chart {
+  // moved(what, value, done): `threshold` or `day`; `done` once the line is let go. hovered(day), or null.
+  constructor(container, {moved, hovered}) {
+    this.container = container;
+    this.moved = moved;
+    this.hovered = hovered;
+    this.plot = svg('g', {role: 'img'});
+    this.cross = svg('line', {class: 'cross', visibility: 'hidden'});
+    this.threshold = this.handle('threshold', 'vertical');
+    this.day = this.handle('day', 'horizontal');
+    this.svg = svg(
+      'svg',
+      {role: 'group', 'aria-label': 'Chart'},
+      this.plot,
+      this.cross,
+      this.threshold,
+      this.day,
+    );
+    container.append(this.svg);
+    new ResizeObserver(() => this.shown && this.draw(this.shown)).observe(container);
+    this.svg.addEventListener('pointermove', (event) => this.hover(event));
+    this.svg.addEventListener('pointerleave', () => this.hover(null));
+    this.svg.addEventListener('click', (event) => {
+      if (!this.shown || event.target.closest('.handle')) return;
+      const day = this.dayAt(event);
+      if (forecastOf(this.shown.series[0], day)) this.move('day', day, true);
+    });
+  }
+
+  // `shown`: {series, scale, past, threshold, day, summary}
+  draw(shown, width = this.container.clientWidth, height = this.container.clientHeight) {
+    this.shown = shown;
+    const [low, high] = this.domain();
+    const first = Math.min(...shown.series.map(firstDay));
+    this.days = [
+      shown.past === 'all'
+        ? Math.min(...shown.series.map((one) => one.observed[0]?.day ?? first))
+        : first - 7 * WEEKS,
+      Math.max(...shown.series.map(lastDay)),
+    ];
+    const kind = shown.scale === 'log' ? log : linear;
+    const ticks = kind([low, high], [1, 0]).ticks(6);
+    const widest = Math.max(...[...ticks, high].map((tick) => count(tick).length));
+    this.labelled = shown.series.length > 1 && width > 500;
+    const labels = this.labelled ? Math.max(...shown.series.map((one) => one.label.length)) : 0;
+    this.box = {
+      left: 14 + widest * CHARACTER,
+      right: width - 20 - labels * CHARACTER,
+      top: 26,
+      bottom: height - 30,
+    };
+    this.x = linear(this.days, [this.box.left + 4, this.box.right - 4]);
+    this.y = kind([low, high], [this.box.bottom, this.box.top]);
+    this.svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
+    this.svg.setAttribute('height', height);
+    this.plot.setAttribute('aria-label', shown.summary);
+    this.plot.replaceChildren(this.axes(ticks), ...this.bands(), ...this.lines(), ...this.labels());
+    this.place();
+  }
+
+  clear() {
+    this.shown = null;
+    this.svg.setAttribute('hidden', '');
+  }
+
+  // What is to be seen of values, with the threshold unless it lies far off.
+  domain() {
+    const {series, scale, past, threshold} = this.shown;
+    const several = series.length > 1;
+    const values = series.flatMap((one) => [
+      ...one.observed
+        .filter(({day, value}) => value != null && (past === 'all' || day >= firstDay(one) - 7 * WEEKS))
+        .map(({value}) => value),
+      ...one.forecast.flatMap(({intervals}) => intervals[several ? MIDDLE : LEVELS.length - 1]),
+    ]);
+    const most = Math.max(...values, 1);
+    const near = (value) => value > 0 && value <= 2 * most;
+    const top = Math.max(most, near(threshold) ? threshold : 0);
+    if (scale === 'log') {
+      const positive = [...values, near(threshold) ? threshold : top].filter((value) => value >= 1);
+      const [low, high] = [round125(Math.min(...positive, top), true), round125(top * 1.02)];
+      return low < high ? [low, high] : [low / 10, high];
+    }
+    const least = Math.min(...values, near(threshold) ? threshold : most);
+    // Daily counts stand on 0; totals need not.
+    const low =
+      series[0].counts === 'cumulative' && least > 0.3 * top
+        ? least - 0.08 * (top - least)
+        : Math.min(0, least);
+    return [low, top + 0.06 * (top - low)];
+  }
+
+  axes(ticks) {
+    const {left, right, top, bottom} = this.box;
+    const {series} = this.shown;
+    const text = (x, y, anchor, content) =>
+      svg('text', {class: 'tick', x, y, 'text-anchor': anchor}, content);
+    const counts = svg('g', {class: 'counts'});
+    for (const tick of ticks) {
+      const y = Math.round(this.y(tick)) + 0.5;
+      counts.append(
+        svg('line', {class: 'grid', x1: left, x2: right, y1: y, y2: y}),
+        text(left - 8, y + 4, 'end', count(tick)),
+      );
+    }
+    const dates = svg('g', {class: 'dates'});
+    for (const day of dayTicks(...this.days, Math.floor((right - left) / 62))) {
+      const x = Math.round(this.x(day)) + 0.5;
+      dates.append(svg('line', {class: 'axis', x1: x, x2: x, y1: bottom, y2: bottom + 5}));
+      dates.append(text(x, bottom + 20, 'middle', briefDate(day)));
+    }
+    const frame = svg('line', {class: 'axis', x1: left, x2: right, y1: bottom + 0.5, y2: bottom + 0.5});
+    const unit = text(
+      4,
+      12,
+      'start',
+      series[0].unit + (series[0].counts === 'daily' ? ' a day' : ' in total'),
+    );
+    const axes = svg('g', {}, counts, dates, frame, unit);
+    if (new Set(series.map(firstDay)).size === 1) {
+      const x = this.x(firstDay(series[0]) - 0.5);
+      axes.append(svg('line', {class: 'origin', x1: x, x2: x, y1: top - 8, y2: bottom}));
+      axes.append(text(x - 6, 12, 'end', 'observed'), text(x + 6, 12, 'start', 'forecast'));
+    }
+    return axes;
+  }
+
+  bands() {
+    const {series} = this.shown;
+    const levels = series.length > 1 ? [MIDDLE] : LEVELS.map((_, index) => index).reverse();
+    return series.flatMap((one, index) =>
+      levels.map((level) => {
+        const upper = one.forecast.map(({day, intervals}) => this.point(day, intervals[level][1]));
+        const lower = one.forecast.map(({day, intervals}) => this.point(day, intervals[level][0]));
+        return svg('path', {
+          class: `band series-${index} level-${LEVELS[level] * 100}`,
+          d: `M${upper.join('L')}L${lower.reverse().join('L')}Z`,
+        });
+      }),
+    );
+  }
+
+  lines() {
+    const {series} = this.shown;
+    const oneCountry = new Set(series.map(({code}) => code)).size === 1;
+    return series.flatMap((one, index) => {
+      const colour = oneCountry ? 'neutral' : `series-${series.findIndex(({code}) => code === one.code)}`;
+      const seen = one.observed.filter(({day}) => day >= this.days[0]);
+      const path = seen.map(({day, value}, at) =>
+        value == null ? '' : `${at && seen[at - 1].value != null ? 'L' : 'M'}${this.point(day, value)}`,
+      );
+      const known = seen.filter(({value}) => value != null);
+      return [
+        svg('path', {class: `observed ${colour}`, d: path.join('')}),
+        ...(series.length > 1 && !oneCountry ? [] : known).map(({day, value}) =>
+          svg('circle', {class: `observed ${colour}`, cx: this.x(day), cy: this.y(value), r: 2.2}),
+        ),
+        svg('path', {
+          class: `median series-${index}`,
+          d: `M${one.forecast.map(({day, median}) => this.point(day, median)).join('L')}`,
+        }),
+      ];
+    });
+  }
+
+  // At the end of each median, where there are several; pushed apart where they would overlap.
+  labels() {
+    const {series} = this.shown;
+    if (!this.labelled) return [];
+    const labels = series
+      .map((one, index) => ({one, index, y: this.y(one.forecast.at(-1).median)}))
+      .sort((a, b) => a.y - b.y);
+    labels.forEach((label, at) => {
+      if (at) label.y = Math.max(label.y, labels[at - 1].y + LABEL);
+    });
+    labels.forEach((label, at) => {
+      label.y = Math.min(label.y, this.box.bottom - 6 - LABEL * (labels.length - 1 - at));
+    });
+    return labels.map(({one, index, y}) =>
+      svg('text', {class: `label series-${index}`, x: this.x(lastDay(one)) + 6, y: y + 4}, one.label),
+    );
+  }
+
+  // What the bands are, in words.
+  shaded() {
+    const levels = this.shown.series.length > 1 ? [LEVELS[MIDDLE]] : LEVELS;
+    return `shaded: central intervals of ${levels.map((level) => 100 * level).join(', ')} %`;
+  }
+
+  point(day, value) {
+    return `${this.x(day).toFixed(1)} ${this.y(value).toFixed(1)}`;
+  }
+
+  handle(what, orientation) {
+    const handle = svg(
+      'g',
+      {
+        class: `handle ${what}`,
+        role: 'slider',
+        tabindex: 0,
+        'aria-orientation': orientation,
+        'aria-label': what === 'day' ? 'Date' : 'Threshold',
+      },
+      svg('line', {class: 'reach'}),
+      svg('line', {class: 'line'}),
+      svg('rect', {class: 'tag', height: 20, rx: 4}),
+      svg('text', {class: 'tag-text', 'text-anchor': 'middle'}),
+    );
+    handle.addEventListener('pointerdown', (event) => {
+      event.preventDefault();
+      handle.focus({preventScroll: true});
+      handle.setPointerCapture(event.pointerId);
+      handle.classList.add('dragged');
+    });
+    const drag = (event, done) => {
+      if (!handle.classList.contains('dragged')) return;
+      if (done) handle.classList.remove('dragged');
+      this.move(what, what === 'day' ? this.dayAt(event) : this.valueAt(event), done);
+    };
+    handle.addEventListener('pointermove', (event) => drag(event, false));
+    handle.addEventListener('pointerup', (event) => drag(event, true));
+    handle.addEventListener('pointercancel', () => handle.classList.remove('dragged'));
+    handle.addEventListener('keydown', (event) => this.press(event, what));
+    return handle;
+  }
+
+  press(event, what) {
+    const steps = {ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1, PageUp: 7, PageDown: -7}[
+      event.key
+    ];
+    const {threshold, day, series} = this.shown;
+    if (what === 'day') {
+      const ends = {Home: firstDay(series[0]), End: lastDay(series[0])};
+      if (steps) this.move('day', day + steps, true);
+      else if (event.key in ends) this.move('day', ends[event.key], true);
+      else return;
+    } else {
+      const [low, high] = [this.y.invert(this.box.bottom), this.y.invert(this.box.top)];
+      const ends = {Home: Math.max(0, Math.ceil(low)), End: Math.floor(high)};
+      const step = Math.max(1, round125(this.shown.scale === 'log' ? threshold / 20 : (high - low) / 100));
+      if (steps) this.move('threshold', Math.max(0, (Math.round(threshold / step) + steps) * step), true);
+      else if (event.key in ends) this.move('threshold', ends[event.key], true);
+      else return;
+    }
+    event.preventDefault();
+  }
+
+  move(what, value, done) {
+    const [main] = this.shown.series;
+    if (what === 'day') value = Math.min(lastDay(main), Math.max(firstDay(main), value));
+    this.shown[what] = value;
+    this.place();
+    this.moved(what, value, done);
+  }
+
+  // Puts the two lines where they belong; all else stays, but for ticks that their tags would cover.
+  place() {
+    this.svg.removeAttribute('hidden');
+    const {left, right, top, bottom} = this.box;
+    const {threshold, day, series} = this.shown;
+
+    const y = Math.min(bottom, Math.max(top, this.y(threshold)));
+    const text = count(threshold);
+    const wide = text.length * CHARACTER + 12;
+    const ends = [top, bottom].map((pixel) => Math.round(this.y.invert(pixel)));
+    put(this.threshold, {x1: left, x2: right, y1: y, y2: y}, text, {
+      x: Math.max(0, left - wide - 1),
+      y: y - 10,
+      width: wide,
+    });
+    say(this.threshold, Math.max(0, ends[1]), ends[0], threshold, `${text} ${series[0].unit}`);
+    this.hideTicks('.counts text', 'y', y + 4, 16);
+
+    const x = Math.min(right, Math.max(left, this.x(day)));
+    const middle = Math.min(right - 26, Math.max(left + 26, x));
+    put(this.day, {x1: x, x2: x, y1: top, y2: bottom}, briefDate(day), {
+      x: middle - 26,
+      y: bottom + 6,
+      width: 52,
+    });
+    say(this.day, firstDay(series[0]), lastDay(series[0]), day, longDate(day));
+    this.hideTicks('.dates text', 'x', middle, 48);
+  }
+
+  hideTicks(selector, axis, place, near) {
+    for (const tick of this.plot.querySelectorAll(selector)) {
+      tick.setAttribute(
+        'visibility',
+        Math.abs(tick.getAttribute(axis) - place) < near ? 'hidden' : 'visible',
+      );
+    }
+  }
+
+  hover(event) {
+    if (!this.shown) return;
+    const day = event && event.pointerType !== 'touch' ? this.dayAt(event) : null;
+    const inside = day != null && day >= this.days[0] && day <= this.days[1];
+    const x = inside ? this.x(day) : 0;
+    for (const [name, value] of Object.entries({x1: x, x2: x, y1: this.box.top, y2: this.box.bottom})) {
+      this.cross.setAttribute(name, value);
+    }
+    this.cross.setAttribute('visibility', inside ? 'visible' : 'hidden');
+    this.hovered(inside ? day : null);
+  }
+
+  dayAt(event) {
+    return Math.round(this.x.invert(event.clientX - this.svg.getBoundingClientRect().left));
+  }
+
+  // As fine as a pixel can tell, in whole counts.
+  valueAt(event) {
+    const pixel = event.clientY - this.svg.getBoundingClientRect().top;
+    const value = Math.max(0, this.y.invert(Math.min(this.box.bottom, Math.max(this.box.top, pixel))));
+    const step = Math.max(1, round125(Math.abs(this.y.invert(pixel - 1) - this.y.invert(pixel))));
+    return Math.round(value / step) * step;
+  }
+}
+
+function put(handle, line, text, tag) {
+  const [reach, visible, rect, label] = handle.children;
+  for (const [name, value] of Object.entries(line)) {
+    reach.setAttribute(name, value);
+    visible.setAttribute(name, value);
+  }
+  for (const [name, value] of Object.entries(tag)) rect.setAttribute(name, value);
+  label.setAttribute('x', tag.x + tag.width / 2);
+  label.setAttribute('y', tag.y + 14);
+  label.textContent = text;
+}
+
+function say(handle, least, most, now, text) {
+  const said = {'aria-valuemin': least, 'aria-valuemax': most, 'aria-valuenow': now, 'aria-valuetext': text};
+  for (const [name, value] of Object.entries(said)) handle.setAttribute(name, value);
+}
+
+// For those who cannot see it.
+export function summary(series, day) {
+  return series
+    .map((one) => {
+      const then = forecastOf(one, day);
+      const last = one.observed.findLast(({value}) => value != null);
+      const seen = last
+        ? `observed through ${longDate(last.day)}, when it was ${count(last.value)}`
+        : 'nothing observed';
+      const said = then
+        ? `forecast for ${longDate(day)}: median ${count(then.median)}, 95 % interval ${range(then.intervals.at(-1))}`
+        : `forecast from ${longDate(firstDay(one))} to ${longDate(lastDay(one))}`;
+      return `${one.counts} ${one.unit}, ${one.name}, model ${one.model}: ${seen}; ${said}.`;
+    })
+    .join(' ');
+}

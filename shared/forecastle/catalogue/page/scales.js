@@ -1,0 +1,55 @@
+// Scales: from values to pixels and back, with ticks at round values.
+
+// The least 1, 2 or 5 times a power of ten that is not below the value; `down`: the greatest not above it.
+export function round125(value, down = false) {
+  const power = 10 ** Math.floor(Math.log10(value));
+  const steps = [1, 2, 5, 10].map((step) => step * power);
+  // Of powers of ten below 1, neither is exact.
+  return down
+    ? steps.findLast((step) => step <= value * (1 + 1e-9))
+    : steps.find((step) => step >= value * (1 - 1e-9));
+}
+
+export function linear([low, high], [start, end]) {
+  const scale = (value) => start + ((value - low) / (high - low)) * (end - start);
+  scale.invert = (pixel) => low + ((pixel - start) / (end - start)) * (high - low);
+  scale.ticks = (most) => {
+    const step = round125((high - low) / most);
+    const first = Math.ceil(low / step);
+    return Array.from(
+      {length: Math.floor(high / step + 1e-9) - first + 1},
+      (_, index) => (first + index) * step,
+    );
+  };
+  return scale;
+}
+
+// Values below the least of the domain, 0 among them, are drawn at its edge.
+export function log([low, high], [start, end]) {
+  const straight = linear([Math.log10(low), Math.log10(high)], [start, end]);
+  const scale = (value) => straight(Math.log10(Math.max(value, low)));
+  scale.invert = (pixel) => 10 ** straight.invert(pixel);
+  scale.ticks = (most) => {
+    const powers = [];
+    for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1)
+      powers.push(10 ** power);
+    const finer = [[1, 2, 5], [1, 3], [1]].find((steps) => powers.length * steps.length <= most) ?? [1];
+    const every = Math.ceil(powers.length / most);
+    return powers
+      .filter((_, index) => index % every === 0)
+      .flatMap((power) => finer.map((step) => step * power))
+      .filter((tick) => tick >= low * 0.999 && tick <= high * 1.001);
+  };
+  return scale;
+}
+
+// Mondays or firsts of a month, as few as there is room for.
+export function dayTicks(first, last, most) {
+  const days = Array.from({length: last - first + 1}, (_, index) => first + index);
+  const mondays = days.filter((day) => (day + 3) % 7 === 0); // 1970 began on a Thursday
+  for (const every of [1, 2]) {
+    if (mondays.length / every <= most) return mondays.filter((_, index) => index % every === 0);
+  }
+  const firsts = days.filter((day) => new Date(day * 86400000).getUTCDate() === 1);
+  return firsts.filter((_, index) => index % Math.ceil(firsts.length / most) === 0);
+}

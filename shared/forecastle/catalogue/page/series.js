@@ -1,0 +1,75 @@
+// A series: one model's forecast for one country, with what was observed before it. Days are numbers, see words.js.
+
+import * as api from './api.js';
+import {toDay, toIso} from './words.js';
+
+export const LEVELS = [0.5, 0.8, 0.95];
+
+// What the model itself forecasts; other counts are made from it.
+export const ownCounts = ({target}) => (/^cumulative\b/i.test(target) ? 'cumulative' : 'daily');
+
+// `entry` is the model's in GET /models. Gives {model, version, code, name, unit, counts, own, dataThrough,
+// origin, caveat, observed: [{day, value}], forecast: [{day, mean, median, intervals: [[lower, upper], ...] as LEVELS}]}
+export async function load(entry, code, counts) {
+  const {model} = entry;
+  const own = ownCounts(entry);
+  const parameters = {days: entry.horizon, level: LEVELS};
+  const [observations, forecast, start] = await Promise.all([
+    api.observations(model, code),
+    api.forecast(model, code, counts === own ? parameters : {...parameters, counts}),
+    // What a running total had reached: the difference between the first day's total and its count.
+    counts !== own && own === 'daily' ? api.forecast(model, code, {days: 1}) : null,
+  ]);
+  const days = forecast.forecast.map((day) => ({
+    day: toDay(day.date),
+    mean: day.mean,
+    median: day.median,
+    intervals: day.intervals.map((interval) => [interval.lower, interval.upper]),
+  }));
+  let observed = observations.map((row) => ({day: toDay(row.date), value: row.observed}));
+  if (start) observed = runningTotals(observed, Math.round(days[0].mean - start.forecast[0].mean));
+  else if (counts !== own) observed = differences(observed);
+  return {
+    model,
+    version: forecast.version,
+    code: forecast.country,
+    name: forecast.name,
+    unit: forecast.unit,
+    counts,
+    own,
+    dataThrough: toDay(forecast.data_through),
+    origin: toDay(forecast.origin_date),
+    caveat: forecast.caveat,
+    observed,
+    forecast: days,
+  };
+}
+
+// Backwards from the last day's total, as far as every day is known: earlier deaths may not have been fitted.
+function runningTotals(observed, total) {
+  const totals = [];
+  for (const {day, value} of observed.toReversed()) {
+    totals.unshift({day, value: total});
+    if (value == null) break;
+    total -= value;
+  }
+  return totals;
+}
+
+function differences(observed) {
+  return observed.slice(1).map(({day, value}, index) => {
+    const before = observed[index].value;
+    return {day, value: value == null || before == null ? null : value - before};
+  });
+}
+
+export const firstDay = (series) => series.forecast[0].day;
+export const lastDay = (series) => series.forecast.at(-1).day;
+export const forecastOf = (series, day) => series.forecast.find((each) => each.day === day);
+export const observedOn = (series, day) => series.observed.find((each) => each.day === day);
+
+// The parameters of the probability that the count on a day, or the running total by its end, is above or below.
+export function event({counts, own}, side, threshold, day) {
+  if (counts === 'cumulative') return {[side]: threshold, by: toIso(day)};
+  return {[side]: threshold, on: toIso(day), counts: own === 'daily' ? null : 'daily'};
+}

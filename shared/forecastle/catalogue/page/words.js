@@ -1,0 +1,48 @@
+// Numbers and dates as people read them. A day is a number: days since 1970, in UTC.
+
+const DAY = 86400000;
+const whole = new Intl.NumberFormat('en-GB', {maximumFractionDigits: 0});
+const fine = new Intl.NumberFormat('en-GB', {maximumSignificantDigits: 2});
+const compact = new Intl.NumberFormat('en-GB', {notation: 'compact', maximumSignificantDigits: 3});
+const inWords = (options) => new Intl.DateTimeFormat('en-GB', {timeZone: 'UTC', ...options});
+const long = inWords({day: 'numeric', month: 'long', year: 'numeric'});
+const longest = inWords({weekday: 'long', day: 'numeric', month: 'long', year: 'numeric'});
+const brief = inWords({day: 'numeric', month: 'short'});
+const relative = new Intl.RelativeTimeFormat('en-GB', {numeric: 'auto'});
+
+export const toDay = (iso) => Date.parse(iso.slice(0, 10)) / DAY;
+export const toIso = (day) => new Date(day * DAY).toISOString().slice(0, 10);
+
+export const longDate = (day) => long.format(day * DAY);
+export const weekdayDate = (day) => longest.format(day * DAY);
+export const briefDate = (day) => brief.format(day * DAY);
+
+// 1,234, and 3.4 where the size of a step of 1 would hide something.
+export function count(value) {
+  if (value == null) return 'no count';
+  if (value >= 1e7) return compact.format(value);
+  return Math.abs(value) < 10 ? fine.format(value) : whole.format(value);
+}
+
+export const range = ([lower, upper]) => `${count(lower)} to ${count(upper)}`;
+
+// 0.104 is 10 %, 0.004 is 0.4 %, 0.996 is 99.6 %. Where no draw or every one says so, that is not 0 or 1.
+export function percent(share, draws) {
+  if (share * draws < 0.5) return `< ${fine.format(100 / draws)} %`;
+  if ((1 - share) * draws < 0.5) return `> ${100 - 100 / draws} %`;
+  if (share > 0.95) return `${(100 * share).toFixed(1)} %`;
+  return `${fine.format(100 * share)} %`;
+}
+
+// Percentage points.
+export const points = (share) => `${(100 * share).toPrecision(2)} points`;
+
+export const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
+// How long before now a day was.
+export function ago(day) {
+  const days = Math.floor(Date.now() / DAY) - day;
+  if (days < 60) return relative.format(-days, 'day');
+  if (days < 730) return relative.format(-Math.round(days / 30.44), 'month');
+  return relative.format(-Math.floor(days / 365.25), 'year');
+}
