@@ -277,13 +277,15 @@ def _change(
     if event.kind(artifact) == "cumulative":
         reference, values = float(country.total), counts.paths(artifact, country, "cumulative")
         what, change, since = f"total {unit}", "rise to twice", f"of {origin}"
+        before = f"up to {origin}"
     else:
         weeks = counts.weekly(artifact, country)
         reference, values = weeks[0, -1 - horizon], weeks[:, -horizon:]
         what, since = f"the mean of seven days' {unit}", f"of the week to {origin}"
+        before = f"in the week to {origin}"
         change = "rises to twice" if doubles else "falls to half"
     if not reference > 0:
-        words = f"cannot be told for {country.name}: there were no {unit} {since}"
+        words = f"cannot be told for {country.name}: there were no {unit} {before}"
         raise InvalidValue(parameter, words)
     values, end = values[:, :within], origin + datetime.timedelta(within)
     happens = values >= 2 * reference if doubles else values <= reference / 2

@@ -23,7 +23,12 @@ PROBLEM = "application/problem+json"
         ("/countries/{code}/observations", "application/json"),
         ("/countries/{code}/forecast?days=14&level=0.5&level=0.9", "application/json"),
         ("/countries/{code}/probability?above=1&by={day}", "application/json"),
+        ("/countries/{code}/probability?peak_by={day}", "application/json"),
         ("/countries/{code}/parameters", "application/json"),
+        ("/countries/{code}", "application/json"),
+        ("/forecast", "application/json"),
+        ("/forecast?format=hubverse", "text/csv"),
+        ("/forecast?format=ndjson", "application/x-ndjson"),
         ("/manifest.json", "application/json"),
         ("/card", "text/html"),
         ("/posterior.nc", "application/x-netcdf"),
@@ -121,6 +126,20 @@ def test_methods_that_are_not_allowed(stack: Project, method: str) -> None:
     assert_problem(answer.headers, answer.body, 405)
 
 
+@pytest.mark.parametrize("path", ["/nosuch/livez", "/models/nosuch", "/deaths/nosuch"])
+def test_the_type_of_a_problem_leads_to_a_page(stack: Project, path: str) -> None:
+    """Whether nginx, the catalogue or a model told of it."""
+    page = stack.get(stack.get(path).json["type"])
+    assert page.status == 200 and page.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("path", ["/deaths/decisions", "/deaths/countries"])
+def test_options_tells_the_methods(stack: Project, path: str) -> None:
+    answer = stack.get(path, "OPTIONS")
+    assert answer.status == 204
+    assert "OPTIONS" in answer.headers["allow"]
+
+
 def test_a_long_header_is_a_problem(stack: Project) -> None:
     answer = stack.get("/deaths/livez", Cookie="a" * 20_000)
     assert answer.status == 431
@@ -175,7 +194,7 @@ def assert_problem(headers: dict[str, str], body: bytes, status: int) -> None:
     assert headers["content-type"] == PROBLEM
     problem = json.loads(body)
     assert problem["status"] == status
-    assert problem["title"] and problem["detail"] and problem["type"]
+    assert problem["title"] and problem["detail"] and problem["type"].startswith("/docs/problems/")
     assert problem["request_id"] == headers["x-request-id"]
     assert b"Traceback" not in body and b"nginx" not in body.lower()
 
