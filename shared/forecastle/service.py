@@ -212,7 +212,7 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
 
 
 def _add_events(app: FastAPI, documents: Documents) -> None:
-    """What is posted is computed in threads (hence no `async`): it is not kept, and others are not to wait."""
+    """What is posted is computed in threads (hence no `async`): others are not to wait for it."""
     artifact = documents.artifact
 
     @app.get(
