@@ -126,20 +126,6 @@ def test_methods_that_are_not_allowed(stack: Project, method: str) -> None:
     assert_problem(answer.headers, answer.body, 405)
 
 
-@pytest.mark.parametrize("path", ["/nosuch/livez", "/models/nosuch", "/deaths/nosuch"])
-def test_the_type_of_a_problem_leads_to_a_page(stack: Project, path: str) -> None:
-    """Whether nginx, the catalogue or a model told of it."""
-    page = stack.get(stack.get(path).json["type"])
-    assert page.status == 200 and page.headers["content-type"].startswith("text/html")
-
-
-@pytest.mark.parametrize("path", ["/deaths/decisions", "/deaths/countries"])
-def test_options_tells_the_methods(stack: Project, path: str) -> None:
-    answer = stack.get(path, "OPTIONS")
-    assert answer.status == 204
-    assert "OPTIONS" in answer.headers["allow"]
-
-
 def test_a_long_header_is_a_problem(stack: Project) -> None:
     answer = stack.get("/deaths/livez", Cookie="a" * 20_000)
     assert answer.status == 431
@@ -152,6 +138,20 @@ def test_an_unknown_model_is_sent_to_the_list(stack: Project) -> None:
 
 def test_an_unknown_country_is_answered_with_near_matches(stack: Project) -> None:
     assert stack.get("/deaths/countries/GRB/forecast").json["near_matches"]
+
+
+@pytest.mark.parametrize("path", ["/nosuch/livez", "/models/nosuch", "/deaths/nosuch"])
+def test_the_type_of_a_problem_leads_to_a_page(stack: Project, path: str) -> None:
+    """Whether nginx, the catalogue or a model told of it."""
+    page = stack.get(stack.get(path).json["type"])
+    assert page.status == 200 and page.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("path", ["/deaths/decisions", "/deaths/countries"])
+def test_options_tells_the_methods(stack: Project, path: str) -> None:
+    answer = stack.get(path, "OPTIONS")
+    assert answer.status == 204
+    assert "OPTIONS" in answer.headers["allow"]
 
 
 def test_beyond_the_horizon_it_is_named(stack: Project) -> None:
