@@ -10,7 +10,6 @@ import datetime
 from typing import Literal
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from forecastle.artifact import Artifact, Country
 
@@ -54,8 +53,7 @@ def caveat(artifact: Artifact, country: Country, kind: Kind, several_days: bool)
     """
     if kind == own(artifact) and not several_days:
         return None
-    totals = paths(artifact, country, "cumulative")
-    return CAVEAT if np.any(np.diff(totals, axis=1, prepend=country.total) < 0) else None
+    return CAVEAT if np.any(paths(artifact, country, "daily") < 0) else None
 
 
 def observed(artifact: Artifact, country: Country) -> np.ndarray:
@@ -67,21 +65,29 @@ def observed(artifact: Artifact, country: Country) -> np.ndarray:
     return np.diff(daily, prepend=np.nan) if artifact.cumulative else daily
 
 
-def weekly(artifact: Artifact, country: Country) -> np.ndarray:
-    """Mean daily counts of seven days, the observed ones and then those of each path.
+def weekly(artifact: Artifact, country: Country) -> tuple[np.ndarray, np.ndarray]:
+    """Mean daily counts of seven days.
 
     Returns:
-        Shape (draw, week). The last column is the week that ends on the horizon's last day, the one before it
-        ends a day earlier, and so on; column `-1 - horizon` is the week to the origin. A week without any
-        report is nan.
+        Of the weeks that ended by the origin, the last one last, shape (week): nan if nothing was reported in
+        one, and at least one week. Of those that end on each day ahead, shape (draw, day ahead).
     """
     past, coming = observed(artifact, country), paths(artifact, country, "daily")
     past = np.concatenate([np.full(max(0, WEEK - len(past)), np.nan), past])
-    daily = np.hstack([np.broadcast_to(past, (len(coming), len(past))), coming])
-    known = np.isfinite(daily[0])  # the same days in every draw
-    sums = sliding_window_view(np.where(known, daily, 0), WEEK, axis=1).sum(axis=2)
+    recent = np.broadcast_to(past[1 - WEEK :], (len(coming), WEEK - 1))
+    return _weekly_means(past), _weekly_means(np.hstack([recent, coming]))
+
+
+def _weekly_means(daily: np.ndarray) -> np.ndarray:
+    known = np.isfinite(daily)
     with np.errstate(invalid="ignore"):
-        return sums / sliding_window_view(known, WEEK).sum(axis=1)
+        return _weekly_sums(np.where(known, daily, 0)) / _weekly_sums(known)
+
+
+def _weekly_sums(daily: np.ndarray) -> np.ndarray:
+    sums = daily.cumsum(axis=-1)  # which hold whole numbers exactly
+    sums[..., WEEK:] -= sums[..., :-WEEK].copy()
+    return sums[..., WEEK - 1 :]
 
 
 def rounded(count: float) -> float:

@@ -253,17 +253,17 @@ def _level(artifact: Artifact, country: Country, event: Event) -> tuple[np.ndarr
 
 
 def _peak(artifact: Artifact, country: Country, last: datetime.date) -> tuple[np.ndarray, str]:
-    weeks = counts.weekly(artifact, country)
     days_ahead = ahead(artifact, country, "peak_by", last, earliest=0)
-    # The first of those that are as high; a week without reports is not the highest.
-    highest = np.where(np.isnan(weeks), -np.inf, weeks).argmax(axis=1)
-    latest = weeks.shape[1] - 1 - artifact.horizon + days_ahead
+    past, coming = counts.weekly(artifact, country)
+    # A week without reports is not the highest, and of those that are as high the first one is.
+    past_peak = np.max(past, initial=-np.inf, where=np.isfinite(past))
+    happens = (coming.max(axis=1) <= past_peak) | (coming.argmax(axis=1) < days_ahead)
     end = country.origin_date + datetime.timedelta(artifact.horizon)
     words = (
         f"the seven days with the most {artifact.manifest['unit']} in {country.name}, of those from "
         f"{country.first_day} to {end}, end by {last}"
     )
-    return highest <= latest, words
+    return happens, words
 
 
 def _change(
@@ -272,18 +272,20 @@ def _change(
     if within > artifact.horizon:
         words = f"must be a whole number of days from 1 to {artifact.horizon}, the horizon of this model"
         raise InvalidValue(parameter, words)
-    unit, horizon, origin = artifact.manifest["unit"], artifact.horizon, country.origin_date
+    unit, origin = artifact.manifest["unit"], country.origin_date
     doubles = parameter == "doubles_within"
     if event.kind(artifact) == "cumulative":
         reference, values = float(country.total), counts.paths(artifact, country, "cumulative")
         what, change, since = f"total {unit}", "rise to twice", f"of {origin}"
+        before = f"up to {origin}"
     else:
-        weeks = counts.weekly(artifact, country)
-        reference, values = weeks[0, -1 - horizon], weeks[:, -horizon:]
+        past, values = counts.weekly(artifact, country)
+        reference = past[-1]
         what, since = f"the mean of seven days' {unit}", f"of the week to {origin}"
+        before = f"in the week to {origin}"
         change = "rises to twice" if doubles else "falls to half"
     if not reference > 0:
-        words = f"cannot be told for {country.name}: there were no {unit} {since}"
+        words = f"cannot be told for {country.name}: there were no {unit} {before}"
         raise InvalidValue(parameter, words)
     values, end = values[:, :within], origin + datetime.timedelta(within)
     happens = values >= 2 * reference if doubles else values <= reference / 2

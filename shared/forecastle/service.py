@@ -214,6 +214,7 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
 
 
 def _add_events(app: FastAPI, documents: Documents) -> None:
+    """What is posted is computed in threads (hence no `async`): others are not to wait for it."""
     artifact = documents.artifact
 
     @app.get(
@@ -233,7 +234,7 @@ def _add_events(app: FastAPI, documents: Documents) -> None:
         responses=documented(400, 413, 422),
         **WITHOUT_PARAMETERS,
     )
-    async def many_probabilities(request: Request, asked: events.EventsRequest) -> Response:
+    def many_probabilities(request: Request, asked: events.EventsRequest) -> Response:
         """The probabilities of many events, also of one country's count above another's."""
         return _not_kept(events.probabilities(artifact, _root(request), asked.events))
 
@@ -244,7 +245,7 @@ def _add_events(app: FastAPI, documents: Documents) -> None:
         responses=documented(400, 413, 422),
         **WITHOUT_PARAMETERS,
     )
-    async def decide(request: Request, asked: decisions.DecisionRequest) -> Response:
+    def decide(request: Request, asked: decisions.DecisionRequest) -> Response:
         """The action with the least expected loss, and the distribution of its loss."""
         return _not_kept(decisions.decide(artifact, _root(request), asked))
 

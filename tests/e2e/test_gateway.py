@@ -25,7 +25,12 @@ PROBLEM = "application/problem+json"
         ("/countries/{code}/observations", "application/json"),
         ("/countries/{code}/forecast?days=14&level=0.5&level=0.9", "application/json"),
         ("/countries/{code}/probability?above=1&by={day}", "application/json"),
+        ("/countries/{code}/probability?peak_by={day}", "application/json"),
         ("/countries/{code}/parameters", "application/json"),
+        ("/countries/{code}", "application/json"),
+        ("/forecast", "application/json"),
+        ("/forecast?format=hubverse", "text/csv"),
+        ("/forecast?format=ndjson", "application/x-ndjson"),
         ("/manifest.json", "application/json"),
         ("/card", "text/html"),
         ("/posterior.nc", "application/x-netcdf"),
@@ -182,6 +187,20 @@ def test_an_unknown_country_is_answered_with_near_matches(stack: Project) -> Non
     assert stack.get("/deaths/countries/GRB/forecast").json["near_matches"]
 
 
+@pytest.mark.parametrize("path", ["/nosuch/livez", "/models/nosuch", "/deaths/nosuch"])
+def test_the_type_of_a_problem_leads_to_a_page(stack: Project, path: str) -> None:
+    """Whether nginx, the catalogue or a model told of it."""
+    page = stack.get(stack.get(path).json["type"])
+    assert page.status == 200 and page.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("path", ["/deaths/decisions", "/deaths/countries"])
+def test_options_tells_the_methods(stack: Project, path: str) -> None:
+    answer = stack.get(path, "OPTIONS")
+    assert answer.status == 204
+    assert "OPTIONS" in answer.headers["allow"]
+
+
 def test_beyond_the_horizon_it_is_named(stack: Project) -> None:
     assert "28" in stack.get("/deaths/countries/GBR/forecast?days=1000").json["detail"]
 
@@ -228,7 +247,7 @@ def assert_problem(headers: dict[str, str], body: bytes, status: int) -> None:
     assert headers["content-type"] == PROBLEM
     problem = json.loads(body)
     assert problem["status"] == status
-    assert problem["title"] and problem["detail"] and problem["type"]
+    assert problem["title"] and problem["detail"] and problem["type"].startswith("/docs/problems/")
     assert problem["request_id"] == headers["x-request-id"]
     assert b"Traceback" not in body and b"nginx" not in body.lower()
 
