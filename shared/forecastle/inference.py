@@ -289,7 +289,9 @@ def routes(artifact: Artifact) -> APIRouter:
     inferring: dict[str, Any] = {
         "response_model": InferenceResponse,
         "responses": {
-            200: {"content": {"application/octet-stream": {}}},
+            200: {
+                "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+            },
             **documented(400, 404, 413, 415, 422),
         },
     }

@@ -49,7 +49,10 @@ def ask(port: int, path: str, method: str = "GET", body: bytes | None = None, **
         with contextlib.suppress(BrokenPipeError):
             connection.request(method, path, body, headers)
         response = connection.getresponse()
-        names = {name.lower(): value for name, value in response.getheaders()}
+        found: dict[str, list[str]] = {}
+        for name, value in response.getheaders():
+            found.setdefault(name.lower(), []).append(value)
+        names = {name: ", ".join(values) for name, values in found.items()}
         return Answer(response.status, names, response.read())
 
 

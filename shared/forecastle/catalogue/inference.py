@@ -21,7 +21,7 @@ class GatewayMetadata(ServerMetadata):
     models: list[str] = Field(description="All models, an extension of the protocol.", examples=[["deaths"]])
 
 
-class InferenceModels(BaseModel):
+class InferenceModelList(BaseModel):
     """All models, as the repository index has them."""
 
     models: list[IndexEntry]
@@ -59,10 +59,10 @@ def routes(upstreams: Sequence[Upstream]) -> APIRouter:
         return Ready(ready=True)
 
     @router.get("/models", operation_id="get_inference_models")
-    async def inference_models(response: Response) -> InferenceModels:
+    async def inference_models(response: Response) -> InferenceModelList:
         """All models, an extension of the protocol."""
         response.headers["Cache-Control"] = "no-store"
-        return InferenceModels(models=await index())
+        return InferenceModelList(models=await index())
 
     @router.post(
         "/repository/index", operation_id="post_repository_index", responses=documented(400, 413, 415, 422)

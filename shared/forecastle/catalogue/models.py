@@ -35,7 +35,7 @@ class ModelEntry(BaseModel):
     links: dict[str, str]
 
 
-class Models(BaseModel):
+class ModelList(BaseModel):
     """All models behind this gateway."""
 
     models: list[ModelEntry]
@@ -46,11 +46,13 @@ def routes(upstreams: Sequence[Upstream]) -> APIRouter:
     router = APIRouter()
 
     @router.get("/models", operation_id="get_models")
-    async def models(response: Response) -> Models:
+    async def models(response: Response) -> ModelList:
         """Every model with its version, data window, diagnostics, backtest and health."""
         response.headers["Cache-Control"] = "no-store"
         answers = await get_all(upstreams, "/")
-        return Models(models=[_entry(each.name, told) for each, told in zip(upstreams, answers, strict=True)])
+        return ModelList(
+            models=[_entry(each.name, told) for each, told in zip(upstreams, answers, strict=True)]
+        )
 
     return router
 

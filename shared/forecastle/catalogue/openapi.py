@@ -19,6 +19,7 @@ from forecastle.documents import Document
 from forecastle.problems import documented
 
 OWN = "gateway"  # the tag of the catalogue's routes; no model has this name
+UNAVAILABLE = documented(503)[503]  # what the gateway says of a model that is down
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 COMPONENT = re.compile("#/components/([^/]+)/([^/]+)(.*)")
 
@@ -72,7 +73,7 @@ def merge(own: Json, models: Mapping[str, Answer]) -> Json:
                 if security := operation.get("security", document.get("security")):
                     operation["security"] = [_secured(each, names) for each in security]
                 if source != OWN:
-                    operation["responses"] = {**documented(503), **operation.get("responses", {})}
+                    operation.setdefault("responses", {}).setdefault("503", UNAVAILABLE)
     about = {"openapi": own["openapi"], "info": own["info"]}
     tags = [_tag(name, told, name in documents) for name, told in models.items()]
     own_tag = {"name": OWN, "description": "What is about all models."}
@@ -184,7 +185,9 @@ def _renamed(node: Any, names: Names, prefix: str) -> Any:
             copy[key] = prefix + value
         elif isinstance(value, dict) and key == "mapping":  # a discriminator's
             copy[key] = {
-                kind: COMPONENT.sub(reference, schema) if isinstance(schema, str) else schema
+                kind: COMPONENT.sub(reference, schema)
+                if isinstance(schema, str)
+                else _renamed(schema, names, prefix)
                 for kind, schema in value.items()
             }
         else:

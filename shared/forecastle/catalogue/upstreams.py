@@ -8,7 +8,6 @@ from typing import Any, Literal
 import httpx
 
 TIMEOUT = 2  # seconds that a model may take before it counts as down
-
 SECONDS_BETWEEN = 5  # two questions to a model that has not answered yet
 
 
