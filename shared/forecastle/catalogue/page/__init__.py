@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from forecastle.representations import Document, respond
+from forecastle.documents import Document
 
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 ADDRESS = "/docs/page"  # no model can be called `docs`
@@ -34,7 +34,7 @@ def routes() -> APIRouter:
 
     @router.get("/")
     async def page(request: Request) -> Response:
-        return respond(request, the_page)
+        return the_page.answer(request)
 
     @router.get(f"{ADDRESS}/{{version}}/{{name}}")
     async def asset(version: str, name: str) -> Response:
