@@ -50,7 +50,8 @@ versions = sa.Table(
     sa.Column("unit", sa.Text, nullable=False),
     sa.Column("cumulative", sa.Boolean, nullable=False),  # whether the target is a running total
     sa.Column("data_through", sa.Date, nullable=False),
-    sa.Column("last_date", sa.Date, nullable=False),  # the last day that is forecast
+    sa.Column("first_date", sa.Date, nullable=False),  # the first day that is forecast for any country
+    sa.Column("last_date", sa.Date, nullable=False),
     sa.Column("trained_at", Moment, nullable=False),
     sa.Column("issued_at", Moment, nullable=False),
     sa.UniqueConstraint("model", "version"),
@@ -73,6 +74,7 @@ fitted = sa.Table(
     sa.Column("country", _Country, primary_key=True),
     sa.Column("first_day", sa.Date, nullable=False),
     sa.Column("counts", sa.JSON, nullable=False),  # a list over days of the target; null was not reported
+    sa.Column("total", sa.BigInteger, nullable=False),  # the running total by the end of the origin date
 )
 receipts = sa.Table(
     "receipts",
