@@ -49,7 +49,7 @@ class Series(NamedTuple):
     counts: np.ndarray
 
     def day(self, index: int) -> datetime.date:
-        return self.first_day + datetime.timedelta(index)
+        return self.first_day + datetime.timedelta(int(index))
 
 
 def by_model(connection: sa.Connection) -> dict[str, list[Flag]]:
@@ -218,9 +218,10 @@ def _lowered(connection: sa.Connection, unit: str, newest: datetime.date) -> Ite
         .group_by(then.c.country)
     )
     for row in found:
-        if row.lowered >= LEAST_LOWERED and row.lowered > LOWERED * row.told:
-            share = f"{row.lowered / row.told:.1%}"
-            detail = f"{unit} lowered by {row.lowered:,} ({share} of all reported by {week_ago})"
+        told_then, lowered_by = int(row.told), int(row.lowered)
+        if lowered_by >= LEAST_LOWERED and lowered_by > LOWERED * told_then:
+            share = f"{lowered_by / told_then:.1%} of all reported by {week_ago}"
+            detail = f"{unit} lowered by {lowered_by:,} ({share})"
             yield row.country, [Flag(row.country, "negative_revision", newest, detail)]
 
 
