@@ -68,7 +68,10 @@ def make_issue() -> MakeIssue:
         tables = {
             counts: {
                 code: CountryForecast(
-                    data_through, [float(added + 11)] * HORIZON, [(added + values).tolist()] * HORIZON
+                    data_through,
+                    {"country": code, "counts": counts, "forecast": None},
+                    [float(added + 11)] * HORIZON,
+                    [(added + values).tolist()] * HORIZON,
                 )
                 for code in ("GBR", "FRA")
             }
@@ -76,11 +79,8 @@ def make_issue() -> MakeIssue:
         }
         days = list(range(410, 1001, 10)) if told["cumulative"] else [10] * 60
         first_day = data_through - datetime.timedelta(len(days) - 1)
-        countries = {
-            code: {"name": name, "first_day": first_day, "counts": days, "total": 1000}
-            for code, name in (("GBR", "United Kingdom"), ("FRA", "France"))
-        }
-        return Issue(told, tables, countries)
+        past = {"first_day": first_day, "counts": days, "total": 1000}
+        return Issue(told, tables, {"GBR": past, "FRA": past})
 
     return make
 

@@ -4,23 +4,20 @@ A model holds one version and forgets the last; here they stay, so that `as_of=`
 after any number of rebuilds.
 """
 
-import csv
 import datetime
-import io
 import logging
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import httpx
-import numpy as np
 import sqlalchemy as sa
 
 from forecastle.catalogue.schema import fitted, forecasts, versions
-from forecastle.catalogue.scoring import QUANTILES
 from forecastle.catalogue.store import Store
+from forecastle.forecasts import HUB_QUANTILES
 
-TIMEOUT = 60  # seconds that a model may take for the table of all its forecasts
+TIMEOUT = 60  # seconds that a model may take for all its forecasts
 COUNTS = ("daily", "cumulative")
-LEVELS = {f"{level:g}": index for index, level in enumerate(QUANTILES.tolist())}
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +27,17 @@ class NotKeptError(Exception):
 
 
 class CountryForecast(NamedTuple):
-    """A forecast of daily or of cumulative counts: means, and a list of 23 quantiles, for each day ahead."""
+    """A forecast of a country, as it was answered.
+
+    Attributes:
+        origin_date: The last fitted day.
+        answer: The members of the answer; its `forecast` is None, since it is what follows.
+        mean: Of each day ahead.
+        quantiles: The 23 of each day ahead.
+    """
 
     origin_date: datetime.date
+    answer: dict[str, Any]
     mean: list[float]
     quantiles: list[list[float]]
 
@@ -43,12 +48,12 @@ class Issue(NamedTuple):
     Attributes:
         version: A row of the table `versions`, without `id` and `issued_at`.
         forecasts: By `daily` or `cumulative` and the country's code.
-        countries: Rows of the table `fitted`, with `name`, by the country's code.
+        fitted: Rows of the table `fitted`, without `version_id`, by the country's code.
     """
 
     version: dict[str, Any]
     forecasts: dict[str, dict[str, CountryForecast]]
-    countries: dict[str, dict[str, Any]]
+    fitted: dict[str, dict[str, Any]]
 
 
 def is_kept(store: Store, model: str, version: str) -> bool:
@@ -69,52 +74,14 @@ async def ask(model: str, client: httpx.AsyncClient) -> Issue:
     """
     try:
         manifest = (await _get(client, f"/{model}/manifest.json")).json()
-        tables = {}
-        for counts in COUNTS:
-            parameters = {"format": "hubverse", "counts": counts, "days": str(manifest["horizon"])}
-            tables[counts] = from_hubverse((await _get(client, f"/{model}/forecast", parameters)).text)
-        countries = {}
-        for code, entry in manifest["countries"].items():
-            told = (await _get(client, f"/{model}/countries/{code}/observations")).json()
-            _check_version(manifest, told)
-            days = told["observations"]
-            countries[code] = {
-                "name": entry["name"],
-                "first_day": datetime.date.fromisoformat(days[0]["date"] if days else entry["first_day"]),
-                "counts": [day["observed"] for day in days],
-                "total": entry["total"],
-            }
-        _check_version(manifest, (await _get(client, f"/{model}/manifest.json")).json())
-        return _issue(model, manifest, tables, countries)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise NotKeptError(f"the model's answers are not what they should be: {error!r}") from None
-
-
-def from_hubverse(text: str) -> dict[str, CountryForecast]:
-    """The forecasts of a hubverse table by location.
-
-    Raises:
-        NotKeptError: A mean or one of the 23 quantiles is missing, or is there twice, or is no number.
-    """
-    origins: dict[str, datetime.date] = {}
-    cells: dict[str, dict[tuple[int, int], float]] = {}  # by horizon and quantile's index, -1 for the mean
-    try:
-        for row in csv.DictReader(io.StringIO(text, newline="")):
-            kind = row["output_type"]
-            if kind not in ("mean", "quantile"):
-                continue
-            index = -1 if kind == "mean" else LEVELS[f"{float(row['output_type_id']):g}"]
-            location, cell = row["location"], (int(row["horizon"]), index)
-            origin = datetime.date.fromisoformat(row["origin_date"])
-            if origins.setdefault(location, origin) != origin or cell in cells.setdefault(location, {}):
-                raise NotKeptError(f"{location} is there twice in the table of forecasts")
-            cells[location][cell] = float(row["value"])
-        return {
-            location: CountryForecast(origins[location], *_by_horizon(values))
-            for location, values in cells.items()
+        tables = {counts: await _forecasts(model, client, manifest, counts) for counts in COUNTS}
+        past = {
+            code: await _fitted(model, client, manifest["version"], code) | {"total": country["total"]}
+            for code, country in manifest["countries"].items()
         }
-    except (KeyError, ValueError, TypeError) as error:
-        raise NotKeptError(f"the table of forecasts is not what it should be: {error!r}") from None
+        return _issue(model, manifest, tables, past)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise NotKeptError(f"the model's answers are not what they should be: {error!r}") from None
 
 
 def keep(store: Store, issue: Issue, issued_at: datetime.datetime) -> bool:
@@ -136,7 +103,6 @@ def keep(store: Store, issue: Issue, issued_at: datetime.datetime) -> bool:
                     "version_id": version_id,
                     "country": code,
                     "counts": counts,
-                    "name": issue.countries[code]["name"],
                     **forecast._asdict(),
                 }
                 for counts, by_country in issue.forecasts.items()
@@ -145,11 +111,7 @@ def keep(store: Store, issue: Issue, issued_at: datetime.datetime) -> bool:
         )
         connection.execute(
             sa.insert(fitted),
-            [
-                {"version_id": version_id, "country": code}
-                | {key: country[key] for key in ("first_day", "counts", "total")}
-                for code, country in issue.countries.items()
-            ],
+            [{"version_id": version_id, "country": code, **past} for code, past in issue.fitted.items()],
         )
     logger.info("the forecasts of %(model)s %(version)s are kept", issue.version)
     return True
@@ -186,9 +148,45 @@ def _find(connection: sa.Connection, model: str, version: str) -> int | None:
     )
 
 
-async def _get(
-    client: httpx.AsyncClient, path: str, parameters: dict[str, str] | None = None
-) -> httpx.Response:
+async def _forecasts(
+    model: str, client: httpx.AsyncClient, manifest: Mapping[str, Any], counts: str
+) -> dict[str, CountryForecast]:
+    parameters = {"counts": counts, "days": manifest["horizon"], "quantile": list(HUB_QUANTILES)}
+    told = (await _get(client, f"/{model}/forecast", parameters)).json()
+    _check_version(manifest["version"], told)
+    table = {}
+    for one in told["forecasts"]:
+        days, origin = one["forecast"], datetime.date.fromisoformat(one["origin_date"])
+        for ahead, day in enumerate(days, 1):
+            levels = tuple(entry["quantile"] for entry in day["quantiles"])
+            if day["horizon"] != ahead or levels != HUB_QUANTILES:
+                raise NotKeptError(f"the {counts} forecast of {one['country']} lacks days or quantiles")
+        table[one["country"]] = CountryForecast(
+            origin,
+            {**one, "forecast": None},
+            [day["mean"] for day in days],
+            [[entry["value"] for entry in day["quantiles"]] for day in days],
+        )
+    return table
+
+
+async def _fitted(model: str, client: httpx.AsyncClient, version: str, code: str) -> dict[str, Any]:
+    days, page = [], f"/{model}/countries/{code}/observations"
+    while page:
+        told = (await _get(client, page)).json()
+        _check_version(version, told)
+        days += told["observations"]
+        page = told["links"].get("next")
+    first_day = datetime.date.fromisoformat(days[0]["date"])
+    return {"first_day": first_day, "counts": [day["observed"] for day in days]}
+
+
+def _check_version(version: str, told: Mapping[str, Any]) -> None:
+    if told["version"] != version:
+        raise NotKeptError(f"it changed from {version} to {told['version']} while it was asked")
+
+
+async def _get(client: httpx.AsyncClient, path: str, parameters: Any = None) -> httpx.Response:
     try:
         told = await client.get(path, params=parameters, timeout=TIMEOUT)
         told.raise_for_status()
@@ -199,33 +197,15 @@ async def _get(
     return told
 
 
-def _check_version(manifest: dict[str, Any], told: dict[str, Any]) -> None:
-    if told["version"] != manifest["version"]:
-        raise NotKeptError(f"it changed from {manifest['version']} to {told['version']} while it was asked")
-
-
-def _by_horizon(values: dict[tuple[int, int], float]) -> tuple[list[float], list[list[float]]]:
-    horizon = max(day for day, _ in values)
-    days = range(1, horizon + 1)
-    if len(values) != horizon * (len(QUANTILES) + 1) or not np.isfinite(list(values.values())).all():
-        raise NotKeptError("the table of forecasts lacks some")
-    return (
-        [values[day, -1] for day in days],
-        [[values[day, index] for index in range(len(QUANTILES))] for day in days],
-    )
-
-
 def _issue(
     model: str,
-    manifest: dict[str, Any],
+    manifest: Mapping[str, Any],
     tables: dict[str, dict[str, CountryForecast]],
-    countries: dict[str, dict[str, Any]],
+    past: dict[str, dict[str, Any]],
 ) -> Issue:
-    ends = set()
-    for table in tables.values():
-        if table.keys() != countries.keys():
-            raise NotKeptError("the table of forecasts has other countries than the manifest")
-        ends |= {(each.origin_date, len(each.mean)) for each in table.values()}
+    if any(table.keys() != past.keys() for table in tables.values()):
+        raise NotKeptError("its forecasts are of other countries than its manifest")
+    own = tables["cumulative" if manifest["cumulative"] else "daily"].values()
     version = {
         "model": model,
         "version": manifest["version"],
@@ -233,8 +213,8 @@ def _issue(
         "unit": manifest["unit"],
         "cumulative": manifest["cumulative"],
         "data_through": datetime.date.fromisoformat(manifest["data"]["last_day"]),
-        "first_date": min(origin for origin, _ in ends) + datetime.timedelta(1),
-        "last_date": max(origin + datetime.timedelta(days) for origin, days in ends),
+        "first_date": min(each.origin_date for each in own) + datetime.timedelta(1),
+        "last_date": max(each.origin_date + datetime.timedelta(len(each.mean)) for each in own),
         "trained_at": datetime.datetime.fromisoformat(manifest["created"]),
     }
-    return Issue(version, tables, countries)
+    return Issue(version, tables, past)

@@ -62,8 +62,8 @@ forecasts = sa.Table(
     sa.Column("version_id", sa.ForeignKey("versions.id"), primary_key=True),
     sa.Column("country", _Country, primary_key=True),
     sa.Column("counts", sa.String(10), primary_key=True),  # daily or cumulative
-    sa.Column("name", sa.Text, nullable=False),
     sa.Column("origin_date", sa.Date, nullable=False),
+    sa.Column("answer", sa.JSON, nullable=False),  # what was answered besides; its member `forecast` is null
     sa.Column("mean", sa.JSON, nullable=False),  # a list over horizons from 1 on
     sa.Column("quantiles", sa.JSON, nullable=False),  # a list over horizons of lists of 23
 )

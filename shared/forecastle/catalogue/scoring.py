@@ -21,9 +21,9 @@ from forecastle.catalogue import observations
 from forecastle.catalogue.schema import fitted, forecasts, progress, scores, versions
 from forecastle.catalogue.schema import observations as reported
 from forecastle.catalogue.store import Store
+from forecastle.forecasts import HUB_QUANTILES
 
-# The 23 quantiles in which forecast hubs exchange forecasts.
-QUANTILES = np.array([0.01, 0.025, *(round(0.05 * i, 2) for i in range(1, 20)), 0.975, 0.99])
+QUANTILES = np.array(HUB_QUANTILES)
 MIDDLE = len(QUANTILES) // 2
 # Levels of the central intervals between them, from the widest to the narrowest.
 LEVELS = (1 - 2 * QUANTILES[:MIDDLE]).round(3)
