@@ -1,6 +1,7 @@
 """drift.py: what is flagged, and what is not."""
 
 import datetime
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -111,25 +112,37 @@ def test_counts_beyond_those_of_training_are_flagged(store: Store, make_issue: M
     """Ten deaths a day were fitted, and nothing else."""
     keep(store, make_issue())
     keep(store, make_issue(model="totals", cumulative=True))
-    receive(store, [*deaths("GBR", 1, [10] * 7), *deaths("FRA", 1, [11] * 7), *deaths("ITA", 1, [99] * 7)])
+    receive(
+        store, [*deaths("GBR", 1, [10] * 7), *deaths("FRA", 1, [15] * 7), *deaths("ITA", 1, [99] * 7)]
+    )  # of no model
     assert flags(store) == {"flu": [("FRA", "range")], "totals": [("FRA", "range")]}
     with store.reading() as connection:
         (flag,) = drift.by_model(connection)["flu"]
     assert flag.date == day(7)
-    words = "11.0 deaths a day in the last week, above the 10.0 of the highest week that was trained with"
+    words = "15.0 deaths a day in the last week, above the 10.0 of the highest week that was trained with"
     assert flag.detail == words
+
+
+@pytest.mark.parametrize(
+    ("trained", "now", "flagged"),
+    [(10, 12, False), (10, 13, True), (10, 8, False), (10, 7, True), (1, 1.5, False), (2, 0, True)],
+)
+def test_what_is_a_little_beyond_is_not_flagged(trained: int, now: float, flagged: bool) -> None:
+    version = SimpleNamespace(data_through=ORIGIN, cumulative=False, unit="deaths")
+    fitted = SimpleNamespace(country="GBR", counts=[trained] * 30)
+    assert bool(list(drift.of_range(version, fitted, series(np.full(8, now))))) is flagged
 
 
 def test_what_was_trained_with_is_not_flagged(store: Store, make_issue: MakeIssue) -> None:
     keep(store, make_issue(data_through=day(7)))
-    receive(store, deaths("FRA", 1, [11] * 7))
+    receive(store, deaths("FRA", 1, [15] * 7))
     assert flags(store) == {"flu": []}
 
 
 def test_the_latest_version_is_who_is_asked(store: Store, make_issue: MakeIssue) -> None:
     keep(store, make_issue())
     keep(store, make_issue(data_through=day(7)))
-    receive(store, deaths("FRA", 1, [11] * 7))
+    receive(store, deaths("FRA", 1, [15] * 7))
     assert flags(store) == {"flu": []}
 
 

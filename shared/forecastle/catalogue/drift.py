@@ -2,7 +2,7 @@
 
 | reason              | of a country                                                                       |
 |---------------------|------------------------------------------------------------------------------------|
-| `range`             | last week's daily mean is beyond those of all weeks that the model was fitted to   |
+| `range`             | last week's daily mean is far beyond those of all weeks that a model was fitted to |
 | `jump`              | one of the last 7 days is far from what the days before let expect                 |
 | `weekdays`          | the last 4 weeks spread over the days of the week in another way than the 4 before |
 | `negative_revision` | what was reported before was lowered in the last 7 days                            |
@@ -12,7 +12,7 @@ Days are those of the data: the last 7 days end on the newest day that is stored
 """
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ Reason = Literal["range", "jump", "weekdays", "negative_revision", "silence"]
 
 WEEK = 7
 LEAST_REPORTS = 4  # in a week, or it has no mean
+BEYOND, LEAST_BEYOND = 1.25, 1.0  # how far a mean must leave a range: as a factor, and in counts a day
 PAST_ERRORS, LEAST_ERRORS = 28, 14  # days that tell how far from expected a count usually is
 JUMP = 8.0  # robust standard deviations
 WEEKS = 4  # on each side, whose weekdays are compared
@@ -60,25 +61,22 @@ def by_model(connection: sa.Connection) -> dict[str, list[Flag]]:
     span = max(PAST_ERRORS + 2 * WEEK, 2 * WEEKS * WEEK)
     stored = observations.current(connection, newest - datetime.timedelta(span - 1), newest)
     series = {unit: _series(stored, unit, newest, span) for unit in SCORED}
-    lowered = {unit: dict(_lowered(connection, unit, newest)) for unit in SCORED}
-    flags = {}
+    reports: dict[tuple[str, str], list[Flag]] = {}
+    for unit, by_country in series.items():
+        for country, one in by_country.items():
+            reports[unit, country] = list(of_reports(country, unit, one))
+    for unit, flag in _lowered(connection, newest):
+        reports.setdefault((unit, flag.country), []).append(flag)
+    flags: dict[str, list[Flag]] = {}
     for version in connection.execute(_latest_versions()):
-        if version.unit not in SCORED:
-            continue
-        flags[version.model] = [
-            flag
-            for row in connection.execute(
-                sa.select(schema.fitted)
-                .where(schema.fitted.c.version_id == version.id)
-                .order_by(schema.fitted.c.country)
-            )
-            if row.country in series[version.unit]
-            for flag in (
-                *of_range(version, row, series[version.unit][row.country]),
-                *of_reports(row.country, version.unit, series[version.unit][row.country]),
-                *lowered[version.unit].get(row.country, ()),
-            )
-        ]
+        of_model = flags[version.model] = []
+        for row in connection.execute(
+            sa.select(schema.fitted)
+            .where(schema.fitted.c.version_id == version.id)
+            .order_by(schema.fitted.c.country)
+        ):
+            if found := series.get(version.unit, {}).get(row.country):
+                of_model += [*of_range(version, row, found), *reports[version.unit, row.country]]
     return flags
 
 
@@ -92,7 +90,8 @@ def of_range(version: Any, fitted: Any, series: Series) -> Iterator[Flag]:
     if np.isnan(trained).all() or np.isnan(last).all():
         return
     least, most, now = np.nanmin(trained), np.nanmax(trained), last[0]
-    if least <= now <= most:
+    factor = now / most if now > most else least / max(now, 1 / WEEK)
+    if factor <= BEYOND or max(now - most, least - now) < LEAST_BEYOND:
         return
     bound = f"above the {most:,.1f} of the highest" if now > most else f"below the {least:,.1f} of the lowest"
     yield Flag(
@@ -112,8 +111,9 @@ def of_reports(country: str, unit: str, series: Series) -> Iterator[Flag]:
     if (silent := last - reported[-1]) > WEEK:
         yield Flag(country, "silence", series.day(reported[-1]), f"no report of {unit} for {silent} days")
         return
-    for index in range(last, last - WEEK, -1):
-        if abs(deviation := jump(counts[: index + 1])) > JUMP:
+    for ago, deviation in enumerate(jumps(counts)):
+        if abs(deviation) > JUMP:
+            index = last - ago
             expected = np.nanmedian(counts[index - WEEK : index])
             detail = f"{counts[index]:,.0f} {unit} after {expected:,.0f} a day in the week before"
             yield Flag(country, "jump", series.day(index), f"{detail} ({deviation:+.1f} standard deviations)")
@@ -128,28 +128,34 @@ def of_reports(country: str, unit: str, series: Series) -> Iterator[Flag]:
         )
 
 
-def jump(counts: np.ndarray) -> float:
-    """How far the last count is from the median of the seven before, in robust standard deviations.
+def jumps(counts: np.ndarray) -> list[float]:
+    """How far each of the last 7 counts, the last first, is from the median of the seven days before it.
 
     Counts are compared as 2 sqrt(x + 3/8), whose variance is 1 for a Poisson distribution of any mean
-    (Anscombe, Biometrika 35, 1948). Centre and scale of that difference are its median and 1.4826 median
-    absolute deviations on the last 28 days, at least 1: the identifier of Hampel (Journal of the American
-    Statistical Association 69, 1974), so that steady growth is no jump. nan if too little is reported.
+    (Anscombe, Biometrika 35, 1948). The difference is told in robust standard deviations: centre and scale
+    are its median and 1.4826 median absolute deviations, at least 1, on the 28 days before, by the identifier
+    of Hampel (Journal of the American Statistical Association 69, 1974). So steady growth is no jump. nan if
+    too little is reported.
     """
-    known = counts[-(PAST_ERRORS + WEEK + 1) :]
-    values = 2 * np.sqrt(known + 3 / 8)
-    if len(values) < WEEK + 1 + LEAST_ERRORS:
-        return np.nan
-    weeks = np.lib.stride_tricks.sliding_window_view(values[:-1], WEEK)
-    enough = np.sum(~np.isnan(weeks), axis=1) >= LEAST_REPORTS
-    errors = np.full(len(weeks), np.nan)
-    errors[enough] = values[WEEK:][enough] - np.nanmedian(weeks[enough], axis=1)
-    past = errors[:-1][~np.isnan(errors[:-1])]
-    if len(past) < LEAST_ERRORS:
-        return np.nan
-    centre = np.median(past)
-    scale = max(1.0, 1.4826 * float(np.median(np.abs(past - centre))))
-    return float((errors[-1] - centre) / scale)
+    values = 2 * np.sqrt(counts[-(PAST_ERRORS + 2 * WEEK) :] + 3 / 8)
+    if len(values) < 2 * WEEK + 1:
+        return []
+    weeks = np.sort(np.lib.stride_tricks.sliding_window_view(values[:-1], WEEK), axis=1)  # nan comes last
+    known = np.sum(~np.isnan(weeks), axis=1)
+    days = np.arange(len(weeks))
+    medians = (weeks[days, np.maximum(known - 1, 0) // 2] + weeks[days, known // 2]) / 2
+    errors = values[WEEK:] - np.where(known >= LEAST_REPORTS, medians, np.nan)
+    deviations = []
+    for ago in range(min(WEEK, len(errors) - 1)):
+        *past, error = errors[: len(errors) - ago][-(PAST_ERRORS + 1) :]
+        reported = np.array(past)[~np.isnan(past)]
+        if len(reported) < LEAST_ERRORS:
+            deviations.append(np.nan)
+            continue
+        centre = np.median(reported)
+        scale = max(1.0, 1.4826 * float(np.median(np.abs(reported - centre))))
+        deviations.append(float((error - centre) / scale))
+    return deviations
 
 
 def weekdays(counts: np.ndarray) -> float:
@@ -200,36 +206,36 @@ def _series(
     return {country: Series(first_day, values) for country, values in counts.items()}
 
 
-def _lowered(connection: sa.Connection, unit: str, newest: datetime.date) -> Iterator[tuple[str, list[Flag]]]:
-    """Countries whose counts were lowered by what was received in the last 7 days of the data."""
-    receipts, reported = schema.receipts, schema.observations
+def _lowered(connection: sa.Connection, newest: datetime.date) -> Iterator[tuple[str, Flag]]:
+    """Countries whose counts were lowered by what was received in the last 7 days of the data, by unit."""
+    receipts, receipt = schema.receipts, schema.observations.c.receipt_id
     week_ago = newest - datetime.timedelta(WEEK)
     before = connection.scalar(sa.select(sa.func.max(receipts.c.id)).where(receipts.c.through <= week_ago))
     if before is None:
         return
-    then = _current(reported.c.receipt_id <= before)
-    now = _current(sa.true())
-    same = sa.and_(then.c.country == now.c.country, then.c.date == now.c.date)
-    told, lowered = sa.func.sum(then.c[unit]), sa.func.sum(then.c[unit] - sa.func.coalesce(now.c[unit], 0))
-    found = connection.execute(
-        sa.select(then.c.country, told.label("told"), lowered.label("lowered"))
-        .join_from(then, now, same)
-        .where(then.c[unit].is_not(None))
-        .group_by(then.c.country)
-    )
-    for row in found:
-        told_then, lowered_by = int(row.told), int(row.lowered)
-        if lowered_by >= LEAST_LOWERED and lowered_by > LOWERED * told_then:
-            share = f"{lowered_by / told_then:.1%} of all reported by {week_ago}"
-            detail = f"{unit} lowered by {lowered_by:,} ({share})"
-            yield row.country, [Flag(row.country, "negative_revision", newest, detail)]
+    since = {(row.country, row.date): row for row in _latest(connection, receipt > before)}
+    told: dict[tuple[str, str], int] = {}
+    lowered: dict[tuple[str, str], int] = {}
+    for row in _latest(connection, receipt <= before):
+        now = since.get((row.country, row.date), row)
+        for unit in SCORED:
+            if (count := getattr(row, unit)) is not None:
+                key = unit, row.country
+                told[key] = told.get(key, 0) + count
+                lowered[key] = lowered.get(key, 0) + count - (getattr(now, unit) or 0)
+    for (unit, country), number in lowered.items():
+        if number >= LEAST_LOWERED and number > LOWERED * told[unit, country]:
+            share = f"{number / told[unit, country]:.1%} of all reported by {week_ago}"
+            detail = f"{unit} lowered by {number:,} ({share})"
+            yield unit, Flag(country, "negative_revision", newest, detail)
 
 
-def _current(known: sa.ColumnElement[bool]) -> sa.Subquery:
-    """The latest rows of those that fulfil the condition."""
+def _latest(connection: sa.Connection, known: sa.ColumnElement[bool]) -> Sequence[Any]:
+    """The latest row of each country and day among those that fulfil the condition."""
     reported = schema.observations
     latest = sa.select(sa.func.max(reported.c.id)).where(known).group_by(reported.c.date, reported.c.country)
-    return sa.select(reported).where(reported.c.id.in_(latest)).subquery()
+    columns = reported.c["country", "date", *SCORED]
+    return connection.execute(sa.select(*columns).where(reported.c.id.in_(latest))).all()
 
 
 def _latest_versions() -> sa.Select[Any]:
