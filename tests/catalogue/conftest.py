@@ -12,15 +12,18 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from starlette.types import ASGIApp
 
 from forecastle.catalogue import forecasts, observations
 from forecastle.catalogue.forecasts import CountryForecast, Issue
 from forecastle.catalogue.rows import Row
 from forecastle.catalogue.scoring import QUANTILES
 from forecastle.catalogue.store import Store
+from forecastle.monitoring import Monitoring
 
 ORIGIN = datetime.date(2020, 4, 24)
 NOW = datetime.datetime(2020, 4, 25, 6, tzinfo=datetime.UTC)
@@ -160,3 +163,16 @@ def _free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+def client(app: ASGIApp, model: str = "flu") -> httpx.AsyncClient:
+    """What reaches a model's app under its prefix."""
+    transport = httpx.ASGITransport(Monitoring(app, model=model, prefix=f"/{model}"))
+    return httpx.AsyncClient(transport=transport, base_url="http://test")
+
+
+@pytest.fixture(scope="session")
+def draws() -> np.ndarray:
+    """Draws of counts that spread widely, shape (draw, country, day ahead)."""
+    rng = np.random.default_rng(1)
+    return rng.negative_binomial(3, 3 / (3 + np.array([5, 40, 300, 4000])[None, :, None]), (400, 4, HORIZON))

@@ -76,6 +76,13 @@ class Scores(BaseModel):
             told = [getattr(score, number) for number in numbers]
             yield [self.model, by, value, *told, *score.coverage.values()]
 
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """The same rows."""
+        columns, *rows = self.table()
+        for row in rows:
+            told = dict(zip(columns, row, strict=True))
+            yield told | {"value": told["value"] and str(told["value"])}
+
 
 def of_model(
     connection: sa.Connection,
