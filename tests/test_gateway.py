@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from forecastle import gateway
+from forecastle.catalogue.store import Store
 
 from .conftest import Ask, MakeArtifact
 from .served import series
@@ -213,3 +215,29 @@ def test_the_routes_are_those_of_the_nginx_gateway(root: Path, ask: Ask) -> None
         assert ask(app, path).status_code == 200, path
     page = ask(app, "/flu/docs").text
     assert "/flu/openapi.json" in page
+
+
+def test_past_forecasts_are_asked_of_the_catalogue(root: Path, tmp_path: Path, ask: Ask) -> None:
+    app = gateway.load(root / "models/flu")
+    kept = gateway.Gateway({"flu": app}, Store(f"sqlite:///{tmp_path}/store.sqlite"))
+    path = "/flu/countries/GBR/forecast"
+    # The catalogue keeps no draws, and the model has no `days` of the past.
+    for query, detail in (
+        ("as_of=2020-05-01&draws=2", "draws of past forecasts are not kept"),
+        ("draws=2", None),
+    ):
+        answer = ask(kept, f"{path}?{query}")
+        assert (answer.status_code == 200) == (detail is None)
+        assert detail is None or answer.json()["detail"].startswith(detail)
+    without = gateway.Gateway({"flu": app})
+    assert ask(without, f"{path}?as_of=2020-05-01&draws=2").status_code == 200
+    assert ask(kept, "/flu/forecast?as_of=2020-05-01&days=1").status_code == 200
+    assert ask(kept, f"{path}?as_of=").status_code == 422
+
+
+def test_a_database_that_is_none_is_one_line() -> None:
+    command = [sys.executable, "-m", "forecastle.gateway", "--port", str(free_port())]
+    environment = {**os.environ, "DATABASE_URL": "mysql://localhost/x"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["DATABASE_URL is of mysql: it must be of PostgreSQL or SQLite"]

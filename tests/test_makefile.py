@@ -54,6 +54,13 @@ def test_an_unknown_model_is_one_clear_line(target: str) -> None:
     assert said[0] == f"there is no model nosuch in models/: choose one of {' '.join(compose.models())}"
 
 
+def test_observe_without_a_key_is_one_clear_line() -> None:
+    done = make("observe", "FILE=data/first-wave-2020.csv", OBSERVATIONS_KEY="")
+    assert done.returncode != 0
+    said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+    assert said == ["OBSERVATIONS_KEY is not set: it must be the key that the catalogue was started with"]
+
+
 def test_build_without_an_engine_is_one_clear_line() -> None:
     done = make("build", "MODEL=deaths", DOCKER_HOST="unix:///nowhere.sock")
     assert done.returncode != 0

@@ -132,7 +132,8 @@ def forecast(
     if levels is None:
         tails = list(quantiles)
     else:
-        tails = [probability for level in levels for probability in ((1 - level) / 2, (1 + level) / 2)]
+        # Rounded, or the ends of 90 % would not be quite at 0.05 and 0.95, and be told otherwise at times.
+        tails = [round((1 + sign * level) / 2, 12) for level in levels for sign in (-1, 1)]
     means = paths.mean(axis=0)
     medians, *bounds = np.quantile(paths, [0.5, *tails], axis=0)
     coming = [

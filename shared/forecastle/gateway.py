@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import importlib
 import logging.config
+import os
 import re
 import socket
 import sys
@@ -17,6 +18,7 @@ import traceback
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import httpx
 import uvicorn
@@ -28,11 +30,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from forecastle import compose, logs, problems, tracing
 from forecastle.artifact import ArtifactError
 from forecastle.catalogue import create_catalogue
+from forecastle.catalogue.live import Settings, SettingsError
+from forecastle.catalogue.store import Store, StoreError
 from forecastle.metrics import own_registry
 from forecastle.monitoring import Monitoring
 from forecastle.server import HttpProtocol
 
+STORE = compose.ROOT / ".cache/store.sqlite"
 OWNER = re.compile("/+(?:v2/models/)?([^/]+)")  # the model that a path is about, if it is one
+FORECAST = re.compile("/+[^/]+/+countries/+[^/]+/+forecast")
 _own_metrics: dict[str, CollectorRegistry] = {}  # of the models that `load` has loaded, by name
 
 
@@ -41,9 +47,13 @@ class Gateway:
 
     Args:
         apps: By the model's name.
+        store: Where the catalogue keeps forecasts and counts, if anywhere.
+        settings: Of what it receives.
     """
 
-    def __init__(self, apps: dict[str, ASGIApp]) -> None:
+    def __init__(
+        self, apps: dict[str, ASGIApp], store: Store | None = None, settings: Settings | None = None
+    ) -> None:
         self.apps = apps
         self.models = {
             name: Monitoring(app, model=name, prefix=f"/{name}", own=_own_metrics.get(name, REGISTRY))
@@ -53,9 +63,10 @@ class Gateway:
             name: httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
             for name, app in self.models.items()
         }
-        about_all = create_catalogue(clients)
+        about_all = create_catalogue(clients, store, settings)
         self.catalogue = Monitoring(about_all, model="catalogue")
         self.catalogue_lifespan = about_all.router.lifespan_context(about_all)
+        self.keeps_forecasts = store is not None
         self.startup = Starlette(lifespan=self._lifespan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,6 +75,8 @@ class Gateway:
         else:
             owner = OWNER.match(scope["path"])
             app = self.models.get(owner[1], self.catalogue) if owner else self.catalogue
+            if self.keeps_forecasts and FORECAST.fullmatch(scope["path"]) and _of_the_past(scope):
+                app = self.catalogue
             await app(scope, receive, send)
 
     @asynccontextmanager
@@ -130,8 +143,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     try:
         level, _ = logs.level_from_environment("warning"), tracing.wanted()
+        store, settings = _store(), Settings.of(os.environ)
         apps = load_all()
-    except (compose.ComposeError, ValueError) as error:
+    except (compose.ComposeError, StoreError, SettingsError, ValueError) as error:
         sys.exit(str(error))
     url = f"http://localhost:{options.port}"
     print(f"\n{url}/ shows the forecasts; stop with Ctrl-C", file=sys.stderr)
@@ -141,7 +155,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.config.dictConfig(config)
     server = uvicorn.Server(
         uvicorn.Config(
-            Gateway(apps), http=HttpProtocol, log_config=config, access_log=False, server_header=False
+            Gateway(apps, store, settings),
+            http=HttpProtocol,
+            log_config=config,
+            access_log=False,
+            server_header=False,
         )
     )
     try:
@@ -153,6 +171,18 @@ def main(argv: Sequence[str] | None = None) -> None:
 async def _not_served(scope: Scope, receive: Receive, send: Send) -> None:
     detail = "This model could not start: the terminal of `make run` says why."
     await problems.answer(Request(scope), 503, detail)(scope, receive, send)
+
+
+def _store() -> Store:
+    if url := os.environ.get("DATABASE_URL"):
+        return Store(url)
+    STORE.parent.mkdir(exist_ok=True)
+    return Store(f"sqlite:///{STORE}")
+
+
+def _of_the_past(scope: Scope) -> bool:
+    """Whether it asks for a forecast as it was known on a day, which the catalogue keeps."""
+    return b"as_of" in parse_qs(scope["query_string"])
 
 
 def _listen(host: str, port: str) -> socket.socket:

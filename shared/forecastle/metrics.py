@@ -117,8 +117,13 @@ class Metrics:
         if self.garbage:
             self.garbage.note()
 
-    def exposition(self, accept: str) -> tuple[bytes, str]:
-        """All metrics in the format that `Accept` asks for, and that format's media type."""
+    def exposition(self, accept: str, collectors: Iterable[Any] = ()) -> tuple[bytes, str]:
+        """All metrics in the format that `Accept` asks for, and that format's media type.
+
+        Args:
+            accept: The header.
+            collectors: What the app tells besides, the same from every worker.
+        """
         encode, media_type = choose_encoder(accept)
         registry = CollectorRegistry()
         registry.register(self.served)
@@ -129,6 +134,8 @@ class Metrics:
         else:
             registry.register(self.registry)
             registry.register(self.own)
+        for collector in collectors:
+            registry.register(collector)
         return encode(registry), media_type
 
 

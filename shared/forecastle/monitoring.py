@@ -150,7 +150,10 @@ class Monitoring:
 
     async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.metrics.note(self.active)
-        body, media_type = self.metrics.exposition(Request(scope).headers.get("accept", ""))
+        body, media_type = self.metrics.exposition(
+            Request(scope).headers.get("accept", ""),
+            getattr(getattr(self.app, "state", None), "collectors", ()),
+        )
         headers = {"Content-Type": media_type, "Cache-Control": "no-store"}
         await Response(body, headers=headers)(scope, receive, send)
 

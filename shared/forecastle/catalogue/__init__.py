@@ -11,18 +11,27 @@ import httpx
 from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 
-from forecastle import problems
+from forecastle import middleware, problems
 from forecastle.answers import Health
-from forecastle.catalogue import inference, models, openapi, page
+from forecastle.catalogue import inference, live, models, openapi, page, rows
+from forecastle.catalogue.metrics import StoreMetrics
+from forecastle.catalogue.store import Store
 from forecastle.catalogue.upstreams import Upstream, hear
-from forecastle.middleware import AnswerHead
 
 
-def create_catalogue(clients: dict[str, httpx.AsyncClient]) -> FastAPI:
+def create_catalogue(
+    clients: dict[str, httpx.AsyncClient],
+    store: Store | None = None,
+    settings: live.Settings | None = None,
+    shadows: dict[str, httpx.AsyncClient] | None = None,
+) -> FastAPI:
     """The app behind all paths of the gateway that are no model's.
 
     Args:
         clients: For each model what reaches its app, under whose `/<model>/...` the routes are.
+        store: Where forecasts and counts are kept; without one neither is.
+        settings: Of what the store receives.
+        shadows: What reaches models that are not listed, but kept and scored as they are.
     """
     upstreams = [Upstream(name, client) for name, client in clients.items()]
 
@@ -41,8 +50,7 @@ def create_catalogue(clients: dict[str, httpx.AsyncClient]) -> FastAPI:
         description="All forecast models behind this gateway. Each has documentation of its own, at "
         "`/<model>/docs`.",
     )
-    app.add_middleware(AnswerHead)
-    problems.install(app)
+    middleware.install(app, 2 * rows.LARGEST)  # what takes counts says itself what is too long
     app.add_exception_handler(404, _nothing_here)
     app.include_router(models.routes(upstreams))
     app.include_router(inference.routes(upstreams))
@@ -53,6 +61,12 @@ def create_catalogue(clients: dict[str, httpx.AsyncClient]) -> FastAPI:
     @app.get("/readyz", include_in_schema=False)
     async def health() -> Health:
         return Health(status="ready")  # whatever the models are
+
+    if store is not None:
+        metrics = StoreMetrics(store)
+        app.state.collectors = [metrics]
+        watched = {**clients, **(shadows or {})}
+        app.include_router(live.routes(watched, store, metrics, settings or live.Settings()))
 
     return app
 

@@ -1,0 +1,198 @@
+"""metrics.py: what Prometheus is told of forecasts, drift and the store."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from prometheus_client.parser import text_string_to_metric_families
+
+from forecastle.catalogue import create_catalogue, schema, scoring
+from forecastle.catalogue.metrics import WINDOW, StoreMetrics
+from forecastle.catalogue.store import Store
+from forecastle.monitoring import Monitoring
+
+from ..conftest import Ask
+from .conftest import HORIZON, MakeIssue, day, deaths, keep, receive
+
+
+def told(metrics: StoreMetrics) -> dict[tuple[str, ...], float]:
+    """Values by the metric's name and the values of its labels, in the order of the labels' names."""
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for metric in metrics.collect()
+        for sample in metric.samples
+    }
+
+
+def test_nothing_is_told_before_it_is_measured(store: Store) -> None:
+    assert told(StoreMetrics(store)) == {}
+
+
+def test_an_empty_store_can_be_written(store: Store) -> None:
+    metrics = StoreMetrics(store)
+    metrics.measure()
+    assert told(metrics) == {("forecastle_store_writable",): 1}
+
+
+def test_scores_are_told_by_horizon_and_for_all(store: Store, make_issue: MakeIssue) -> None:
+    keep(store, make_issue())
+    receive(store, deaths("GBR", 1, [11, 21]))
+    scoring.score(store)
+    metrics = StoreMetrics(store)
+    metrics.measure()
+    values = told(metrics)
+    assert values["forecastle_observations_through_timestamp_seconds",] == 1587859200  # 26 April 2020
+    coverage = {
+        key[1:]: value for key, value in values.items() if key[0] == "forecast_interval_coverage_ratio"
+    }
+    assert coverage == {
+        (horizon, level, "flu"): share
+        for horizon, shares in {"1": (1, 1, 1, 1), "2": (0, 0, 0, 1), "all": (0.5, 0.5, 0.5, 1)}.items()
+        for level, share in zip(("0.5", "0.8", "0.9", "0.95"), shares, strict=True)
+    }
+    assert values["forecast_scored_count", "1", "flu"] == 1
+    assert values["forecast_scored_count", "all", "flu"] == 2
+    assert values["forecast_bias", "1", "flu"] == 0
+    assert values["forecast_bias", "2", "flu"] == -0.95
+    wis, naive = (values["forecast_wis", "all", "flu"], (1 + 11) / 2)
+    assert values["forecast_wis_ratio", "all", "flu"] == pytest.approx(wis / naive, rel=1e-3)
+
+
+def test_a_revision_replaces_what_is_told(store: Store, make_issue: MakeIssue) -> None:
+    keep(store, make_issue())
+    receive(store, deaths("GBR", 1, [22]))
+    scoring.score(store)
+    metrics = StoreMetrics(store)
+    metrics.measure()
+    assert told(metrics)["forecast_bias", "all", "flu"] == -0.98
+    receive(store, deaths("GBR", 1, [11]))
+    scoring.score(store)
+    metrics.measure()
+    assert told(metrics)["forecast_bias", "all", "flu"] == 0
+    assert told(metrics)["forecast_scored_count", "all", "flu"] == 1
+
+
+def test_what_was_scored_long_ago_is_not_told(store: Store, make_issue: MakeIssue) -> None:
+    keep(store, make_issue())
+    receive(store, deaths("GBR", 1, [11] * HORIZON))
+    scoring.score(store)
+    metrics = StoreMetrics(store)
+    metrics.measure()
+    assert told(metrics)["forecast_scored_count", "all", "flu"] == HORIZON
+    receive(store, deaths("ITA", HORIZON + WINDOW - 2, [1]))
+    scoring.score(store)
+    metrics.measure()
+    assert told(metrics)["forecast_scored_count", "all", "flu"] == 2
+
+
+def test_flags_are_told_while_they_stand(store: Store, make_issue: MakeIssue) -> None:
+    keep(store, make_issue())
+    receive(store, deaths("GBR", 1, [99] * 7))
+    metrics = StoreMetrics(store)
+    metrics.measure()
+    assert told(metrics)["forecastle_drift", "GBR", "flu", "range"] == 1
+    keep(store, make_issue(data_through=day(7)))
+    metrics.measure()
+    assert ("forecastle_drift", "GBR", "flu", "range") not in told(metrics)
+
+
+def test_what_has_not_changed_is_not_read_again(store: Store, make_issue: MakeIssue) -> None:
+    keep(store, make_issue())
+    receive(store, deaths("GBR", 1, [11]))
+    scoring.score(store)
+    metrics = StoreMetrics(store)
+    metrics.measure()
+    before = metrics.metrics
+    metrics.measure()
+    assert metrics.metrics is before
+
+
+def test_a_store_that_is_gone_is_told_and_scores_stay(tmp_path: Path, make_issue: MakeIssue) -> None:
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    store = Store(f"sqlite:///{folder}/store.sqlite")
+    keep(store, make_issue())
+    receive(store, deaths("GBR", 1, [11]))
+    scoring.score(store)
+    metrics = StoreMetrics(store)
+    metrics.measure()
+    folder.rename(tmp_path / "away")
+    metrics.measure()
+    assert told(metrics)["forecastle_store_writable",] == 0
+    assert told(metrics)["forecast_scored_count", "all", "flu"] == 1
+    (tmp_path / "away").rename(folder)
+    metrics.measure()
+    assert told(metrics)["forecastle_store_writable",] == 1
+
+
+FULL = """
+import resource, sys
+from forecastle.catalogue.metrics import StoreMetrics
+from forecastle.catalogue.observations import current
+from forecastle.catalogue.store import Store
+
+def limit(size):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+store = Store(sys.argv[1])
+metrics, told = StoreMetrics(store), []
+for size in (resource.RLIM_INFINITY, 100, resource.RLIM_INFINITY):
+    limit(size)
+    metrics.measure()
+    told.append(metrics.writable)
+    with store.reading() as connection:
+        told.append(len(current(connection)))
+limit(resource.RLIM_INFINITY)
+print(told)
+"""
+
+
+def test_a_store_that_is_full_is_told_and_can_be_read(tmp_path: Path) -> None:
+    """The system refuses to write beyond the first 100 bytes of a file, as where there is no space."""
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    receive(Store(url), deaths("GBR", 1, [1]))
+    done = subprocess.run([sys.executable, "-c", FULL, url], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "[True, 1, False, 1, True, 1]\n"
+    assert "disk" in done.stderr or "full" in done.stderr
+
+
+def test_the_catalogues_metrics_have_them(store: Store, make_issue: MakeIssue, ask: Ask) -> None:
+    """In the text that Prometheus reads, with the counters of the store."""
+    keep(store, make_issue())
+    receive(store, deaths("GBR", 1, [11]))
+    scoring.score(store)
+    catalogue = create_catalogue({"flu": httpx.AsyncClient(base_url="http://127.0.0.1:1")}, store)
+    (metrics,) = catalogue.state.collectors
+    metrics.measure()
+    text = ask(Monitoring(catalogue, model="catalogue"), "/metrics").text
+    names = {family.name for family in text_string_to_metric_families(text)}
+    assert {
+        *("forecast_interval_coverage_ratio", "forecast_wis", "forecast_wis_ratio", "forecast_bias"),
+        *("forecast_scored_count", "forecastle_store_writable", "forecastle_store_errors"),
+        *("forecastle_observations_received", "forecastle_observations_rejected"),
+        *("forecastle_observations_through_timestamp_seconds", "forecastle_drift"),
+    } <= names
+    assert 'forecast_interval_coverage_ratio{horizon="all",level="0.95",model="flu"} 1.0' in text
+
+
+def test_every_table_is_part_of_the_state_that_is_compared(store: Store, make_issue: MakeIssue) -> None:
+    """What is derived from a table that changes must be measured again."""
+    metrics = StoreMetrics(store)
+    seen = []
+    for change in (
+        lambda: keep(store, make_issue()),
+        lambda: receive(store, deaths("GBR", 1, [11])),
+        lambda: scoring.score(store),
+    ):
+        change()
+        metrics.measure()
+        seen.append(metrics.state)
+    assert len(set(seen)) == 3
+    with store.writing() as connection:
+        connection.execute(sa.delete(schema.scores))
+        connection.execute(sa.delete(schema.progress))
+    metrics.measure()
+    assert metrics.state not in seen[2:]

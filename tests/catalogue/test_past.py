@@ -1,0 +1,160 @@
+"""past.py: what was answered on a day is answered again, byte for byte, after rebuilds."""
+
+import asyncio
+import datetime
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import FastAPI
+
+from forecastle.artifact import Artifact
+from forecastle.catalogue import create_catalogue, forecasts
+from forecastle.catalogue.store import Store
+from forecastle.service import create_app
+
+from ..conftest import NAMES, ORIGIN, Ask, MakeArtifact
+from .conftest import HORIZON, NOW, client, day
+
+LEVELS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98]
+FORECAST = "/flu/countries/GBR/forecast"
+
+
+@pytest.fixture(scope="module")
+def apps(make_artifact: MakeArtifact, draws: np.ndarray) -> list[FastAPI]:
+    """A model that was built again twice: with the same data, and with those of the next week."""
+    last_day = (ORIGIN + datetime.timedelta(7)).isoformat()
+    later = {"file": "data.csv", "sha256": "1" * 64, "last_day": last_day, "changes": []}
+    folders = (
+        make_artifact(draws=draws),
+        make_artifact(draws=draws + 1),
+        make_artifact(draws=draws + 2, data=later),
+    )
+    return [create_app(Artifact.load(folder)) for folder in folders]
+
+
+@pytest.fixture(scope="module")
+def issues(apps: list[FastAPI]) -> list[forecasts.Issue]:
+    return [asyncio.run(forecasts.ask("flu", client(app))) for app in apps]
+
+
+@pytest.fixture
+def first(apps: list[FastAPI]) -> FastAPI:
+    return apps[0]
+
+
+@pytest.fixture
+def catalogue(store: Store, apps: list[FastAPI], issues: list[forecasts.Issue]) -> FastAPI:
+    for issue in issues:
+        assert forecasts.keep(store, issue, NOW)
+    return create_catalogue({"flu": client(apps[-1])}, store)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"days": 28, "level": LEVELS[:10]},
+        {"days": 28, "level": LEVELS[-10:], "counts": "cumulative"},
+        {"days": 3, "quantile": [0.01, 0.025, 0.5, 0.975]},
+        {"days": 28, "format": "hubverse"},
+        {"days": 28, "format": "hubverse", "counts": "cumulative"},
+        {"days": 2, "format": "csv", "level": 0.9},
+        {"days": 2, "format": "ndjson"},
+    ],
+)
+def test_what_was_answered_then_is_answered_again(
+    catalogue: FastAPI, first: FastAPI, ask: Ask, query: dict[str, Any]
+) -> None:
+    for code in NAMES:
+        path = f"/flu/countries/{code}/forecast"
+        then = asyncio.run(client(first).get(path, params=query))
+        for on in (day(0), day(6)):
+            now = ask(catalogue, path, params={**query, "as_of": on.isoformat()})
+            assert now.content == then.content
+            for header in ("content-type", "etag", "cache-control", "vary"):
+                assert now.headers[header] == then.headers[header]
+
+
+def test_the_representation_may_be_accepted(catalogue: FastAPI, ask: Ask) -> None:
+    answer = ask(catalogue, f"{FORECAST}?as_of=2020-04-24", headers={"Accept": "text/csv"})
+    assert answer.text.startswith("country,date,horizon,mean,median,lower_0.5,")
+
+
+def test_what_is_known_is_not_sent_again(catalogue: FastAPI, ask: Ask) -> None:
+    etag = ask(catalogue, f"{FORECAST}?as_of=2020-04-24").headers["etag"]
+    assert ask(catalogue, f"{FORECAST}?as_of=2020-04-24", headers={"If-None-Match": etag}).status_code == 304
+
+
+def test_a_later_day_has_the_later_forecast(catalogue: FastAPI, ask: Ask) -> None:
+    answers = [ask(catalogue, f"{FORECAST}?as_of={day(ahead)}").json() for ahead in (6, 7, 100)]
+    assert [answer["data_through"] for answer in answers] == ["2020-04-24", "2020-05-01", "2020-05-01"]
+    assert [answer["as_of"] for answer in answers] == ["2020-04-24", "2020-05-01", "2020-05-01"]
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("level=0.33", "level of a past forecast must be one of 0.1, 0.2, "),
+        ("level=2", "level of a past forecast must be one of "),
+        ("level=many", "level must be a number between 0 and 1 such as 0.9, not 'many'"),
+        ("quantile=0.33", "quantile of a past forecast must be one of 0.01, 0.025, 0.05, "),
+        ("quantile=0.5&level=0.5", "level and quantile do not go together"),
+        ("format=hubverse&level=0.5", "format=hubverse has 23 quantiles of its own"),
+        ("draws=10", "draws of past forecasts are not kept"),
+        ("days=0", "days must be a whole number of at least 1"),
+        (
+            f"days={HORIZON + 1}",
+            f"days must be a whole number from 1 to {HORIZON}, the horizon of this model",
+        ),
+        ("counts=weekly", "counts must be daily or cumulative"),
+        ("format=xml", "format must be json, csv, ndjson or hubverse"),
+        ("colour=red", "unknown query parameter colour"),
+        ("as_of=yesterday", "as_of must be a date such as"),
+    ],
+)
+def test_what_was_not_kept_is_told(catalogue: FastAPI, ask: Ask, query: str, detail: str) -> None:
+    dated = query if query.startswith("as_of") else f"as_of=2020-04-24&{query}"
+    answer = ask(catalogue, f"{FORECAST}?{dated}")
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"].startswith(detail)
+
+
+def test_a_country_without_a_forecast_is_told(catalogue: FastAPI, ask: Ask) -> None:
+    answer = ask(catalogue, "/flu/countries/ITA/forecast?as_of=2020-04-24")
+    assert answer.status_code == 404
+    assert answer.json()["detail"].startswith("There is no forecast for ITA in flu 2020-04-24-")
+
+
+def test_an_unknown_model_is_told(catalogue: FastAPI, ask: Ask) -> None:
+    answer = ask(catalogue, "/cold/countries/GBR/forecast?as_of=2020-04-24")
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == "There is no such model: GET /models lists those that exist."
+
+
+def test_what_the_store_has_not_the_model_is_asked_for(catalogue: FastAPI, ask: Ask) -> None:
+    answer = ask(catalogue, f"{FORECAST}?as_of=2020-04-23")
+    assert answer.status_code == 404
+    assert answer.json()["type"].endswith("/past-forecast")
+
+
+def test_a_model_whose_forecasts_are_not_kept_answers_for_itself(
+    first: FastAPI, ask: Ask, tmp_path: Any
+) -> None:
+    """Its store is empty, or cannot be read."""
+    then = asyncio.run(client(first).get(FORECAST, params={"level": 0.9, "as_of": "2020-05-01"}))
+    for url in (f"sqlite:///{tmp_path}/empty.sqlite", f"sqlite:///{tmp_path}/nowhere/store.sqlite"):
+        catalogue = create_catalogue({"flu": client(first)}, Store(url))
+        answer = ask(catalogue, f"{FORECAST}?level=0.9&as_of=2020-05-01")
+        assert (answer.status_code, answer.content) == (200, then.content)
+        assert answer.headers["etag"] == then.headers["etag"]
+
+
+def test_a_model_that_is_down_is_told(ask: Ask, tmp_path: Any) -> None:
+    nobody = httpx.AsyncClient(base_url="http://127.0.0.1:1")
+    catalogue = create_catalogue({"flu": nobody}, Store(f"sqlite:///{tmp_path}/store.sqlite"))
+    answer = ask(catalogue, f"{FORECAST}?as_of=2020-05-01")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "5"
