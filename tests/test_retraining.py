@@ -1,6 +1,5 @@
 """forecastle.retraining: a better challenger replaces the incumbent; else all stays as it was."""
 
-import datetime
 import os
 import shutil
 import threading
@@ -22,72 +21,7 @@ from forecastle.retraining.comparison import compare
 from forecastle.retraining.data import held_out, merged
 
 from .conftest import HORIZON, MakeArtifact
-
-CODES = ("DEU", "ESP", "FRA", "GBR", "ITA", "USA")
-RATE = 20  # deaths a day, in every country
-THROUGH, LAST = datetime.date(2020, 4, 29), datetime.date(2020, 5, 9)
-KNOWN_DAYS, NEW_DAYS = 50, (LAST - THROUGH).days
-
-TRAIN = '''"""A tiny model: a constant rate for each country."""
-
-import numpy as np
-import pymc as pm
-
-from forecastle import training
-from forecastle.observations import read, since_total
-
-training.BACKTESTS["short"] = (1, 1)
-
-
-def observe(path):
-    return since_total(read(path), "deaths", start=10, total=50)
-
-
-def build(rows):
-    country = rows.groupby("country").ngroup().to_numpy()
-    with pm.Model(coords={"country": rows["country"].unique()}) as model:
-        level = pm.Normal("level", 3, 1, dims="country")
-        pm.Poisson("deaths", pm.math.exp(level[country]), observed=rows["count"].to_numpy(dtype=int))
-    return model
-
-
-def predict(posterior, rows, days, rng):
-    level = posterior["level"].to_numpy()[:, :, None]
-    return FACTOR * rng.poisson(np.exp(level), size=(*level.shape[:2], len(days)))
-
-
-FACTOR = 1
-
-if __name__ == "__main__":
-    training.train(observe, build, predict, target="daily deaths", unit="deaths", draws=500, tune=300)
-'''
-
-
-def reported(first: datetime.date, days: int, seed: int) -> pd.DataFrame:
-    """So many days of Poisson counts."""
-    rng = np.random.default_rng(seed)
-    frames = [
-        pd.DataFrame(
-            {
-                "date": pd.date_range(first, periods=days, unit="us"),
-                "country": code,
-                "name": observations.NAMES[code],
-                "cases": 100,
-                "deaths": rng.poisson(RATE, size=days),
-            }
-        )
-        for code in CODES
-    ]
-    return pd.concat(frames, ignore_index=True)
-
-
-def as_csv(frame: pd.DataFrame) -> str:
-    return frame.to_csv(index=False, date_format="%Y-%m-%d")
-
-
-KNOWN = reported(THROUGH - datetime.timedelta(KNOWN_DAYS - 1), KNOWN_DAYS, seed=1)
-NEW = reported(THROUGH + datetime.timedelta(1), NEW_DAYS, seed=2)
-TRUTH = np.random.default_rng(3).poisson(RATE, size=(500, len(CODES), HORIZON))  # the best there can be
+from .tiny import CODES, KNOWN, KNOWN_DAYS, LAST, NEW, NEW_DAYS, RATE, THROUGH, TRAIN, TRUTH, as_csv
 
 
 @dataclass
@@ -204,7 +138,7 @@ def test_a_better_challenger_replaces_the_incumbent_and_its_data_are_in_use(
     assert "held-out days 2020-04-30 to 2020-05-09: 60 forecasts, 6 countries" in printed
     for name in ("challenger", "incumbent", "naive"):
         assert f"\n  {name}" in printed
-    assert "1.05 is allowed: the gate is next" in printed
+    assert "tiny: the challenger goes on to the gate: its WIS is 0.0" in printed
     assert f"the challenger has replaced {before.version}" in printed
 
     assert project.run() == 0

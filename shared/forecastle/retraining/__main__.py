@@ -15,12 +15,10 @@ import pandas as pd
 import xarray as xr
 
 from forecastle import observations
-from forecastle.artifact import Artifact, ArtifactError
+from forecastle.artifact import Artifact
 from forecastle.compose import ROOT
-from forecastle.observations import ObservationsError
-from forecastle.retraining import Refused, RetrainingError, data, incumbents
+from forecastle.retraining import Refused, command, data, incumbents
 from forecastle.retraining.comparison import DAYS, WIS_RATIO, Comparison, compare
-from forecastle.retraining.images import ImagesError
 from forecastle.retraining.incumbents import Incumbent
 
 
@@ -34,29 +32,19 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     data.add_options(parser)
     parser.add_argument("--incumbent", default="", help="artifact or image; else whichever there is")
     options = parser.parse_args(argv)
-    model = options.model
-    try:
-        # Beside the data in use, whose place the new ones take in one step; git and Docker ignore it.
-        with tempfile.TemporaryDirectory(dir=root / "data", prefix=f"{observations.CURRENT}.") as scratch:
-            incumbent = incumbents.find(model, options.incumbent, Path(scratch), root)
-            new = data.newest(options, Path(scratch), root)
-            known = incumbent.artifact
-            if new["date"].max().date() > known.data_through:
-                retrain(model, incumbent, new, Path(scratch), root)
-            else:
-                print(f"{model}: nothing is newer than {known.data_through}, so {known.version} stays")
-    except Refused as error:
-        print(
-            f"{model}: the challenger is refused, {error}; the incumbent and the data in use stay",
-            file=sys.stderr,
-        )
-    except (RetrainingError, ObservationsError, ArtifactError, ImagesError) as error:
-        print(f"{model}: {error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print(f"{model}: interrupted: what was not replaced yet stays", file=sys.stderr)
-    else:
-        return 0
-    return 1
+    return command.run(options.model, lambda: _replace(options, root))
+
+
+def _replace(options: argparse.Namespace, root: Path) -> None:
+    # Beside the data in use, whose place the new ones take in one step; git and Docker ignore it.
+    with tempfile.TemporaryDirectory(dir=root / "data", prefix=f"{observations.CURRENT}.") as scratch:
+        incumbent = incumbents.find(options.model, options.incumbent, Path(scratch), root)
+        new = data.newest(options, Path(scratch), root)
+        known = incumbent.artifact
+        if new["date"].max().date() > known.data_through:
+            retrain(options.model, incumbent, new, Path(scratch), root)
+        else:
+            print(f"{options.model}: nothing is newer than {known.data_through}, so {known.version} stays")
 
 
 def retrain(model: str, incumbent: Incumbent, new: pd.DataFrame, scratch: Path, root: Path = ROOT) -> None:
@@ -85,7 +73,7 @@ def retrain(model: str, incumbent: Incumbent, new: pd.DataFrame, scratch: Path, 
         verdict = f"its WIS is {comparison.wis_ratio:.3f} of the incumbent's, and {WIS_RATIO} is allowed"
         if not comparison.holds:
             raise Refused(verdict)
-        print(f"{model}: {verdict}: the gate is next")
+        print(f"{model}: the challenger goes on to the gate: {verdict}")
 
     current = scratch / observations.CURRENT
     observations.write(new, current)

@@ -16,9 +16,7 @@ from pathlib import Path
 
 from forecastle import observations
 from forecastle.compose import ROOT, SHADOW
-from forecastle.observations import ObservationsError
-from forecastle.retraining import Refused, RetrainingError, data, images
-from forecastle.retraining.images import ImagesError
+from forecastle.retraining import Refused, RetrainingError, command, data, images
 
 SERVICE = "shadow"
 
@@ -91,25 +89,22 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     action.add_argument("--promote", action="store_true", help="let it serve")
     data.add_options(parser)
     options = parser.parse_args(argv)
+    return command.run(options.model, lambda: _do(options, root))
+
+
+def _do(options: argparse.Namespace, root: Path) -> None:
     model = options.model
-    try:
-        if options.stop:
-            stop(model, root)
-            print(f"{model}: no shadow runs any more")
-        elif options.promote:
-            promote(model, root)
-            print(f"{model}: {images.reference(model)} is what was its shadow")
-        else:
-            start(model, options, root)
-            print(
-                f"{model}{SHADOW} runs beside {model} and answers nobody. Its forecasts are scored as well:"
-            )
-            print(f"  {options.url}/models/{model}{SHADOW}/scores")
-            print(f"`make promote MODEL={model}` lets it serve, `make shadow MODEL={model} STOP=1` ends it")
-    except (RetrainingError, ObservationsError, ImagesError) as error:
-        print(f"{model}: {error}", file=sys.stderr)
-        return 1
-    return 0
+    if options.stop:
+        stop(model, root)
+        print(f"{model}: no shadow runs any more")
+    elif options.promote:
+        promote(model, root)
+        print(f"{model}: {images.reference(model)} is what was its shadow")
+    else:
+        start(model, options, root)
+        print(f"{model}{SHADOW} runs beside {model} and answers nobody. Its forecasts are scored as well:")
+        print(f"  {options.url}/models/{model}{SHADOW}/scores")
+        print(f"`make promote MODEL={model}` lets it serve, `make shadow MODEL={model} STOP=1` ends it")
 
 
 def _data(model: str, root: Path) -> Path:
