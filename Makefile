@@ -26,8 +26,7 @@ NEWEST = --url "$(URL)" --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)"
 LOCKS := shared/requirements.txt shared/requirements-train.txt shared/forecastle/catalogue/requirements.txt \
 	$(wildcard models/*/requirements.txt models/*/requirements-train.txt)
 
-.PHONY: help run train backtest compare retrain shadow promote test lint build up down logs data new compose lock \
-	clean known-model
+.PHONY: help run train backtest compare retrain shadow promote test lint build up down logs data new compose lock clean known-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
