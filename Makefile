@@ -26,7 +26,7 @@ NEWEST = --url "$(URL)" --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)"
 LOCKS := shared/requirements.txt shared/requirements-train.txt shared/forecastle/catalogue/requirements.txt \
 	$(wildcard models/*/requirements.txt models/*/requirements-train.txt)
 
-.PHONY: help run train backtest compare retrain shadow promote test lint build up down logs data new compose lock clean known-model
+.PHONY: help run train backtest compare retrain shadow promote test lint build up down logs data observe new compose lock clean known-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -91,6 +91,9 @@ logs: ## follow the logs of everything, or of MODEL=
 
 data: $(VENV)/run ## use FILE= (path or address; DEATHS=, SINCE=, UNTIL=) from now on; alone: the default again
 	@$(PY) -m forecastle.observations --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)"
+
+observe: $(VENV)/run ## send FILE= (as `make data` takes it) to the gateway at URL=, with the key in OBSERVATIONS_KEY
+	@$(PY) -m forecastle.observe --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)" --url "$(URL)"
 
 new: $(PY) ## a folder models/MODEL from the template, and its entry in docker-compose.yml
 	@PYTHONPATH=shared $(PY) -m forecastle.compose --new="$(MODEL)"

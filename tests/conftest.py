@@ -1,8 +1,10 @@
 """Fixtures that many tests share: small synthetic artifacts, and a way to ask an app without a server."""
 
 import asyncio
+import csv
 import datetime
 import importlib.util
+import io
 import json
 import os
 import sys
@@ -15,8 +17,10 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from fastapi import FastAPI
 
 from forecastle import artifact
+from forecastle.service import create_app
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = {"DEU": "Germany", "FRA": "France", "GBR": "United Kingdom", "GRC": "Greece"}
@@ -27,6 +31,7 @@ DRAWS, HORIZON = 200, 28
 
 MakeArtifact = Callable[..., Path]
 Ask = Callable[..., httpx.Response]
+Get = Callable[..., httpx.Response]
 
 
 def load(script: Path) -> ModuleType:
@@ -138,3 +143,21 @@ def ask() -> Ask:
         return asyncio.run(answered())
 
     return send
+
+
+@pytest.fixture(scope="session")
+def app(make_artifact: MakeArtifact) -> FastAPI:
+    """The app of a synthetic artifact."""
+    return create_app(artifact.Artifact.load(make_artifact()))
+
+
+@pytest.fixture(scope="session")
+def get(app: FastAPI, ask: Ask) -> Get:
+    """`get("/countries")` asks it."""
+    return lambda path, **options: ask(app, path, **options)
+
+
+def table(response: httpx.Response) -> list[dict[str, str]]:
+    """The rows of an answer that is CSV."""
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    return list(csv.DictReader(io.StringIO(response.text)))

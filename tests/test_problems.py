@@ -1,13 +1,17 @@
 """Every error of any FastAPI app becomes an RFC 9457 problem that says what was wrong."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 from fastapi import FastAPI, HTTPException, Query
 
-from forecastle import problems
+from forecastle import problem_types, problems
 from forecastle.problems import Problem, ProblemError
 
 from .conftest import Ask
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -34,7 +38,7 @@ def problem(response: httpx.Response, status: int) -> Problem:
     assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["cache-control"] == "no-store"
     body = Problem.model_validate_json(response.content)
-    assert (body.type, body.status) == ("about:blank", status)
+    assert body.status == problem_types.TYPES[body.type.removeprefix("/docs/problems/")].status == status
     return body
 
 
@@ -46,8 +50,8 @@ def test_an_unknown_path(app: FastAPI, ask: Ask) -> None:
 
 def test_a_method_that_is_not_allowed(app: FastAPI, ask: Ask) -> None:
     response = ask(app, "/items", "DELETE")
-    assert problem(response, 405).detail == "DELETE is not allowed here, only POST."
-    assert response.headers["allow"] == "POST"
+    assert problem(response, 405).detail == "DELETE is not allowed here, only OPTIONS, POST."
+    assert response.headers["allow"] == "OPTIONS, POST"
 
 
 def test_an_error_that_the_app_raises_keeps_its_words_and_headers(app: FastAPI, ask: Ask) -> None:
@@ -87,11 +91,61 @@ def test_an_unhandled_exception_tells_nothing_of_itself(app: FastAPI, ask: Ask) 
     assert "secret" not in response.text and "Traceback" not in response.text
 
 
+def test_an_error_may_be_of_a_kind_of_its_own(ask: Ask) -> None:
+    app = FastAPI()
+    problems.install(app)
+
+    @app.get("/teapot")
+    async def teapot() -> None:
+        raise HTTPException(418, "Short and stout.")
+
+    @app.get("/past")
+    async def past() -> None:
+        raise ProblemError(404, "It was before.", type="past-forecast")
+
+    body = problem(ask(app, "/past"), 404)
+    assert (body.type, body.title) == ("/docs/problems/past-forecast", "Past Forecast")
+    told = ask(app, "/teapot").json()
+    assert told == {
+        "type": "about:blank",
+        "title": "I'm a Teapot",
+        "status": 418,
+        "detail": "Short and stout.",
+        "instance": "/teapot",
+    }
+
+
+@pytest.mark.parametrize("name", problem_types.TYPES)
+def test_every_type_leads_to_a_page_about_it(app: FastAPI, ask: Ask, name: str) -> None:
+    about = problem_types.TYPES[name]
+    page = ask(app, problem_types.uri(name))
+    assert page.status_code == 200 and page.headers["content-type"].startswith("text/html")
+    assert about.title in page.text and str(about.status) in page.text
+    assert f'href="problems/{name}"' in ask(app, "/docs/problems").text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert problem(ask(app, "/docs/problems/nonsense"), 404)
+
+
+def test_the_gateways_own_problems_have_the_same_types() -> None:
+    lines = (ROOT / "docker/gateway/nginx.conf").read_text().split("map $status $problem {")[1].split("}")[0]
+    types = dict(line.split() for line in lines.strip().rstrip(";").split(";\n"))
+    assert types.pop("default") == "about:blank"
+    assert types == {status: problem_types.uri(problem_types.of_status(int(status))) for status in types}
+    assert {"404", "405", "413", "503"} <= types.keys()
+
+
 def test_problems_are_documented() -> None:
     app = FastAPI()
+    problems.install(app)
 
     @app.get("/items", responses=problems.documented(404, 422))
     async def items(size: int) -> None: ...
 
-    responses = app.openapi()["paths"]["/items"]["get"]["responses"]
+    @app.post("/items")
+    async def plain(size: int) -> None: ...  # says nothing of its problems
+
+    paths = app.openapi()["paths"]["/items"]
+    assert paths["post"]["responses"]["422"] == paths["get"]["responses"]["422"]
+    assert list(app.openapi()["components"]["schemas"]) == ["Problem"]
+    responses = paths["get"]["responses"]
     assert list(responses["422"]["content"]) == list(responses["404"]["content"]) == [problems.MEDIA_TYPE]

@@ -1,18 +1,22 @@
-"""What a model's routes answer: the shape of each answer, and how it is computed from the artifact.
+"""What a model says of itself, its countries, its data and its parameters.
 
-Answers with a `table` method are also to be had as CSV; its first row holds the names of the columns. Counts
-have three significant digits or, from 100 on, one decimal: finer than 2000 draws can tell.
+The shape of each answer, and how it is computed from the artifact; what the model forecasts is in
+`forecasts.py`, `events.py` and `decisions.py`.
 """
 
 import datetime
-import math
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from forecastle import problem_types
 from forecastle.artifact import Artifact, Country
+
+
+def optional(description: str, **more: Any) -> Any:
+    """A member that is left out where there is nothing to tell."""
+    return Field(None, description=description, exclude_if=lambda value: value is None, **more)
 
 
 class BacktestSummary(BaseModel):
@@ -51,6 +55,36 @@ class LastObservation(BaseModel):
     observed: int
 
 
+class OfModel(BaseModel):
+    """What answers about several countries have in common."""
+
+    target: str = Field(description="What is counted.", examples=["daily deaths"])
+    unit: str = Field(description="Of all counts.", examples=["deaths"])
+    data_through: datetime.date = Field(description="The last day in the data.", examples=["2020-06-08"])
+    as_of: datetime.date = Field(
+        description="What was known on this day is what the answer goes by: the last day in the data.",
+        examples=["2020-06-08"],
+    )
+    model: str = Field(description="The name in its routes.", examples=["deaths"])
+    version: str = Field(description="Of the artifact.", examples=["2020-06-08-890e765f"])
+    links: dict[str, str] = Field(description="Where to go from here, as paths on the same host.")
+
+
+class Place(BaseModel):
+    """A country."""
+
+    country: str = Field(description="ISO 3166 alpha-3.", examples=["GBR"])
+    name: str = Field(description="Of the country.", examples=["United Kingdom"])
+
+
+class OfCountry(OfModel, Place):
+    """What answers about a country have in common."""
+
+    origin_date: datetime.date = Field(
+        description="The last fitted day; forecasts start the day after.", examples=["2020-06-08"]
+    )
+
+
 class CountryEntry(BaseModel):
     """A country that the model forecasts."""
 
@@ -58,13 +92,22 @@ class CountryEntry(BaseModel):
     name: str = Field(examples=["United Kingdom"])
     origin_date: datetime.date = Field(description="The last fitted day; forecasts start the day after.")
     last_observation: LastObservation | None
+    links: dict[str, str] = Field(description="What there is about it, as paths on the same host.")
 
 
-class Countries(BaseModel):
-    """All countries that the model forecasts."""
+class _Page(BaseModel):
+    total: int = Field(description="How many rows there are in all.", examples=[92])
+    links: dict[str, str] = Field(
+        description="Where to go from here, as paths on the same host: `next` and `previous` rows, if there "
+        "are any."
+    )
 
-    model: str
-    version: str
+
+class Countries(_Page):
+    """The countries that the model forecasts."""
+
+    model: str = Field(examples=["deaths"])
+    version: str = Field(examples=["2020-06-08-890e765f"])
     countries: list[CountryEntry]
 
     def table(self) -> Iterator[list[Any]]:
@@ -75,16 +118,10 @@ class Countries(BaseModel):
             reported = [last.date, last.observed] if last else [None, None]
             yield [entry.code, entry.name, entry.origin_date, *reported]
 
-
-class _OfCountry(BaseModel):
-    country: str = Field(description="ISO 3166 alpha-3.", examples=["GBR"])
-    name: str = Field(examples=["United Kingdom"])
-    target: str = Field(description="What is counted.", examples=["daily deaths"])
-    unit: str = Field(examples=["deaths"])
-    origin_date: datetime.date = Field(description="The last fitted day; forecasts start the day after.")
-    data_through: datetime.date = Field(description="The last day in the data.")
-    model: str
-    version: str
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """A country each."""
+        for entry in self.countries:
+            yield entry.model_dump(mode="json")
 
 
 class Observation(BaseModel):
@@ -94,7 +131,7 @@ class Observation(BaseModel):
     observed: int | None = Field(description="null if nothing was reported, or the day is not fitted.")
 
 
-class Observations(_OfCountry):
+class Observations(_Page, OfCountry):
     """The counts that the model was fitted to."""
 
     observations: list[Observation]
@@ -105,49 +142,10 @@ class Observations(_OfCountry):
         for row in self.observations:
             yield [self.country, row.date, row.observed]
 
-
-class Interval(BaseModel):
-    """A central prediction interval."""
-
-    level: float = Field(description="Its probability.", examples=[0.9])
-    lower: float
-    upper: float
-
-
-class ForecastDay(BaseModel):
-    """The forecast for a day."""
-
-    date: datetime.date
-    horizon: int = Field(description="Days after the origin date.")
-    mean: float
-    median: float
-    intervals: list[Interval]
-
-
-class Forecast(_OfCountry):
-    """Posterior predictive means, medians and central intervals."""
-
-    forecast: list[ForecastDay]
-
-    def table(self) -> Iterator[list[Any]]:
-        """A row a day, with two columns an interval: `lower_0.5`, `upper_0.5` and so on."""
-        levels = [interval.level for interval in self.forecast[0].intervals]
-        bounds = [f"{bound}_{level}" for level in levels for bound in ("lower", "upper")]
-        yield ["country", "date", "horizon", "mean", "median", *bounds]
-        for day in self.forecast:
-            intervals = [bound for each in day.intervals for bound in (each.lower, each.upper)]
-            yield [self.country, day.date, day.horizon, day.mean, day.median, *intervals]
-
-
-class Probability(_OfCountry):
-    """The probability of an event: the share of posterior predictive draws in which it happens."""
-
-    event: str = Field(description="In words.")
-    probability: float
-    monte_carlo_error: float = Field(
-        description="Standard error of the probability, from the finite number of draws alone."
-    )
-    draws: int
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """A day each."""
+        for row in self.observations:
+            yield {"country": self.country, **row.model_dump(mode="json")}
 
 
 class Parameter(BaseModel):
@@ -166,7 +164,7 @@ class Parameter(BaseModel):
     ess_tail: float | None = None
 
 
-class Parameters(_OfCountry):
+class Parameters(OfCountry):
     """Posterior summaries."""
 
     parameters: list[Parameter] = Field(description="The country's own.")
@@ -182,19 +180,16 @@ class Health(BaseModel):
 def overview(artifact: Artifact, root: str) -> Overview:
     """What the model is, with links that start with the path `root`."""
     manifest = artifact.manifest
-    example = next(iter(artifact.countries.values()))
-    tomorrow = example.origin_date + datetime.timedelta(1)
     links = {
-        "countries": "/countries",
-        "observations": f"/countries/{example.code}/observations",
-        "forecast": f"/countries/{example.code}/forecast",
-        "probability": f"/countries/{example.code}/probability?above=0&on={tomorrow}",
-        "parameters": f"/countries/{example.code}/parameters",
-        "card": "/card",
-        "manifest": "/manifest.json",
-        "posterior": "/posterior.nc",
-        "openapi": "/openapi.json",
-        "docs": "/docs",
+        "countries": f"{root}/countries",
+        "forecasts": f"{root}/forecast",
+        **_links(root, next(iter(artifact.countries.values()))),
+        "card": f"{root}/card",
+        "manifest": f"{root}/manifest.json",
+        "posterior": f"{root}/posterior.nc",
+        "openapi": f"{root}/openapi.json",
+        "docs": f"{root}/docs",
+        "problems": problem_types.PATH,
     }
     return Overview(
         title=manifest["title"],
@@ -207,7 +202,7 @@ def overview(artifact: Artifact, root: str) -> Overview:
         horizon=artifact.horizon,
         reference=manifest["reference"],
         backtest=_backtest(manifest["backtest"]),
-        links={name: root + path for name, path in links.items()},
+        links=links,
     )
 
 
@@ -220,115 +215,92 @@ def _backtest(told: dict[str, Any] | None) -> BacktestSummary | None:
     )
 
 
-def countries(artifact: Artifact) -> Countries:
-    """All countries, with the last count of each."""
-    entries = []
-    for country in artifact.countries.values():
-        reported = [
-            LastObservation(date=day, observed=observed)
-            for day, observed in artifact.observations.get(country.code, [])
-            if observed is not None
-        ]
-        entries.append(
-            CountryEntry(
-                code=country.code,
-                name=country.name,
-                origin_date=country.origin_date,
-                last_observation=reported[-1] if reported else None,
-            )
-        )
-    return Countries(model=artifact.model, version=artifact.version, countries=entries)
+def countries(artifact: Artifact, root: str, limit: int, offset: int) -> Countries:
+    """All countries, or those from the `offset`-th on, `limit` at most, with the last count of each."""
+    listed = list(artifact.countries.values())
+    return Countries(
+        model=artifact.model,
+        version=artifact.version,
+        total=len(listed),
+        links={"model": f"{root}/", **_pages(f"{root}/countries", limit, offset, len(listed))},
+        countries=[entry(artifact, root, country) for country in listed[offset : offset + limit]],
+    )
 
 
-def observations(artifact: Artifact, country: Country) -> Observations:
-    """The counts that were fitted."""
-    rows = [
-        Observation(date=day, observed=observed)
+def entry(artifact: Artifact, root: str, country: Country) -> CountryEntry:
+    """A country, with its last count."""
+    reported = [
+        LastObservation(date=day, observed=observed)
         for day, observed in artifact.observations.get(country.code, [])
+        if observed is not None
     ]
-    return Observations(**_of(artifact, country), observations=rows)
-
-
-def forecast(artifact: Artifact, country: Country, days: int, levels: tuple[float, ...]) -> Forecast:
-    """The forecast for the first `days` days, with a central interval for each of `levels`."""
-    draws = artifact.forecast_draws(country.code)[:, :days]
-    tails = [probability for level in levels for probability in ((1 - level) / 2, (1 + level) / 2)]
-    means = draws.mean(axis=0, dtype=float)
-    medians, *bounds = np.quantile(draws, [0.5, *tails], axis=0)
-    coming = [
-        ForecastDay(
-            date=country.origin_date + datetime.timedelta(day + 1),
-            horizon=day + 1,
-            mean=_rounded(means[day]),
-            median=_rounded(medians[day]),
-            intervals=[
-                Interval(level=level, lower=_rounded(lower[day]), upper=_rounded(upper[day]))
-                for level, lower, upper in zip(levels, bounds[::2], bounds[1::2], strict=True)
-            ],
-        )
-        for day in range(days)
-    ]
-    return Forecast(**_of(artifact, country), forecast=coming)
-
-
-def probability(
-    artifact: Artifact, country: Country, day: datetime.date, threshold: float, above: bool, total: bool
-) -> Probability:
-    """The probability that a count is above (or below) a threshold, which itself is neither.
-
-    The count is the target's of `day`, which lies in the horizon, or with `total` the running total by the
-    end of that day, days before the forecast included. A cumulative target is a running total anyway.
-    """
-    ahead = (day - country.origin_date).days
-    draws = artifact.forecast_draws(country.code)
-    summed = total and not artifact.cumulative
-    counts = country.total + draws[:, :ahead].sum(axis=1, dtype=float) if summed else draws[:, ahead - 1]
-    happened = int(np.sum(counts > threshold if above else counts < threshold))
-    what = f"total {artifact.manifest['unit']}" if summed else artifact.manifest["target"]
-    event = (
-        f"{what} in {country.name} {'by the end of' if summed else 'on'} {day} "
-        f"{'above' if above else 'below'} {threshold:,.15g}"
-    )
-    return Probability(
-        **_of(artifact, country),
-        event=event,
-        probability=round(happened / len(counts), 5),
-        monte_carlo_error=round(monte_carlo_error(happened, len(counts)), 5),
-        draws=len(counts),
+    return CountryEntry(
+        code=country.code,
+        name=country.name,
+        origin_date=country.origin_date,
+        last_observation=reported[-1] if reported else None,
+        links=_links(root, country),
     )
 
 
-def monte_carlo_error(happened: int, draws: int) -> float:
-    """The standard error of a share of draws, sqrt(p (1 - p) / draws).
+def observations(artifact: Artifact, root: str, country: Country, limit: int, offset: int) -> Observations:
+    """The counts that were fitted, or those from the `offset`-th on, `limit` at most."""
+    counted = artifact.observations.get(country.code, [])
+    rows = [Observation(date=day, observed=observed) for day, observed in counted[offset : offset + limit]]
+    about = of_country(artifact, root, country)
+    about["links"] |= _pages(f"{root}/countries/{country.code}/observations", limit, offset, len(counted))
+    return Observations(**about, total=len(counted), observations=rows)
 
-    For p it takes (happened + 1/2) / (draws + 1), the mean under Jeffreys' prior: with the share itself an
-    event of no or of every draw would have an error of 0, as if more draws could tell nothing else.
-    """
-    share = (happened + 0.5) / (draws + 1)
-    return math.sqrt(share * (1 - share) / draws)
 
-
-def parameters(artifact: Artifact, country: Country) -> Parameters:
+def parameters(artifact: Artifact, root: str, country: Country) -> Parameters:
     """The posterior summaries of the country's parameters and of the shared ones."""
     return Parameters(
-        **_of(artifact, country),
+        **of_country(artifact, root, country),
         parameters=[Parameter(**summary) for summary in artifact.parameters.get(country.code, [])],
         shared=[Parameter(**summary) for summary in artifact.parameters.get("", [])],
     )
 
 
-def _of(artifact: Artifact, country: Country) -> dict[str, Any]:
+def of_model(artifact: Artifact, root: str) -> dict[str, Any]:
+    """The members of `OfModel`."""
     return {
-        "country": country.code,
-        "name": country.name,
         "target": artifact.manifest["target"],
         "unit": artifact.manifest["unit"],
-        "origin_date": country.origin_date,
         "data_through": artifact.data_through,
+        "as_of": artifact.data_through,
         "model": artifact.model,
         "version": artifact.version,
+        "links": {"model": f"{root}/", "countries": f"{root}/countries"},
     }
 
 
-def _rounded(count: float) -> float:
-    return round(float(count), 1) if abs(count) >= 100 else float(f"{count:.3g}")
+def of_country(artifact: Artifact, root: str, country: Country) -> dict[str, Any]:
+    """The members of `OfCountry`."""
+    return {
+        **of_model(artifact, root),
+        "country": country.code,
+        "name": country.name,
+        "origin_date": country.origin_date,
+        "links": {"model": f"{root}/", **_links(root, country)},
+    }
+
+
+def _links(root: str, country: Country) -> dict[str, str]:
+    path = f"{root}/countries/{country.code}"
+    tomorrow = country.origin_date + datetime.timedelta(1)
+    return {
+        "country": path,
+        "observations": f"{path}/observations",
+        "forecast": f"{path}/forecast",
+        "probability": f"{path}/probability?above=0&on={tomorrow}",
+        "parameters": f"{path}/parameters",
+    }
+
+
+def _pages(path: str, limit: int, offset: int, total: int) -> dict[str, str]:
+    pages = {}
+    if offset + limit < total:
+        pages["next"] = f"{path}?limit={limit}&offset={offset + limit}"
+    if offset:
+        pages["previous"] = f"{path}?limit={limit}&offset={max(0, offset - limit)}"
+    return pages

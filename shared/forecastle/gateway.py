@@ -9,12 +9,15 @@ that cannot start is a 503 under its own routes and leaves the others alone.
 import argparse
 import importlib
 import logging.config
+import os
+import re
 import socket
 import sys
 import traceback
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import httpx
 import uvicorn
@@ -25,8 +28,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from forecastle import compose, problems
 from forecastle.artifact import ArtifactError
 from forecastle.catalogue import create_catalogue
+from forecastle.catalogue.live import Settings, SettingsError
+from forecastle.catalogue.store import Store, StoreError
 from forecastle.monitoring import Monitoring, log_config
 from forecastle.server import HttpProtocol
+
+STORE = compose.ROOT / ".cache/store.sqlite"
+FORECAST = re.compile("/+[^/]+/+countries/+[^/]+/+forecast")
 
 
 class Gateway:
@@ -34,9 +42,13 @@ class Gateway:
 
     Args:
         apps: By the model's name.
+        store: Where the catalogue keeps forecasts and counts, if anywhere.
+        settings: Of what it receives.
     """
 
-    def __init__(self, apps: dict[str, ASGIApp]) -> None:
+    def __init__(
+        self, apps: dict[str, ASGIApp], store: Store | None = None, settings: Settings | None = None
+    ) -> None:
         self.apps = apps
         self.models = {
             name: Monitoring(app, model=name, version=_version(app), prefix=f"/{name}")
@@ -46,7 +58,10 @@ class Gateway:
             name: httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
             for name, app in self.models.items()
         }
-        self.catalogue = Monitoring(create_catalogue(clients), model="catalogue")
+        about_all = create_catalogue(clients, store, settings)
+        self.catalogue = Monitoring(about_all, model="catalogue")
+        self.catalogue_lifespan = about_all.router.lifespan_context(about_all)
+        self.keeps_forecasts = store is not None
         self.startup = Starlette(lifespan=self._lifespan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,7 +69,10 @@ class Gateway:
             await self.startup(scope, receive, send)
         else:
             name = scope["path"].lstrip("/").partition("/")[0]
-            await self.models.get(name, self.catalogue)(scope, receive, send)
+            app = self.models.get(name, self.catalogue)
+            if self.keeps_forecasts and FORECAST.fullmatch(scope["path"]) and _of_the_past(scope):
+                app = self.catalogue
+            await app(scope, receive, send)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -67,6 +85,7 @@ class Gateway:
                         print(f"{name} is not served: it fails to start", file=sys.stderr)
                         traceback.print_exc()
                         self.models[name].app = _not_served
+            await stack.enter_async_context(self.catalogue_lifespan)
             yield
 
 
@@ -112,8 +131,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.check:
         return
     try:
+        store, settings = _store(), Settings.of(os.environ)
         apps = load_all()
-    except compose.ComposeError as error:
+    except (compose.ComposeError, StoreError, SettingsError) as error:
         sys.exit(str(error))
     url = f"http://localhost:{options.port}"
     print(f"\n{url}/models lists the models; stop with Ctrl-C", file=sys.stderr)
@@ -123,7 +143,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.config.dictConfig(config)
     server = uvicorn.Server(
         uvicorn.Config(
-            Gateway(apps), http=HttpProtocol, log_config=config, access_log=False, server_header=False
+            Gateway(apps, store, settings),
+            http=HttpProtocol,
+            log_config=config,
+            access_log=False,
+            server_header=False,
         )
     )
     try:
@@ -135,6 +159,18 @@ def main(argv: Sequence[str] | None = None) -> None:
 async def _not_served(scope: Scope, receive: Receive, send: Send) -> None:
     detail = "This model could not start: the terminal of `make run` says why."
     await problems.answer(Request(scope), 503, detail)(scope, receive, send)
+
+
+def _store() -> Store:
+    if url := os.environ.get("DATABASE_URL"):
+        return Store(url)
+    STORE.parent.mkdir(exist_ok=True)
+    return Store(f"sqlite:///{STORE}")
+
+
+def _of_the_past(scope: Scope) -> bool:
+    """Whether it asks for a forecast as it was known on a day, which the catalogue keeps."""
+    return b"as_of" in parse_qs(scope["query_string"])
 
 
 def _version(app: ASGIApp) -> str:

@@ -161,6 +161,8 @@ class Monitoring:
         else:
             registry.register(self.registry)
             registry.register(REGISTRY)  # Python's, the process's and the app's own
+        for collector in getattr(getattr(self.app, "state", None), "collectors", ()):
+            registry.register(collector)
         headers = {"Content-Type": content_type, "Cache-Control": "no-store"}
         await Response(encode(registry), headers=headers)(scope, receive, send)
 

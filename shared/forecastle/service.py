@@ -1,171 +1,312 @@
 """The API that every model has: `create_app(artifact)`.
 
-Here is how it is asked: routes, parameters, formats, caching. What it answers is computed in `answers.py`.
+Here is how it is asked: routes, parameters, caching. What it answers is computed in `answers.py`,
+`forecasts.py`, `events.py` and `decisions.py`, and put into JSON, CSV or NDJSON in `representations.py`.
 """
 
-import csv
-import datetime
-import difflib
-import hashlib
-import io
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Annotated, Any, NamedTuple, Self
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal, Self
 
-from fastapi import Depends, FastAPI, Path, Query, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from pydantic import BaseModel, Field, model_validator
+from starlette.types import Message, Receive, Scope, Send
 
-from forecastle import answers, prose
-from forecastle.artifact import Artifact, Country
-from forecastle.problems import ProblemError, documented, install
+from forecastle import answers, counts, decisions, events, forecasts, middleware, prose
+from forecastle.artifact import Artifact
+from forecastle.countries import find
+from forecastle.counts import Kind
+from forecastle.middleware import AnswerHead as AnswerHead  # which other apps take from here
+from forecastle.problems import ProblemError, documented
+from forecastle.queries import (
+    Code,
+    Counts,
+    Day,
+    KnownParameters,
+    TableQuery,
+    must_be,
+    no_parameters,
+    wrong,
+)
+from forecastle.representations import (
+    CACHE_CONTROL,
+    MEDIA_TYPES,
+    Document,
+    Documents,
+    chosen,
+    is_known,
+    not_modified,
+    respond,
+    streamed,
+)
 
 DEFAULT_DAYS = 14
 DEFAULT_LEVELS = [0.5, 0.8, 0.95]
-MOST_LEVELS = 10
-KEPT_DOCUMENTS = 1024  # some 5 kB each
-# Short, so that a new version of a model is seen within 5 s; stale answers stand in while the model is down.
-CACHE_CONTROL = "public, max-age=2, stale-while-revalidate=3, stale-if-error=86400"
+NO_QUANTILES: list[float] = []
+MOST_LEVELS, MOST_QUANTILES, MOST_DRAWS = 10, 30, 10_000
 # The card has nothing to load and nothing to run.
 CARD_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
+WITHOUT_PARAMETERS: dict[str, Any] = {"dependencies": [Depends(no_parameters)]}
+
 
 def create_app(artifact: Artifact) -> FastAPI:
     """The app of a model: health, documentation, the forecast routes, and problems for errors.
 
-    It is a plain FastAPI app: a model's own routes are added to it as to any other.
+    It is a plain FastAPI app: a model's own routes are added to it as to any other. `CORS_ORIGINS` in the
+    environment names the web origins whose pages may use it, with spaces between, or is `*`.
     """
-    manifest, horizon = artifact.manifest, artifact.horizon
+    manifest = artifact.manifest
     app: FastAPI = FastAPIOffline(  # whose Swagger UI loads nothing from elsewhere
         redoc_url=None,
         redirect_slashes=False,  # it would repeat whatever host the client names
+        generate_unique_id_function=_operation,
         title=manifest["title"],
         version=artifact.version,
         description=f"Forecasts of {manifest['target']} for {len(artifact.countries)} countries, "
-        f"up to {horizon} days ahead, from data through {artifact.data_through}.",
+        f"up to {artifact.horizon} days ahead, from data through {artifact.data_through}. Counts are in "
+        f"{manifest['unit']}, dates in ISO 8601, countries by their codes of ISO 3166 alpha-3.\n\n"
+        "Answers to GET carry a strong `ETag`: with `If-None-Match` what is known already is not sent again "
+        "(304). Errors are `application/problem+json` (RFC 9457), of a `type` that leads to a page about it.",
     )
     app.state.artifact = artifact
-    app.add_middleware(AnswerHead)
-    install(app)
+    middleware.install(app)
+    documents = Documents(artifact)
+    _add_forecasts(app, documents)
+    _add_events(app, documents)
+    _add_countries(app, documents)
+    _add_files(app, artifact)
+    return app
 
-    class ForecastQuery(KnownParameters):
+
+def _add_forecasts(app: FastAPI, documents: Documents) -> None:
+    artifact, horizon = documents.artifact, documents.artifact.horizon
+    most_draws = min(len(artifact.draws), MOST_DRAWS)
+
+    class ForecastsQuery(KnownParameters):
         days: Annotated[
             int,
             Field(ge=1, le=horizon, description="Days ahead."),
-            _must_be(f"a whole number from 1 to {horizon}, the horizon of this model"),
+            must_be(f"a whole number from 1 to {horizon}, the horizon of this model"),
         ] = min(DEFAULT_DAYS, horizon)
         level: Annotated[
             list[Annotated[float, Field(gt=0, lt=1)]],
             Field(max_length=MOST_LEVELS, description="The probability of a central interval; repeatable."),
-            _must_be(f"a number between 0 and 1 such as 0.9, or up to {MOST_LEVELS} of them"),
+            must_be(f"a number between 0 and 1 such as 0.9, or up to {MOST_LEVELS} of them"),
         ] = DEFAULT_LEVELS
+        quantile: Annotated[
+            list[Annotated[float, Field(gt=0, lt=1)]],
+            Field(max_length=MOST_QUANTILES, description="Of these, instead of intervals; repeatable."),
+            must_be(f"a number between 0 and 1 such as 0.975, or up to {MOST_QUANTILES} of them"),
+        ] = NO_QUANTILES
+        counts: Counts | None = Field(
+            None, description="Counts a day or running totals; without it, what the model forecasts."
+        )
+        as_of: Day | None = Field(
+            None,
+            description="The forecast that was known on this day. This service has its own alone, which is "
+            "known since the last day in its data; the gateway keeps past ones.",
+        )
+        format: Annotated[
+            Literal["json", "csv", "ndjson", "hubverse"] | None,
+            Field(
+                description="Takes precedence over `Accept`. hubverse: CSV with 23 quantiles, mean and "
+                "median, as forecast hubs take it."
+            ),
+            must_be("json, csv, ndjson or hubverse"),
+        ] = None
 
-    # Nothing that answers depend on changes while the server runs, so each is computed and serialised once.
-    @lru_cache(KEPT_DOCUMENTS)
-    def document(answer: Callable[..., Any], as_csv: bool, *arguments: Any) -> Document:
-        content = answer(artifact, *arguments)
-        if as_csv:
-            text = io.StringIO(newline="")
-            csv.writer(text).writerows(content.table())
-            return Document.of(text.getvalue().encode(), "text/csv; charset=utf-8")
-        return Document.of(content.model_dump_json().encode(), "application/json")
+        @model_validator(mode="after")
+        def quantiles_once(self) -> Self:
+            """Of `level`, `quantile` and hubverse's quantiles."""
+            if self.quantile and "level" in self.model_fields_set:
+                raise wrong("level and quantile do not go together: ask for one of both")
+            if self.format == "hubverse" and {"level", "quantile"} & self.model_fields_set:
+                raise wrong("format=hubverse has 23 quantiles of its own: leave level and quantile out")
+            return self
 
-    the_manifest = Document.of((artifact.folder / "manifest.json").read_bytes(), "application/json")
-    the_card = Document.of(prose.card(artifact).encode(), "text/html; charset=utf-8")
-    the_card.headers["Content-Security-Policy"] = CARD_POLICY
+        @property
+        def kind(self) -> Kind:
+            return self.counts or counts.own(artifact)
+
+        def arguments(self, representation: str) -> tuple[Any, ...]:
+            """What `forecasts.forecast` and `forecasts.hubverse` take after the country."""
+            if representation == "hubverse":
+                return self.days, self.kind
+            levels = None if self.quantile else tuple(sorted(set(self.level)))
+            return self.days, self.kind, levels, tuple(sorted(set(self.quantile)))
+
+    class ForecastQuery(ForecastsQuery):
+        draws: Annotated[
+            int | None,
+            Field(ge=1, le=most_draws, description="Whole paths besides, so many of the draws."),
+            must_be(f"a whole number from 1 to {most_draws}"),
+        ] = None
+
+    def only_this(as_of: Day | None) -> None:
+        if as_of is not None and as_of < artifact.data_through:
+            raise ProblemError(
+                404,
+                f"The forecast that is served here is from data through {artifact.data_through}. What was "
+                f"known on {as_of} is kept by the gateway's catalogue, if it was set up by then.",
+                type="past-forecast",
+            )
+
+    def get(root: str, code: str, query: ForecastsQuery, representation: str, draws: int | None) -> Document:
+        answer: Any = forecasts.hubverse if representation == "hubverse" else forecasts.forecast
+        arguments = (root, artifact.countries[code], *query.arguments(representation), draws)
+        return documents.get(representation, answer, *arguments)
 
     @app.get(
         "/countries/{code}/forecast",
-        response_model=answers.Forecast,
-        responses=CSV_TOO | documented(404, 422),
+        response_model=forecasts.Forecast,
+        responses=_also(*MEDIA_TYPES) | documented(404, 422),
     )
     async def forecast(request: Request, code: Code, query: Annotated[ForecastQuery, Query()]) -> Response:
-        """Mean, median and central intervals of every coming day; a table with `Accept: text/csv`."""
-        country, levels = find(artifact, code), tuple(sorted(set(query.level)))
-        return respond(request, document(answers.forecast, wants_csv(request), country, query.days, levels))
+        """Mean, median and central intervals or quantiles of every coming day; with `draws` whole paths."""
+        country, representation = find(artifact, code), chosen(request, query.format)
+        only_this(query.as_of)
+        return respond(request, get(_root(request), country.code, query, representation, query.draws))
+
+    @app.get(
+        "/forecast",
+        name="forecasts",
+        response_model=forecasts.Forecasts,
+        responses=_also(*MEDIA_TYPES) | documented(404, 422),
+    )
+    async def all_forecasts(request: Request, query: Annotated[ForecastsQuery, Query()]) -> Response:
+        """The forecasts for all countries at once; as NDJSON they are sent while they are computed."""
+        only_this(query.as_of)
+        root, representation = _root(request), chosen(request, query.format)
+
+        async def parts() -> AsyncIterator[bytes]:
+            for code in artifact.countries:
+                yield get(root, code, query, representation, None).body
+                await asyncio.sleep(0)  # other requests are not to wait for all countries
+
+        key = (root, *query.arguments(representation))
+        if representation == "ndjson":
+            headers = {**streamed(artifact, key), "Content-Type": MEDIA_TYPES["ndjson"]}
+            if is_known(request, headers["ETag"]):
+                return not_modified(headers)
+            return StreamingResponse(parts(), headers=headers)
+        if (document := documents.kept.get((representation, key))) is None:
+            bodies = [body async for body in parts()]
+            if representation == "json":
+                around = forecasts.forecasts(artifact, root, query.kind).model_dump_json().encode()
+                body = around.removesuffix(b"[]}") + b"[" + b",".join(bodies) + b"]}"
+            else:  # one row of columns' names
+                body = bodies[0] + b"".join(body.partition(b"\r\n")[2] for body in bodies[1:])
+            document = documents.keep((representation, key), Document.of(body, MEDIA_TYPES[representation]))
+        return respond(request, document)
+
+
+def _add_events(app: FastAPI, documents: Documents) -> None:
+    artifact = documents.artifact
 
     @app.get(
         "/countries/{code}/probability",
-        response_model=answers.Probability,
+        response_model=events.Probability,
         responses=documented(404, 422),
     )
-    async def probability(
-        request: Request, code: Code, query: Annotated[ProbabilityQuery, Query()]
-    ) -> Response:
-        """The probability that a day's count, or the running total by its end, is above or below a number."""
-        country = find(artifact, code)
-        threshold = query.below if query.above is None else query.above
-        day = query.on or query.by
-        assert threshold is not None and day is not None  # as ProbabilityQuery.exactly_one ensures
-        first, last = (country.origin_date + datetime.timedelta(ahead) for ahead in (1, horizon))
-        if not first <= day <= last:
-            parameter = "on" if query.on else "by"
-            detail = (
-                f"{parameter} must be a day from {first} to {last} for {country.name}: "
-                f"the horizon of this model is {horizon} days"
-            )
-            errors = [{"in": "query", "parameter": parameter, "detail": detail}]
-            raise ProblemError(422, detail, errors=errors)
-        event = (country, day, threshold, query.above is not None, query.by is not None)
-        return respond(request, document(answers.probability, False, *event))
+    async def probability(request: Request, code: Code, event: Annotated[events.Event, Query()]) -> Response:
+        """The probability of an event: of a count on a day, of a running total, or along whole paths."""
+        arguments = (_root(request), find(artifact, code), event)
+        return respond(request, documents.get("json", events.probability, *arguments))
 
-    without_parameters: dict[str, Any] = {"dependencies": [Depends(no_parameters)]}
+    @app.post(
+        "/probability",
+        name="probability",
+        response_model=events.Probabilities,
+        responses=documented(400, 413, 422),
+        **WITHOUT_PARAMETERS,
+    )
+    async def many_probabilities(request: Request, asked: events.EventsRequest) -> Response:
+        """The probabilities of many events, also of one country's count above another's."""
+        return _not_kept(events.probabilities(artifact, _root(request), asked.events))
 
-    @app.get("/", response_model=answers.Overview, responses=documented(422), **without_parameters)
+    @app.post(
+        "/decisions",
+        name="decisions",
+        response_model=decisions.Decision,
+        responses=documented(400, 413, 422),
+        **WITHOUT_PARAMETERS,
+    )
+    async def decide(request: Request, asked: decisions.DecisionRequest) -> Response:
+        """The action with the least expected loss, and the distribution of its loss."""
+        return _not_kept(decisions.decide(artifact, _root(request), asked))
+
+
+def _add_countries(app: FastAPI, documents: Documents) -> None:
+    artifact = documents.artifact
+
+    @app.get("/", response_model=answers.Overview, responses=documented(422), **WITHOUT_PARAMETERS)
     async def overview(request: Request) -> Response:
         """What the model is, and where to go from here."""
-        return respond(request, document(answers.overview, False, request.scope.get("root_path", "")))
+        return respond(request, documents.get("json", answers.overview, _root(request)))
 
     @app.get(
         "/countries",
         response_model=answers.Countries,
-        responses=CSV_TOO | documented(422),
-        **without_parameters,
+        responses=_also("csv", "ndjson") | documented(422),
     )
-    async def countries(request: Request) -> Response:
-        """The countries that there are forecasts for; a table with `Accept: text/csv`."""
-        return respond(request, document(answers.countries, wants_csv(request)))
+    async def countries(request: Request, query: Annotated[TableQuery, Query()]) -> Response:
+        """The countries that there are forecasts for."""
+        arguments = (_root(request), query.limit, query.offset)
+        return respond(request, documents.get(chosen(request, query.format), answers.countries, *arguments))
+
+    @app.get(
+        "/countries/{code}",
+        response_model=answers.CountryEntry,
+        responses=documented(404, 422),
+        **WITHOUT_PARAMETERS,
+    )
+    async def country(request: Request, code: Code) -> Response:
+        """A country, and what there is about it."""
+        return respond(request, documents.get("json", answers.entry, _root(request), find(artifact, code)))
 
     @app.get(
         "/countries/{code}/observations",
         response_model=answers.Observations,
-        responses=CSV_TOO | documented(404, 422),
-        **without_parameters,
+        responses=_also("csv", "ndjson") | documented(404, 422),
     )
-    async def observations(request: Request, code: Code) -> Response:
-        """The counts that the model was fitted to; a table with `Accept: text/csv`."""
-        return respond(request, document(answers.observations, wants_csv(request), find(artifact, code)))
+    async def observations(request: Request, code: Code, query: Annotated[TableQuery, Query()]) -> Response:
+        """The counts that the model was fitted to."""
+        arguments = (_root(request), find(artifact, code), query.limit, query.offset)
+        return respond(
+            request, documents.get(chosen(request, query.format), answers.observations, *arguments)
+        )
 
     @app.get(
         "/countries/{code}/parameters",
         response_model=answers.Parameters,
         responses=documented(404, 422),
-        **without_parameters,
+        **WITHOUT_PARAMETERS,
     )
     async def parameters(request: Request, code: Code) -> Response:
         """Posterior summaries of the parameters, and how well each has converged."""
-        return respond(request, document(answers.parameters, False, find(artifact, code)))
+        arguments = (_root(request), find(artifact, code))
+        return respond(request, documents.get("json", answers.parameters, *arguments))
 
-    @app.get("/manifest.json", responses=documented(422), **without_parameters)
-    async def manifest_json(request: Request) -> Response:
+
+def _add_files(app: FastAPI, artifact: Artifact) -> None:
+    """What lies in the artifact as it is served, and health."""
+    the_manifest = Document.of((artifact.folder / "manifest.json").read_bytes(), MEDIA_TYPES["json"])
+    the_card = Document.of(prose.card(artifact).encode(), "text/html; charset=utf-8")
+    the_card.headers["Content-Security-Policy"] = CARD_POLICY
+
+    @app.get("/manifest.json", response_model=dict[str, Any], responses=documented(422), **WITHOUT_PARAMETERS)
+    async def manifest(request: Request) -> Response:
         """What was fitted to which data, with which versions, how well it converged, and files' hashes."""
         return respond(request, the_manifest)
 
-    @app.get("/card", response_class=HTMLResponse, responses=documented(422), **without_parameters)
+    @app.get("/card", response_class=HTMLResponse, responses=documented(422), **WITHOUT_PARAMETERS)
     async def card(request: Request) -> Response:
         """The model card as a page: what was fitted to what, how well, and how far to trust it."""
         return respond(request, the_card)
@@ -174,15 +315,15 @@ def create_app(artifact: Artifact) -> FastAPI:
         "/posterior.nc",
         response_class=PosteriorResponse,
         responses=documented(400, 416, 422),
-        **without_parameters,
+        **WITHOUT_PARAMETERS,
     )
     async def posterior(request: Request) -> Response:
         """The posterior as a NetCDF file in ArviZ's schema, whole or in ranges of bytes."""
-        path, etag = artifact.folder / "posterior.nc", f'"{manifest["files"]["posterior.nc"][:32]}"'
-        if is_known(request, etag):
-            return Response(status_code=304, headers={"ETag": etag, "Cache-Control": CACHE_CONTROL})
-        name = f"{artifact.model}-{artifact.version}.nc"
+        etag = f'"{artifact.manifest["files"]["posterior.nc"][:32]}"'
         headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
+        if is_known(request, etag):
+            return not_modified(headers)
+        path, name = artifact.folder / "posterior.nc", f"{artifact.model}-{artifact.version}.nc"
         return PosteriorResponse(path, 200, headers, PosteriorResponse.media_type, filename=name)
 
     @app.get("/livez")
@@ -196,36 +337,6 @@ def create_app(artifact: Artifact) -> FastAPI:
         """The artifact is loaded and verified; without that there is no app to answer."""
         response.headers["Cache-Control"] = "no-store"
         return answers.Health(status="ready")
-
-    return app
-
-
-class Document(NamedTuple):
-    """An answer as it goes over the wire."""
-
-    body: bytes
-    headers: dict[str, str]
-
-    @classmethod
-    def of(cls, body: bytes, media_type: str) -> Self:
-        """With the headers of an answer that may be cached."""
-        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL, "Vary": "Accept", "Content-Type": media_type}
-        return cls(body, headers)
-
-
-def respond(request: Request, document: Document) -> Response:
-    """The document, or status 304 if the client has it already (`If-None-Match`)."""
-    if is_known(request, document.headers["ETag"]):
-        headers = {name: value for name, value in document.headers.items() if name != "Content-Type"}
-        return Response(status_code=304, headers=headers)
-    return Response(document.body, headers=document.headers)
-
-
-def is_known(request: Request, etag: str) -> bool:
-    """Whether `If-None-Match` names the entity tag."""
-    known = request.headers.get("if-none-match", "")
-    return known.strip() == "*" or etag in known
 
 
 class PosteriorResponse(FileResponse):
@@ -248,132 +359,22 @@ class PosteriorResponse(FileResponse):
         await super().__call__(scope, receive, send_unless_refused)
 
 
-def wants_csv(request: Request) -> bool:
-    """Whether `Accept` names text/csv and likes it no less than JSON."""
-    quality = {"text/csv": 0.0, "application/json": 0.0}
-    for item in request.headers.get("accept", "").split(","):
-        media_type, *parameters = (part.strip().lower() for part in item.split(";"))
-        weights = [parameter[2:] for parameter in parameters if parameter.startswith("q=")]
-        try:
-            quality[media_type] = float(weights[0]) if weights else 1.0
-        except ValueError:
-            quality[media_type] = 0.0
-    return 0 < quality["text/csv"] >= quality["application/json"]
+def _operation(route: APIRoute) -> str:
+    """An operation's id, by which clients are named that are generated from the OpenAPI document."""
+    return f"{min(route.methods or {'get'}).lower()}_{route.name}"
 
 
-def find(artifact: Artifact, code: str) -> Country:
-    """The country of that ISO 3166 alpha-3 code, in capital letters or not.
-
-    Raises:
-        ProblemError: 404, with the reason why the country was left out, or those that may have been meant.
-    """
-    code = code.upper()[:60]
-    if country := artifact.countries.get(code):
-        return country
-    if excluded := artifact.manifest["excluded"].get(code):
-        raise ProblemError(404, f"{excluded['name']} has no forecast: {excluded['reason']}")
-    matches = near_matches(artifact, code)
-    shown = " or ".join(f"{match['code']} ({match['name']})" for match in matches)
-    hint = f"Did you mean {shown}?" if matches else "GET /countries lists all."
-    raise ProblemError(404, f"There is no country {code} here. {hint}", near_matches=matches or None)
+def _also(*representations: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route that has representations besides JSON."""
+    types = {MEDIA_TYPES[name].partition(";")[0] for name in representations} - {MEDIA_TYPES["json"]}
+    return {200: {"content": {media_type: {"schema": {"type": "string"}} for media_type in sorted(types)}}}
 
 
-def near_matches(artifact: Artifact, text: str) -> list[dict[str, str]]:
-    """Up to three countries whose code, name or initials look like the text in capitals, most alike first."""
-    matcher = difflib.SequenceMatcher(b=text)  # `b` is what it prepares once
-    likeness: dict[Country, float] = {}
-    for country in artifact.countries.values():
-        name = country.name.upper()
-        if text == "".join(word[0] for word in name.split()):
-            likeness[country] = 1.0
-            continue
-        for candidate in (country.code, name):
-            matcher.set_seq1(candidate)
-            if matcher.quick_ratio() > 0.6 and (ratio := matcher.ratio()) > 0.6:
-                # GRB is GBR rather than BGR or GRC
-                transposed = candidate[0] == text[0] and sorted(candidate) == sorted(text)
-                likeness[country] = max(likeness.get(country, 0), ratio + 0.1 * transposed)
-    best = sorted(likeness, key=lambda country: -likeness[country])[:3]
-    return [{"code": country.code, "name": country.name} for country in best]
+def _root(request: Request) -> str:
+    """The path that the app's routes start with, such as `/deaths` behind the gateway."""
+    return request.scope.get("root_path", "")
 
 
-def _must_be(words: str) -> WrapValidator:
-    """A validator: whatever is wrong with a value, say that it must be what the words tell."""
-
-    def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        try:
-            return handler(value)
-        except ValidationError:
-            given = " and ".join(map(str, value)) if isinstance(value, list) else str(value)
-            # The message is passed as a value, since a brace in it would be taken for a placeholder.
-            message = f"Input must be {words}, not {given[:60]!r}"
-            raise PydanticCustomError("invalid", "{message}", {"message": message}) from None
-
-    return WrapValidator(validate)
-
-
-class KnownParameters(BaseModel):
-    """Query parameters. Others are refused: a misspelt one would change nothing, unseen."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def no_others(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Names those that are not known, and those that are."""
-        if unknown := ", ".join(sorted(values.keys() - cls.model_fields.keys()))[:60]:
-            known = ", ".join(cls.model_fields) or "none"
-            message = f"unknown query parameter {unknown} (known here: {known})"
-            raise PydanticCustomError("unknown_parameter", "{message}", {"message": message})
-        return values
-
-
-Threshold = Annotated[float, Field(ge=0, allow_inf_nan=False), _must_be("a number of at least 0")]
-Day = Annotated[
-    datetime.date, BeforeValidator(datetime.date.fromisoformat), _must_be("a date such as 2020-05-01")
-]
-
-
-class ProbabilityQuery(KnownParameters):
-    """An event: `above` or `below` a number, `on` a day or `by` its end."""
-
-    above: Threshold | None = Field(None, description="The event is a count above this number.")
-    below: Threshold | None = Field(None, description="The event is a count below this number.")
-    on: Day | None = Field(None, description="It is about the target's count on this day.")
-    by: Day | None = Field(None, description="It is about the running total by the end of this day.")
-
-    @model_validator(mode="after")
-    def exactly_one(self) -> Self:
-        """Of `above` and `below`, and of `on` and `by`."""
-        if (self.above is None) == (self.below is None) or (self.on is None) == (self.by is None):
-            message = "exactly one of above and below is needed, and exactly one of on and by"
-            raise PydanticCustomError("exactly_one", message)
-        return self
-
-
-class NoParameters(KnownParameters):
-    """None at all."""
-
-
-async def no_parameters(_: Annotated[NoParameters, Query()]) -> None:
-    """A dependency of routes without query parameters: those that are given are refused."""
-
-
-Code = Annotated[str, Path(description="ISO 3166 alpha-3, in capital letters or not.", examples=["GBR"])]
-CSV_TOO: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
-
-
-class AnswerHead:
-    """ASGI middleware: answers HEAD as GET, which FastAPI's routes do not; the server leaves out the body."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_as_head(message: Message) -> None:
-            scope["method"] = "HEAD"  # by which the server knows
-            await send(message)
-
-        if scope["type"] == "http" and scope["method"] == "HEAD":
-            scope["method"], scope["is_head"] = "GET", True
-            await self.app(scope, receive, send_as_head)
-        else:
-            await self.app(scope, receive, send)
+def _not_kept(answer: BaseModel) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    return Response(answer.model_dump_json(), headers=headers, media_type=MEDIA_TYPES["json"])

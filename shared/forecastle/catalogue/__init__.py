@@ -11,6 +11,9 @@ from pydantic import BaseModel, Field
 
 from forecastle import problems
 from forecastle.answers import BacktestSummary, Health
+from forecastle.catalogue import live
+from forecastle.catalogue.metrics import StoreMetrics
+from forecastle.catalogue.store import Store
 from forecastle.service import AnswerHead
 
 TIMEOUT = 2  # seconds that a model may take before it counts as down
@@ -41,11 +44,19 @@ class Models(BaseModel):
     models: list[ModelEntry]
 
 
-def create_catalogue(clients: dict[str, httpx.AsyncClient]) -> FastAPI:
+def create_catalogue(
+    clients: dict[str, httpx.AsyncClient],
+    store: Store | None = None,
+    settings: live.Settings | None = None,
+    shadows: dict[str, httpx.AsyncClient] | None = None,
+) -> FastAPI:
     """The app behind `/`, `/models` and `/docs` of the gateway.
 
     Args:
         clients: For each model what reaches its app, under whose `/<model>/...` the routes are.
+        store: Where forecasts and counts are kept; without one neither is.
+        settings: Of what the store receives.
+        shadows: What reaches models that are not listed, but kept and scored as they are.
     """
     app: FastAPI = FastAPIOffline(
         redoc_url=None,
@@ -76,6 +87,12 @@ def create_catalogue(clients: dict[str, httpx.AsyncClient]) -> FastAPI:
     @app.get("/readyz", include_in_schema=False)
     async def health() -> Health:
         return Health(status="ready")  # whatever the models are
+
+    if store is not None:
+        metrics = StoreMetrics(store)
+        app.state.collectors = [metrics]
+        watched = {**clients, **(shadows or {})}
+        app.include_router(live.routes(watched, store, metrics, settings or live.Settings()))
 
     return app
 

@@ -1,4 +1,7 @@
-"""`python -m forecastle.catalogue`: the catalogue of the models that `MODELS` names, hosts with port 8000."""
+"""`python -m forecastle.catalogue`: the catalogue of the models that `MODELS` names, hosts with port 8000.
+
+`DATABASE_URL` is where forecasts and counts are kept, `live.Settings` has the other variables.
+"""
 
 import os
 import sys
@@ -8,14 +11,27 @@ from starlette.types import ASGIApp
 
 from forecastle import server
 
+STORE = "sqlite:////store/forecastle.sqlite"  # on a volume
+SHADOW = "-shadow"  # behind a model's name is that of the one that may take its place
+
 
 def load() -> ASGIApp:
     """The app, for the server's master process."""
     from forecastle.catalogue import create_catalogue
+    from forecastle.catalogue.live import Settings, SettingsError
+    from forecastle.catalogue.store import Store, StoreError
 
     if not (names := os.environ.get("MODELS", "").split()):
         sys.exit("MODELS names no model: set it to their names with spaces between")
-    return create_catalogue({name: httpx.AsyncClient(base_url=f"http://{name}:8000") for name in names})
+    clients, shadows = (
+        {host: httpx.AsyncClient(base_url=f"http://{host}:8000") for host in hosts}
+        for hosts in (names, [name + SHADOW for name in names])
+    )
+    try:
+        store, settings = Store(os.environ.get("DATABASE_URL") or STORE), Settings.of(os.environ)
+    except (StoreError, SettingsError) as error:
+        sys.exit(str(error))
+    return create_catalogue(clients, store, settings, shadows)
 
 
 if __name__ == "__main__":

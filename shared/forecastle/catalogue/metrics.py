@@ -1,0 +1,130 @@
+"""What the store tells Prometheus: how the forecasts do, what drifts, and whether the store can be written.
+
+It is measured by every worker for itself, beside the requests, and told as it was measured last.
+"""
+
+import datetime
+import logging
+from collections.abc import Iterable, Iterator
+
+import sqlalchemy as sa
+from prometheus_client import Counter
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+
+from forecastle.catalogue import drift, observations, schema, scores
+from forecastle.catalogue.store import Store, StoreError
+
+WINDOW = 28  # days to the newest one that is stored: what was scored before tells of older models
+
+RECEIVED = Counter("forecastle_observations_received", "Rows of counts that were received and kept or known.")
+REJECTED = Counter("forecastle_observations_rejected", "Files of counts that were refused.")
+
+logger = logging.getLogger(__name__)
+
+
+class StoreMetrics:
+    """A Prometheus collector.
+
+    Args:
+        store: What is measured.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.writable: bool | None = None
+        self.metrics: list[Metric] = []
+        self.state: object = None
+
+    def collect(self) -> Iterable[Metric]:
+        """The metrics as they were measured last."""
+        if self.writable is not None:
+            yield _gauge(
+                "forecastle_store_writable", "Whether the forecast store can be written.", self.writable
+            )
+        yield from self.metrics
+
+    def measure(self) -> None:
+        """Measure again what may have changed. A store that cannot be read leaves the last measurement."""
+        try:
+            self.store.check()
+        except StoreError as error:
+            if self.writable is not False:
+                logger.error("%s", error)
+            self.writable = False
+        else:
+            if self.writable is False:
+                logger.info("the forecast store can be written again")
+            self.writable = True
+        try:
+            with self.store.reading() as connection:
+                state = _state(connection)
+                if state != self.state:
+                    self.metrics, self.state = list(_measured(connection)), state
+        except StoreError:
+            pass  # is counted, and told above or by the next who needs it
+
+
+def _state(connection: sa.Connection) -> object:
+    """What differs after anything was received, kept or scored."""
+    progress = schema.progress.c.revision
+    return (
+        observations.revision(connection),
+        connection.scalar(sa.select(sa.func.max(schema.versions.c.id))),
+        tuple(connection.execute(sa.select(sa.func.count(progress), sa.func.sum(progress))).one()),
+    )
+
+
+def _measured(connection: sa.Connection) -> Iterator[Metric]:
+    through = observations.through(connection)
+    if through is None:
+        return
+    yield _gauge(
+        "forecastle_observations_through_timestamp_seconds",
+        "The beginning of the newest day that is stored, in seconds since the epoch.",
+        datetime.datetime.combine(through, datetime.time(), datetime.UTC).timestamp(),
+    )
+    yield from _of_scores(connection, through)
+    flagged = GaugeMetricFamily(
+        "forecastle_drift",
+        "1 while the counts of a country are flagged for this reason.",
+        labels=["model", "country", "reason"],
+    )
+    for model, flags in drift.by_model(connection).items():
+        for flag in flags:
+            flagged.add_metric([model, flag.country, flag.reason], 1)
+    yield flagged
+
+
+def _of_scores(connection: sa.Connection, through: datetime.date) -> Iterator[Metric]:
+    window = f"in the {WINDOW} days to the newest one stored"
+    coverage = GaugeMetricFamily(
+        "forecast_interval_coverage_ratio",
+        f"The share of counts that central intervals held, {window}.",
+        labels=["model", "level", "horizon"],
+    )
+    by_name = {
+        "wis": ("forecast_wis", "Mean weighted interval score"),
+        "wis_ratio": ("forecast_wis_ratio", "The weighted interval score over the naive forecast's"),
+        "bias": ("forecast_bias", "From 1, forecasts were always too high, to -1, always too low"),
+        "forecasts": ("forecast_scored_count", "Forecasts of a country and a day that were scored"),
+    }
+    gauges = {
+        number: GaugeMetricFamily(name, f"{words}, {window}.", labels=["model", "horizon"])
+        for number, (name, words) in by_name.items()
+    }
+    recent = schema.scores.c.date > through - datetime.timedelta(WINDOW)
+    found = scores.sums(connection, [recent], schema.versions.c.model, schema.scores.c.horizon)
+    of_all = scores.merged(((model, "all"), each) for (model, _), each in found.items())
+    for (model, horizon), each in (found | of_all).items():
+        means = scores.means(each)
+        for level, share in means["coverage"].items():
+            coverage.add_metric([model, level, str(horizon)], share)
+        for number, gauge in gauges.items():
+            if means[number] is not None:
+                gauge.add_metric([model, str(horizon)], means[number])
+    yield coverage
+    yield from gauges.values()
+
+
+def _gauge(name: str, documentation: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, documentation, value=value)

@@ -1,0 +1,89 @@
+"""A country's counts as posterior predictive paths: daily or running totals, whichever the model forecasts.
+
+A running total becomes daily counts as the differences of each path, and daily counts a running total as
+their sums on top of what was counted before. Of a model that draws the days of a running total independently
+of each other (`exponential`, `logistic`) a path is no history that could happen: it may fall. What is asked
+about one day's running total holds all the same; daily counts and what is asked about whole paths do not.
+"""
+
+import datetime
+from typing import Literal
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from forecastle.artifact import Artifact, Country
+
+Kind = Literal["daily", "cumulative"]
+
+WEEK = 7
+CAVEAT = (
+    "Running totals fall along some of this model's paths, since it draws each day by itself: daily counts "
+    "and what depends on several days are not to be trusted."
+)
+
+
+def own(artifact: Artifact) -> Kind:
+    """What the model itself forecasts."""
+    return "cumulative" if artifact.cumulative else "daily"
+
+
+def target(artifact: Artifact, kind: Kind) -> str:
+    """Such as "daily deaths"."""
+    return artifact.manifest["target"] if kind == own(artifact) else f"{kind} {artifact.manifest['unit']}"
+
+
+def paths(artifact: Artifact, country: Country, kind: Kind) -> np.ndarray:
+    """All draws, shape (draw, day ahead)."""
+    draws = artifact.forecast_draws(country.code).astype(float)
+    if kind == own(artifact):
+        return draws
+    if kind == "cumulative":
+        return country.total + draws.cumsum(axis=1)
+    return np.diff(draws, axis=1, prepend=country.total)
+
+
+def caveat(artifact: Artifact, country: Country, kind: Kind, several_days: bool) -> str | None:
+    """Why counts of that kind are not to be trusted, if so: along some path the running total falls.
+
+    Args:
+        artifact: Of the model.
+        country: One of the artifact's.
+        kind: What is told.
+        several_days: Whether it is about more than one day of a path.
+    """
+    if kind == own(artifact) and not several_days:
+        return None
+    totals = paths(artifact, country, "cumulative")
+    return CAVEAT if np.any(np.diff(totals, axis=1, prepend=country.total) < 0) else None
+
+
+def observed(artifact: Artifact, country: Country) -> np.ndarray:
+    """Daily counts from `first_day` to `origin_date`; nan where none was reported or a day is not fitted."""
+    reported = dict(artifact.observations.get(country.code, []))
+    days = (country.origin_date - country.first_day).days + 1
+    counts = [reported.get(country.first_day + datetime.timedelta(day)) for day in range(days)]
+    daily = np.array([np.nan if count is None else count for count in counts])
+    return np.diff(daily, prepend=np.nan) if artifact.cumulative else daily
+
+
+def weekly(artifact: Artifact, country: Country) -> np.ndarray:
+    """Mean daily counts of seven days, the observed ones and then those of each path.
+
+    Returns:
+        Shape (draw, week). The last column is the week that ends on the horizon's last day, the one before it
+        ends a day earlier, and so on; column `-1 - horizon` is the week to the origin. A week without any
+        report is nan.
+    """
+    past, coming = observed(artifact, country), paths(artifact, country, "daily")
+    past = np.concatenate([np.full(max(0, WEEK - len(past)), np.nan), past])
+    daily = np.hstack([np.broadcast_to(past, (len(coming), len(past))), coming])
+    known = np.isfinite(daily[0])  # the same days in every draw
+    sums = sliding_window_view(np.where(known, daily, 0), WEEK, axis=1).sum(axis=2)
+    with np.errstate(invalid="ignore"):
+        return sums / sliding_window_view(known, WEEK).sum(axis=1)
+
+
+def rounded(count: float) -> float:
+    """Three significant digits or, from 100 on, one decimal: finer than 2000 draws can tell."""
+    return round(float(count), 1) if abs(count) >= 100 else float(f"{count:.3g}")

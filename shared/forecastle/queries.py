@@ -1,0 +1,105 @@
+"""What a request may ask: values that many routes take, and how a wrong one is told in words."""
+
+import datetime
+from typing import Annotated, Any, ClassVar, Literal
+
+from fastapi import Path, Query
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+MOST_ROWS = 1000  # a page
+
+
+def must_be(words: str) -> WrapValidator:
+    """A validator: whatever is wrong with a value, say that it must be what the words tell."""
+
+    def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(value)
+        except ValidationError:
+            given = " and ".join(map(str, value)) if isinstance(value, list) else str(value)
+            raise wrong("Input must be {}, not {!r}", words, given[:60]) from None
+
+    return WrapValidator(validate)
+
+
+def wrong(message: str, *values: Any) -> PydanticCustomError:
+    """The error that tells the message, with the values in the place of its braces."""
+    # It is passed as a value itself, since a brace in it would be taken for a placeholder once more.
+    return PydanticCustomError("invalid", "{message}", {"message": message.format(*values)})
+
+
+class KnownParameters(BaseModel):
+    """Parameters of which no others are taken: a misspelt one would change nothing, unseen."""
+
+    model_config = {"extra": "forbid"}
+    called: ClassVar[str] = "query parameter"
+
+    @model_validator(mode="before")
+    @classmethod
+    def no_others(cls, values: Any) -> Any:
+        """Names those that are not known, and those that are."""
+        if isinstance(values, dict) and (
+            unknown := sorted(map(str, values.keys() - cls.model_fields.keys()))
+        ):
+            known = ", ".join(cls.model_fields) or "none"
+            raise wrong("unknown {} {} (known here: {})", cls.called, ", ".join(unknown)[:60], known)
+        return values
+
+
+class Members(KnownParameters):
+    """A JSON object in a body, likewise."""
+
+    called: ClassVar[str] = "member"
+
+
+def _iso_date(value: Any) -> datetime.date:
+    if not isinstance(value, str):  # what is a date already is none that came in a request
+        raise ValueError
+    return datetime.date.fromisoformat(value)
+
+
+Day = Annotated[datetime.date, BeforeValidator(_iso_date), must_be("a date such as 2020-05-01")]
+Threshold = Annotated[float, Field(ge=0, allow_inf_nan=False), must_be("a number of at least 0")]
+Counts = Annotated[Literal["daily", "cumulative"], must_be("daily or cumulative")]
+Code = Annotated[str, Path(description="ISO 3166 alpha-3, in capital letters or not.", examples=["GBR"])]
+
+
+def one_of_formats(*formats: str) -> WrapValidator:
+    """A validator of `format=`."""
+    return must_be(f"{', '.join(formats[:-1])} or {formats[-1]}")
+
+
+class NoParameters(KnownParameters):
+    """None at all."""
+
+
+async def no_parameters(_: Annotated[NoParameters, Query()]) -> None:
+    """A dependency of routes without query parameters: those that are given are refused."""
+
+
+TableFormat = Annotated[Literal["json", "csv", "ndjson"], one_of_formats("json", "csv", "ndjson")]
+
+
+class TableQuery(KnownParameters):
+    """A page of a list, and its representation."""
+
+    limit: Annotated[
+        int,
+        Field(ge=1, le=MOST_ROWS, description="Rows at most."),
+        must_be(f"a number from 1 to {MOST_ROWS}"),
+    ] = MOST_ROWS
+    offset: Annotated[
+        int,
+        Field(ge=0, le=1_000_000, description="Rows that come before."),
+        must_be("a number from 0 to 1000000"),
+    ] = 0
+    format: TableFormat | None = Field(None, description="Takes precedence over `Accept`.")

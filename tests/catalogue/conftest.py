@@ -1,0 +1,162 @@
+"""Fixtures of the store: one in SQLite and one in a real PostgreSQL, and forecasts to keep in it."""
+
+import contextlib
+import datetime
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from forecastle.catalogue import forecasts, observations
+from forecastle.catalogue.forecasts import CountryForecast, Issue
+from forecastle.catalogue.rows import Row
+from forecastle.catalogue.scoring import QUANTILES
+from forecastle.catalogue.store import Store
+
+ORIGIN = datetime.date(2020, 4, 24)
+NOW = datetime.datetime(2020, 4, 25, 6, tzinfo=datetime.UTC)
+HORIZON = 28
+
+MakeIssue = Callable[..., Issue]
+
+
+def day(after: int) -> datetime.date:
+    """The day so many days after the origin."""
+    return ORIGIN + datetime.timedelta(after)
+
+
+def deaths(country: str, first: int, counts: list[int | None]) -> list[Row]:
+    """Reports of deaths, from the day so many days after the origin on."""
+    return [Row(day(first + i), country, {"deaths": count}) for i, count in enumerate(counts)]
+
+
+def receive(store: Store, rows: list[Row]) -> observations.Receipt:
+    return observations.receive(store, rows, "a test", NOW)
+
+
+@pytest.fixture(scope="session")
+def make_issue() -> MakeIssue:
+    """`make_issue(cumulative=True)`: forecasts of GBR and FRA that are 0, 1, ... 22 at the quantiles.
+
+    Every day has the same, running totals 1000 more. They were fitted to 60 days with 10 deaths each, 1000 in
+    all. Keywords take the place of what the version says.
+    """
+
+    def make(quantiles: np.ndarray | None = None, data_through: datetime.date = ORIGIN, **version) -> Issue:
+        told = {
+            "model": "flu",
+            "version": f"{data_through}-0000000a",
+            "target": "daily deaths",
+            "unit": "deaths",
+            "cumulative": False,
+            "data_through": data_through,
+            "first_date": data_through + datetime.timedelta(1),
+            "last_date": data_through + datetime.timedelta(HORIZON),
+            "trained_at": NOW,
+            **version,
+        }
+        values = np.arange(len(QUANTILES), dtype=float) if quantiles is None else quantiles
+        tables = {
+            counts: {
+                code: CountryForecast(
+                    data_through,
+                    {"country": code, "counts": counts, "forecast": None},
+                    [float(added + 11)] * HORIZON,
+                    [(added + values).tolist()] * HORIZON,
+                )
+                for code in ("GBR", "FRA")
+            }
+            for counts, added in (("daily", 0), ("cumulative", 1000))
+        }
+        days = list(range(410, 1001, 10)) if told["cumulative"] else [10] * 60
+        first_day = data_through - datetime.timedelta(len(days) - 1)
+        past = {"first_day": first_day, "counts": days, "total": 1000}
+        return Issue(told, tables, {"GBR": past, "FRA": past})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The address of a PostgreSQL server that runs for these tests alone."""
+    found = [shutil.which("initdb"), *map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
+    if not (programs := [Path(path).resolve().parent for path in found if path]):
+        pytest.skip("PostgreSQL is not installed (Debian: apt install postgresql): its tests are left out")
+    root = os.geteuid() == 0  # as whom it refuses to run
+    folder = Path(tempfile.mkdtemp(prefix="forecastle-postgresql-"))
+    if root:
+        shutil.chown(folder, "postgres", "postgres")
+    options = {"user": "postgres", "group": "postgres", "extra_groups": []} if root else {}
+    port = _free_port()
+    log = (folder.parent / f"{folder.name}.log").open("w+")
+    try:
+        initdb = [
+            programs[0] / "initdb",
+            "-D",
+            folder / "data",
+            "-U",
+            "forecastle",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+        ]
+        subprocess.run(initdb, check=True, stdout=log, stderr=log, cwd="/", **options)
+        server = [programs[0] / "postgres", "-D", folder / "data", "-p", str(port), "-h", "127.0.0.1"]
+        server += ["-k", folder, "-c", "fsync=off"]
+        process = subprocess.Popen(server, stdout=log, stderr=log, cwd="/", **options)
+        try:
+            ready = [programs[0] / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+            for _ in range(200):
+                if subprocess.run(ready, timeout=30).returncode == 0:
+                    break
+                time.sleep(0.1)
+            yield f"postgresql://forecastle@127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(20)
+    finally:
+        log.close()
+        Path(log.name).unlink()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty store."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/store.sqlite"
+    server = request.getfixturevalue("postgresql")
+    name = f"test_{uuid.uuid4().hex}"
+    engine = sa.create_engine(f"{server.replace('postgresql', 'postgresql+psycopg')}/postgres")
+    with contextlib.closing(engine.raw_connection()) as connection:
+        connection.driver_connection.autocommit = True
+        connection.cursor().execute(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return f"{server}/{name}"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    store = Store(url)
+    yield store
+    store.engine.dispose()
+
+
+def keep(store: Store, issue: Issue) -> None:
+    assert forecasts.keep(store, issue, NOW)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

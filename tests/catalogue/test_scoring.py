@@ -1,0 +1,274 @@
+"""scoring.py: scores as training has them, each once, whatever happens to who scores."""
+
+import signal
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forecastle import scores as training
+from forecastle.catalogue import schema, scoring
+from forecastle.catalogue.rows import Row
+from forecastle.catalogue.scoring import QUANTILES
+from forecastle.catalogue.store import Store
+
+from .conftest import HORIZON, MakeIssue, day, deaths, keep, receive
+
+counts = st.lists(st.one_of(st.integers(0, 10**6), st.none()), min_size=2, max_size=60)
+
+
+def scored(store: Store, **wanted: Any) -> list[Any]:
+    """All scores, those that are superseded too."""
+    conditions = [schema.scores.c[name] == value for name, value in wanted.items()]
+    order = schema.scores.c["version_id", "country", "horizon", "revision"]
+    with store.reading() as connection:
+        return list(connection.execute(sa.select(schema.scores).where(*conditions).order_by(*order)))
+
+
+def forecasts(number: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Counts, and 23 quantiles around them with many ties."""
+    rng = np.random.default_rng(seed)
+    observed = rng.poisson(6, number).astype(float)
+    return observed, np.sort(rng.poisson(6, (number, len(QUANTILES))), axis=1).astype(float)
+
+
+def test_the_quantiles_are_those_of_training() -> None:
+    assert np.array_equal(QUANTILES, training.QUANTILES)
+    assert (scoring.WEEK, scoring.PAST_ERRORS) == (training.WEEK, training.PAST_ERRORS)
+
+
+def test_the_weighted_interval_score_is_that_of_scoringrules() -> None:
+    observed, quantiles = forecasts(500)
+    ours = scoring.weighted_interval_score(observed, quantiles)
+    assert ours == pytest.approx(training.weighted_interval_score(observed, quantiles))
+
+
+def test_coverage_is_that_of_training() -> None:
+    observed, quantiles = forecasts(500)
+    least = scoring.least_interval(observed, quantiles)
+    for level, share in training.coverage(observed, quantiles).items():
+        assert np.mean(least <= float(level) + 1e-6) == pytest.approx(share)
+
+
+def test_the_least_interval_is_the_narrowest_that_holds_the_count() -> None:
+    quantiles = np.tile(np.arange(23.0), (5, 1))
+    observed = np.array([11, 10, 0, -1, 22])  # the median, in 10 %, the widest interval's bounds, below it
+    assert scoring.least_interval(observed, quantiles) == pytest.approx([0, 0.1, 0.98, 1, 0.98])
+
+
+@given(counts, st.booleans())
+def test_the_naive_forecast_is_that_of_training(count: list[int | None], cumulative: bool) -> None:
+    history = np.array([np.nan if value is None else value for value in count], dtype=float)
+    total = float(np.nansum(history)) if cumulative else None
+    ours, theirs = scoring.naive(history, 14, total), training.naive(history, 14, total)
+    assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-6)
+
+
+def test_bias_tells_how_much_of_the_forecast_was_too_high() -> None:
+    quantiles = np.tile(np.arange(23.0), (7, 1))
+    observed = np.array([-1, 0, 6.5, 11, 15.5, 22, 23])
+    assert scoring.bias(observed, quantiles) == pytest.approx([1, 0.98, 0.5, 0, -0.5, -0.98, -1])
+
+
+def test_bias_is_that_of_many_draws() -> None:
+    rng = np.random.default_rng(2)
+    draws = rng.gamma(4, 25, 100_000)
+    observed = rng.gamma(4, 25, 200)
+    quantiles = np.tile(np.quantile(draws, QUANTILES), (len(observed), 1))
+    shares = np.array([(draws > count).mean() - (draws < count).mean() for count in observed])
+    assert np.abs(scoring.bias(observed, quantiles) - shares).max() < 0.1  # 5 % to a quantile
+
+
+def test_a_count_is_scored_against_the_forecasts_of_its_day(store: Store, make_issue: MakeIssue) -> None:
+    keep(store, make_issue())
+    receive(store, [*deaths("GBR", 0, [500, 11, 40]), *deaths("ITA", 1, [5])])
+    assert scoring.score(store) == 2
+    first, second = scored(store)
+    assert (first.country, first.horizon, first.date, first.observed) == ("GBR", 1, day(1), 11)
+    assert (first.bias, first.interval) == (0, 0)
+    quantiles = np.arange(23.0)[None]
+    assert first.wis == pytest.approx(training.weighted_interval_score(np.array([11.0]), quantiles)[0])
+    # Ten a day were fitted, so the naive forecast is certain of ten, and one off.
+    assert first.wis_naive == pytest.approx(1)
+    assert (second.horizon, second.bias, second.interval) == (2, -1, 1)
+
+
+def test_nothing_is_scored_twice(store: Store, make_issue: MakeIssue) -> None:
+    keep(store, make_issue())
+    receive(store, deaths("GBR", 1, [11, 12]))
+    assert scoring.score(store) == 2
+    assert scoring.score(store) == 0
+    receive(store, deaths("GBR", 1, [11, 12, 13]))
+    assert scoring.score(store) == 1
+    assert len(scored(store)) == 3
+
+
+def test_a_forecast_that_is_kept_after_its_days_is_scored(store: Store, make_issue: MakeIssue) -> None:
+    receive(store, deaths("GBR", 1, [11, 12]))
+    assert scoring.score(store) == 0
+    keep(store, make_issue())
+    assert scoring.score(store) == 2
+
+
+def test_every_kept_forecast_of_a_day_is_scored(store: Store, make_issue: MakeIssue) -> None:
+    keep(store, make_issue())
+    keep(store, make_issue(data_through=day(1)))
+    keep(store, make_issue(model="cold"))
+    receive(store, deaths("GBR", 1, [11, 12]))
+    assert scoring.score(store) == 5
+    assert [(row.version_id, row.horizon) for row in scored(store)] == [
+        (1, 1),
+        (1, 2),
+        (2, 1),
+        (3, 1),
+        (3, 2),
+    ]
+
+
+def test_days_beyond_the_horizon_are_not_scored(store: Store, make_issue: MakeIssue) -> None:
+    keep(store, make_issue())
+    receive(store, deaths("GBR", HORIZON, [1, 2]))
+    assert scoring.score(store) == 1
+
+
+def test_what_the_data_held_is_no_forecast(store: Store, make_issue: MakeIssue) -> None:
+    """A country whose last report is older than the data's last day is forecast from there on."""
+    issue = make_issue()
+    for table in issue.forecasts.values():
+        table["GBR"] = table["GBR"]._replace(origin_date=day(-2))
+    keep(store, issue._replace(version=issue.version | {"first_date": day(-1)}))
+    receive(store, deaths("GBR", -1, [11, 11, 11]))
+    assert scoring.score(store) == 1
+    assert [(row.horizon, row.date) for row in scored(store)] == [(3, day(1))]
+
+
+def test_a_revision_takes_the_place_of_a_score_and_both_are_kept(store: Store, make_issue: MakeIssue) -> None:
+    keep(store, make_issue())
+    receive(store, deaths("GBR", 1, [11, 12]))
+    scoring.score(store)
+    receive(store, deaths("GBR", 1, [40]))
+    assert scoring.score(store) == 1
+    told = [(row.horizon, row.observed, row.superseded) for row in scored(store)]
+    assert told == [(1, 11, True), (1, 40, False), (2, 12, False)]
+
+
+def test_a_withdrawn_count_leaves_no_score(store: Store, make_issue: MakeIssue) -> None:
+    keep(store, make_issue())
+    receive(store, deaths("GBR", 1, [11, 12]))
+    scoring.score(store)
+    receive(store, deaths("GBR", 1, [None]))
+    assert scoring.score(store) == 0
+    assert [(row.horizon, row.superseded) for row in scored(store)] == [(1, True), (2, False)]
+
+
+def test_a_running_total_is_that_of_the_origin_and_what_came_since(
+    store: Store, make_issue: MakeIssue
+) -> None:
+    keep(store, make_issue(cumulative=True, target="cumulative deaths"))
+    receive(store, deaths("GBR", 1, [4, None, 7]))
+    assert scoring.score(store) == 2
+    assert [(row.horizon, row.observed) for row in scored(store)] == [(1, 1004), (3, 1011)]
+    # Ten a day were fitted, so the naive forecast is certain of 1010 and 1030.
+    assert [row.wis_naive for row in scored(store)] == pytest.approx([6, 19])
+
+
+def test_a_running_total_with_a_day_that_is_not_stored_waits_for_it(
+    store: Store, make_issue: MakeIssue
+) -> None:
+    keep(store, make_issue(cumulative=True))
+    receive(store, deaths("GBR", 2, [5]))
+    assert scoring.score(store) == 0
+    receive(store, deaths("GBR", 1, [4]))
+    assert scoring.score(store) == 2
+    assert [(row.horizon, row.observed) for row in scored(store)] == [(1, 1004), (2, 1009)]
+
+
+def test_a_revision_moves_all_running_totals_after_it(store: Store, make_issue: MakeIssue) -> None:
+    keep(store, make_issue(cumulative=True))
+    receive(store, deaths("GBR", 1, [4, 5, 6]))
+    scoring.score(store)
+    receive(store, deaths("GBR", 2, [50]))
+    assert scoring.score(store) == 2
+    assert [(row.horizon, row.observed) for row in scored(store, superseded=False)] == [
+        (1, 1004),
+        (2, 1054),
+        (3, 1060),
+    ]
+
+
+def test_a_count_of_another_unit_is_not_compared(store: Store, make_issue: MakeIssue) -> None:
+    keep(store, make_issue())
+    keep(store, make_issue(model="beds", unit="admissions"))
+    receive(store, [Row(day(1), "GBR", {"cases": 11})])
+    assert scoring.score(store) == 0
+
+
+def test_scores_that_are_removed_are_made_again(store: Store, make_issue: MakeIssue) -> None:
+    keep(store, make_issue())
+    receive(store, deaths("GBR", 1, [11, 12]))
+    scoring.score(store)
+    before = scored(store)
+    with store.writing() as connection:
+        connection.execute(sa.delete(schema.scores))
+        connection.execute(sa.delete(schema.progress))
+    assert scoring.score(store) == 2
+    assert scored(store) == before
+
+
+def test_many_scorers_at_a_time_double_nothing(url: str, make_issue: MakeIssue) -> None:
+    stores = [Store(url) for _ in range(4)]
+    for number in range(3):
+        keep(stores[0], make_issue(data_through=day(number)))
+    receive(stores[0], [*deaths("GBR", 1, [11] * 20), *deaths("FRA", 1, [9] * 20)])
+    added: list[int] = []
+    threads = [
+        threading.Thread(target=lambda store=store: added.append(scoring.score(store))) for store in stores
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(added) == len(scored(stores[0])) == 2 * (20 + 19 + 18)
+    for store in stores:
+        store.engine.dispose()
+
+
+KILLED = """
+import sys, time
+from forecastle.catalogue import scoring
+from forecastle.catalogue.store import Store
+
+note = scoring._note
+def hang(store, connection, version_id, revision):
+    if version_id == 2:
+        print("scored, not committed", flush=True)
+        time.sleep(60)
+    note(store, connection, version_id, revision)
+
+scoring._note = hang
+scoring.score(Store(sys.argv[1]))
+"""
+
+
+def test_a_scorer_that_is_killed_loses_and_doubles_nothing(url: str, make_issue: MakeIssue) -> None:
+    store = Store(url)
+    for number in range(3):
+        keep(store, make_issue(data_through=day(number)))
+    receive(store, [*deaths("GBR", 1, [11] * 20), *deaths("FRA", 1, [9] * 20)])
+    process = subprocess.Popen([sys.executable, "-c", KILLED, url], stdout=subprocess.PIPE, text=True)
+    assert process.stdout and process.stdout.readline() == "scored, not committed\n"
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(10) == -signal.SIGKILL
+    process.stdout.close()
+
+    assert {row.version_id for row in scored(store)} == {1}  # the first was committed, the second not
+    assert scoring.score(store) == 2 * (19 + 18)
+    keys = [(row.version_id, row.country, row.horizon) for row in scored(store)]
+    assert len(keys) == len(set(keys)) == 2 * (20 + 19 + 18)
+    store.engine.dispose()
