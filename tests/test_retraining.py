@@ -335,7 +335,9 @@ def forecasts(dates: list[str], codes: list[str], observed: list[int], **attrs: 
     )
 
 
-def test_forecasts_of_the_same_country_and_day_are_compared(make_artifact: MakeArtifact) -> None:
+def test_forecasts_of_the_same_country_and_day_are_compared(
+    make_artifact: MakeArtifact, capsys: pytest.CaptureFixture[str]
+) -> None:
     """By date, since an incumbent's forecast starts at each country's own last day."""
     draws = np.broadcast_to(np.arange(1, HORIZON + 1), (100, len(CODES), HORIZON))
     known = Artifact.load(made(make_artifact, draws, data={"file": "data.csv", "sha256": "0" * 64}))
@@ -345,7 +347,9 @@ def test_forecasts_of_the_same_country_and_day_are_compared(make_artifact: MakeA
     )
     assert compared is not None
     assert [day.isoformat() for day in compared.days] == ["2020-04-30", "2020-05-09", "2020-05-27"]
-    assert compared.countries == 2
+    assert (compared.countries, compared.alone) == (2, (1, 4))
+    compared.show()
+    assert "countries of the challenger alone, 1; of the incumbent alone, 4" in capsys.readouterr().out
     # Certain draws of 1, 10 and 28 against 1, 12 and 28.
     assert compared.incumbent["wis"] == pytest.approx(2 / 3, rel=1e-3)
     assert compared.challenger["wis"] == 0

@@ -27,13 +27,15 @@ class Comparison:
 
     Attributes:
         days: Which were forecast, the earliest first.
-        countries: How many were.
+        countries: How many were by both.
+        alone: How many only the challenger forecasts, and how many only the incumbent.
         challenger: Its scores, as of `scores.summarise`.
         incumbent: Its scores.
     """
 
     days: list[datetime.date]
     countries: int
+    alone: tuple[int, int]
     challenger: dict[str, Any]
     incumbent: dict[str, Any]
 
@@ -71,6 +73,11 @@ class Comparison:
             f"held-out days {self.days[0]} to {self.days[-1]}: {self.challenger['forecasts']:,} forecasts, "
             f"{self.countries} countries"
         )
+        if any(self.alone):
+            ours, theirs = self.alone
+            print(
+                f"not compared: countries of the challenger alone, {ours}; of the incumbent alone, {theirs}"
+            )
         table = rich.table.Table(box=rich.box.SIMPLE)
         table.add_column("")
         for heading in ("WIS", "ratio to incumbent", "ratio to naive", "90% coverage"):
@@ -108,6 +115,7 @@ def compare(incumbent: Artifact, forecasts: xr.Dataset) -> Comparison | None:
                 "`make train` or `make build`"
             )
     positions = {code: position for position, code in enumerate(incumbent.countries)}
+    forecast = set(forecasts["country"].values.tolist())
     forecasts = forecasts.isel(forecast=np.isin(forecasts["country"].values, list(positions)))
     codes = forecasts["country"].values.tolist()
     position = np.array([positions[code] for code in codes], dtype=int)
@@ -126,6 +134,7 @@ def compare(incumbent: Artifact, forecasts: xr.Dataset) -> Comparison | None:
     return Comparison(
         days=[day.item() for day in np.unique(forecasts["date"].values.astype("datetime64[D]"))],
         countries=len(np.unique(position)),
+        alone=(len(forecast - positions.keys()), len(positions.keys() - forecast)),
         challenger=scores.summarise(forecasts),
         incumbent=scores.summarise(of_incumbent),
     )
