@@ -349,7 +349,7 @@ def test_forecasts_of_the_same_country_and_day_are_compared(
     assert [day.isoformat() for day in compared.days] == ["2020-04-30", "2020-05-09", "2020-05-27"]
     assert (compared.countries, compared.alone) == (2, (1, 4))
     compared.show()
-    assert "countries of the challenger alone, 1; of the incumbent alone, 4" in capsys.readouterr().out
+    assert "countries of the challenger alone, 1; of the incumbent, 4" in capsys.readouterr().out
     # Certain draws of 1, 10 and 28 against 1, 12 and 28.
     assert compared.incumbent["wis"] == pytest.approx(2 / 3, rel=1e-3)
     assert compared.challenger["wis"] == 0

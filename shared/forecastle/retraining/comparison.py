@@ -74,9 +74,10 @@ class Comparison:
             f"{self.countries} countries"
         )
         if any(self.alone):
-            ours, theirs = self.alone
             print(
-                f"not compared: countries of the challenger alone, {ours}; of the incumbent alone, {theirs}"
+                "not compared: countries of the challenger alone, {}; of the incumbent, {}".format(
+                    *self.alone
+                )
             )
         table = rich.table.Table(box=rich.box.SIMPLE)
         table.add_column("")
