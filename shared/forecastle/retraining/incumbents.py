@@ -84,7 +84,7 @@ class Image:
     def replace(self, data: Path, comparison: Comparison | None) -> None:
         """As of `Incumbent`; a label of the challenger's image tells what it was compared with."""
         if not images.build(self.model, data, root=self.root, incumbent=self.artifact.version):
-            raise Refused("it does not pass the gate")
+            raise Refused("its image was not built")
 
     def serve(self) -> str:
         """As of `Incumbent`: its containers are replaced, if there are any."""

@@ -43,7 +43,7 @@ def start(model: str, options: argparse.Namespace, root: Path = ROOT) -> None:
         path = Path(folder) / observations.CURRENT
         observations.write(data.newest(options, Path(folder), root), path)
         if not images.build(model, path, SHADOW, root=root):
-            raise Refused("it does not pass the gate")
+            raise Refused("its image was not built")
         path.replace(_data(model, root))
     images.start(SERVICE, root=root, SHADOW=model)
 
