@@ -9,6 +9,8 @@ DEATHS ?=
 SINCE ?=
 UNTIL ?=
 URL ?= http://localhost:$(PORT)
+INCUMBENT ?=
+STOP ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -19,10 +21,12 @@ DATA := $(or $(FORECASTLE_DATA),$(wildcard data/current.csv),data/first-wave-202
 # What training reads of the library; a change fits all models again.
 TRAINING := $(patsubst %,shared/forecastle/%,artifact.py backtest.py card.py countries.csv diagnostics.py \
 	likelihood.py observations.py plots.py progress.py sampling.py scores.py training.py wave.py)
+# Where retraining finds new data.
+NEWEST = --url "$(URL)" --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)"
 LOCKS := shared/requirements.txt shared/requirements-train.txt shared/forecastle/catalogue/requirements.txt \
 	$(wildcard models/*/requirements.txt models/*/requirements-train.txt)
 
-.PHONY: help run train backtest compare test lint build up down logs data observe new compose lock clean known-model
+.PHONY: help run train backtest compare retrain shadow promote test lint build up down logs data observe new compose lock clean known-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +53,19 @@ compare: known-model $(VENV)/run ## compare the variants of MODEL= by PSIS-LOO, 
 		$(patsubst models/%/compare.py,%,$(wildcard models/*/compare.py)) >&2; exit 1)
 	@$(PY) models/$(MODEL)/compare.py
 
+# Each of them, even if one is refused.
+retrain: known-model $(VENV)/run ## refit MODEL= (or all) to what the gateway at URL= received (or FILE=): the better one stays
+	@failed=; for model in $(CHOSEN); do \
+		$(PY) -u -m forecastle.retraining $$model $(NEWEST) --incumbent "$(INCUMBENT)" || failed=1; done; test -z "$$failed"
+
+shadow: known-model $(VENV)/run ## run a refit of MODEL= unseen beside it, to be scored on the same days; STOP=1 ends that
+	@$(if $(MODEL),,echo "say which model with MODEL=: one of $(MODELS)" >&2; exit 1)
+	@$(PY) -u -m forecastle.retraining.shadow $(MODEL) $(if $(STOP),--stop,$(NEWEST))
+
+promote: known-model $(VENV)/run ## let the shadow of MODEL= serve in its place
+	@$(if $(MODEL),,echo "say which model with MODEL=: one of $(MODELS)" >&2; exit 1)
+	@$(PY) -u -m forecastle.retraining.shadow $(MODEL) --promote
+
 test: $(VENV)/test ## every test; those against real containers if a Docker Engine answers
 	$(PY) -m pytest $(PYTEST)
 	@docker version >/dev/null 2>&1 || echo "No Docker Engine answers: tests/e2e was left out."
@@ -67,7 +84,7 @@ up: build ## build what is not up to date, start everything, wait until it is he
 	docker compose up --detach --wait
 
 down: ## stop everything
-	docker compose down
+	docker compose --profile '*' down
 
 logs: ## follow the logs of everything, or of MODEL=
 	docker compose logs --follow $(MODEL)

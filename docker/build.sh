@@ -1,6 +1,7 @@
 #!/bin/sh
 # docker/build.sh [NAME...]: build images of these models, `gateway` and `catalogue`; of all, if none is named.
-# `make build` calls it. TAG (latest) and REGISTRY (none) name the images; README.md beside this file says the rest.
+# `make build` calls it. TAG (latest) and REGISTRY (none) name the images, FORECASTLE_DATA data that are fitted in place
+# of those in use, INCUMBENT_VERSION what the model was compared with; README.md beside this file says the rest.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -57,6 +58,11 @@ for file in "${PIP_CERT:-}" "${SSL_CERT_FILE:-}" "${REQUESTS_CA_BUNDLE:-}"; do
         break
     fi
 done
+if [ -n "${FORECASTLE_DATA:-}" ]; then
+    [ -f "$FORECASTLE_DATA" ] || fail "FORECASTLE_DATA=$FORECASTLE_DATA is no file"
+    mkdir "$scratch/data" && cp "$FORECASTLE_DATA" "$scratch/data/current.csv"
+    set -- "$@" --build-context "data=$scratch/data"
+fi
 
 # Without a name and password, should the address hold them.
 source=$(git remote get-url origin 2>/dev/null | sed 's|//[^/]*@|//|') || source=
@@ -100,6 +106,7 @@ print(manifest["version"], manifest["data"]["sha256"], manifest["data"]["last_da
         --label "org.opencontainers.image.created=$created" \
         --label "org.opencontainers.image.version=$version" \
         ${data:+--label "io.forecastle.data.sha256=$data" --label "io.forecastle.data.last-day=$last_day"} \
+        ${INCUMBENT_VERSION:+--label "io.forecastle.incumbent=$INCUMBENT_VERSION"} \
         . >"$scratch/log" 2>&1 || fail "$(cat "$scratch/log")"
     [ "$(layers "$draft")" = "$first" ] || fail "$tag was not built: files changed meanwhile, so build again"
     docker tag "$draft" "$tag"

@@ -83,8 +83,8 @@ def run(path: Path, predict: object = predict, **options: object) -> dict | None
         "origins": backtest.weekly(LAST, 2),
         "report": lambda fraction: None,
     }
-    told = backtest.run(observe, build, predict, **{**named, **options})  # type: ignore[arg-type]
-    return told and {"kind": "short", **told}
+    forecasts = backtest.forecast(observe, build, predict, **{**named, **options})  # type: ignore[arg-type]
+    return None if forecasts is None else {"kind": "short", **backtest.score(forecasts)}
 
 
 @pytest.fixture(scope="module")

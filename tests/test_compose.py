@@ -150,7 +150,7 @@ def test_new_refuses_what_exists(root: Path, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize(
-    "name", ["", "Flu", "2flu", "flu_2", "-flu", "flu-", "flu--2", "../flu", "flü", "flu\n", "x" * 64]
+    "name", ["", "Flu", "2flu", "flu_2", "-flu", "flu-", "flu--2", "../flu", "flü", "flu\n", "x" * 57]
 )
 def test_new_refuses_a_bad_name_in_one_line(
     root: Path, name: str, capsys: pytest.CaptureFixture[str]
@@ -164,6 +164,11 @@ def test_new_refuses_a_bad_name_in_one_line(
 def test_new_refuses_a_reserved_name(root: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     reason = f"{name!r} is taken by the gateway's own routes: choose another name"
     assert run(root, f"--new={name}", capsys=capsys) == (1, [reason])
+
+
+def test_new_refuses_the_name_of_a_challenger(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reason = "'deaths-shadow' ends as the name of a model's challenger does: choose a name without -shadow"
+    assert run(root, "--new=deaths-shadow", capsys=capsys) == (1, [reason])
 
 
 def test_a_folder_with_a_bad_name_is_refused_everywhere(

@@ -3,12 +3,13 @@
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from forecastle import compose
+
+from .conftest import borrow_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -66,20 +67,6 @@ def test_build_without_an_engine_is_one_clear_line() -> None:
     assert done.returncode != 0
     said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
     assert len(said) == 1 and said[0].startswith("no Docker Engine answers")
-
-
-def borrow_environment(tree: Path) -> None:
-    """The environment of these tests, which counts as up to date and is not written to."""
-    (tree / ".venv").mkdir()
-    for entry in (ROOT / ".venv").iterdir():
-        if entry.name not in ("run", "test"):
-            (tree / ".venv" / entry.name).symlink_to(entry)
-    tomorrow = (
-        time.time() + 86_400
-    )  # or Make would install what a new model needs, and change these tests' own
-    for stamp in ("run", "test"):
-        (tree / ".venv" / stamp).touch()
-        os.utime(tree / ".venv" / stamp, (tomorrow, tomorrow))
 
 
 def fake_python(folder: Path, version: str) -> None:

@@ -37,7 +37,7 @@ WIDTH = 120  # of the tables
 BOUNDS = {"wis_ratio": WIS_RATIO}
 
 
-def run(
+def forecast(
     observe: Observe,
     build: Build,
     predict: Predict,
@@ -48,8 +48,9 @@ def run(
     sampling: Sampling,
     origins: Sequence[datetime.date],
     report: Report,
-) -> dict[str, Any] | None:
-    """Refit at each origin, in as many processes as there are cores, and score.
+    days: int = DAYS,
+) -> xr.Dataset | None:
+    """Refit at each origin, in as many processes as there are cores, and forecast.
 
     Refits run through joblib: `joblib.parallel_config(backend="ray")` or "dask" takes them to other machines.
 
@@ -63,10 +64,11 @@ def run(
         sampling: How the artifact is sampled; here with `DRAWS` draws.
         origins: Last days of the data to be fitted.
         report: Takes the fraction that is done.
+        days: How far ahead of a country's last fitted day.
 
     Returns:
-        Scores (as of `scores.summarise`) of all forecasts, by horizon and by origin, and the share of counts
-        at or below each quantile. None if no origin leaves enough to fit and to score.
+        The forecasts of all counts that are known by now, as `scores.summarise` takes them, with their
+        `country`, `origin`, `date` and `horizon`. None if no origin leaves enough to fit and to score.
     """
     truth = observations.read(path)
     sampling = sampling.within(draws=DRAWS, cores=1)
@@ -75,7 +77,8 @@ def run(
         cloudpickle.register_pickle_by_value(module)
     task = joblib.delayed(_forecasts)
     tasks = [
-        task(observe, build, predict, path, truth, column, cumulative, sampling, origin) for origin in origins
+        task(observe, build, predict, path, truth, column, cumulative, sampling, origin, days)
+        for origin in origins
     ]
     workers = min(os.cpu_count() or 1, max(1, len(tasks)))
     parts = []
@@ -83,7 +86,31 @@ def run(
         parts.append(part)
         report(len(parts) / len(tasks))
     kept = [part for part in parts if part is not None]
-    return _scored(xr.concat(kept, "forecast")) if kept else None
+    return xr.concat(kept, "forecast") if kept else None
+
+
+def score(forecasts: xr.Dataset) -> dict[str, Any]:
+    """Scores (as of `scores.summarise`) of all forecasts, by horizon and by origin, and their calibration."""
+    by_origin = [
+        {
+            "origin": str(origin),
+            "countries": len(np.unique(group["country"])),
+            **scores.summarise(group),
+        }
+        for origin, group in forecasts.groupby("origin")
+    ]
+    by_horizon = [
+        {"horizon": int(horizon), **scores.summarise(group)}
+        for horizon, group in forecasts.groupby("horizon")
+    ]
+    return {
+        "origins": [entry["origin"] for entry in by_origin],
+        "forecasts": forecasts.sizes["forecast"],
+        "scores": scores.summarise(forecasts),
+        "by_horizon": by_horizon,
+        "by_origin": by_origin,
+        "quantiles": scores.calibration(forecasts["observed"].values, forecasts["quantiles"].values),
+    }
 
 
 def weekly(last_day: datetime.date, origins: int, weeks: int = 1) -> list[datetime.date]:
@@ -156,29 +183,6 @@ def show(scored: dict[str, Any]) -> None:
     )
 
 
-def _scored(forecasts: xr.Dataset) -> dict[str, Any]:
-    by_origin = [
-        {
-            "origin": str(origin),
-            "countries": len(np.unique(group["country"])),
-            **scores.summarise(group),
-        }
-        for origin, group in forecasts.groupby("origin")
-    ]
-    by_horizon = [
-        {"horizon": int(horizon), **scores.summarise(group)}
-        for horizon, group in forecasts.groupby("horizon")
-    ]
-    return {
-        "origins": [entry["origin"] for entry in by_origin],
-        "forecasts": forecasts.sizes["forecast"],
-        "scores": scores.summarise(forecasts),
-        "by_horizon": by_horizon,
-        "by_origin": by_origin,
-        "quantiles": scores.calibration(forecasts["observed"].values, forecasts["quantiles"].values),
-    }
-
-
 def _forecasts(
     observe: Observe,
     build: Build,
@@ -189,6 +193,7 @@ def _forecasts(
     cumulative: bool,
     sampling: Sampling,
     origin: datetime.date,
+    days: int,
 ) -> xr.Dataset | None:
     """The forecasts from one origin, beside the naive ones and what was observed."""
     try:
@@ -205,8 +210,7 @@ def _forecasts(
     if failed := fit.attrs.get("failed"):
         rows = rows[~rows["country"].isin(list(failed))].reset_index(drop=True)
     posterior = thinned(fit, sampling.draws * fit["posterior"].sizes["chain"], sampling.seed)
-    days = np.arange(1, DAYS + 1)
-    draws = predict(posterior, rows, days, np.random.default_rng(sampling.seed))
+    draws = predict(posterior, rows, np.arange(1, days + 1), np.random.default_rng(sampling.seed))
     parts = []
     for i, (code, group) in enumerate(rows.groupby("country")):
         last_day = group["date"].iloc[-1]
@@ -219,7 +223,7 @@ def _forecasts(
         parts.append(part.assign_coords(country=("forecast", [str(code)] * part.sizes["forecast"])))
     if not any(part.sizes["forecast"] for part in parts):
         return None
-    forecasts = xr.concat(parts, "forecast").drop_vars("date")
+    forecasts = xr.concat(parts, "forecast")
     return forecasts.assign_coords(origin=("forecast", [origin.isoformat()] * forecasts.sizes["forecast"]))
 
 

@@ -23,7 +23,8 @@ TEMPLATE = "shared/template"
 TOKEN = "{{model}}"
 FILES = ("train.py", "main.py", "requirements-train.txt", "requirements.txt")
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-LONGEST_NAME = 63  # characters: a model's name is also its host name among the containers
+SHADOW = "-shadow"  # behind a model's name is that of its challenger (forecastle.shadow)
+LONGEST_NAME = 63 - len(SHADOW)  # characters: both are host names among the containers
 RESERVED = ("models", "docs", "v2", "gateway", "catalogue", "observations", "metrics", "livez", "readyz")
 
 ENTRY = """\
@@ -159,6 +160,8 @@ def _unfit(name: str) -> str | None:
         return f"{name!r} is no name for a model: use a-z and 0-9, words joined by -, such as flu-2"
     if len(name) > LONGEST_NAME:
         return f"{name!r} is too long for a model's name: at most {LONGEST_NAME} characters"
+    if name.endswith(SHADOW):
+        return f"{name!r} ends as the name of a model's challenger does: choose a name without {SHADOW}"
     if name in RESERVED:
         return f"{name!r} is taken by the gateway's own routes: choose another name"
     return None

@@ -34,6 +34,15 @@ class Document(NamedTuple):
         """With the headers of an answer that may be cached."""
         return cls(body, {**cacheable(hashlib.sha256(body)), "Content-Type": media_type, **headers})
 
+    @classmethod
+    def rendered(cls, told: Any, representation: str) -> Self:
+        """An answer as JSON, CSV or NDJSON; a page of a list says in `Link` where the next one is."""
+        headers = {}
+        if next_page := getattr(told, "links", {}).get("next"):
+            asked = "" if representation == "json" else f"&format={representation}"
+            headers["Link"] = f'<{next_page}{asked}>; rel="next"'
+        return cls.of(encode(told, representation), MEDIA_TYPES[representation], **headers)
+
     @property
     def size(self) -> int:
         """Bytes, and about as many as its headers and its key take."""
@@ -89,12 +98,7 @@ class Documents:
         key = (representation, answer, arguments)
         if (document := self.kept.get(key)) is None:
             with tracing.span(f"summarise {answer.__name__}"):
-                told = answer(self.artifact, *arguments)
-            headers = {}
-            if next_page := getattr(told, "links", {}).get("next"):
-                asked = "" if representation == "json" else f"&format={representation}"
-                headers["Link"] = f'<{next_page}{asked}>; rel="next"'
-            document = Document.of(encode(told, representation), MEDIA_TYPES[representation], **headers)
+                document = Document.rendered(answer(self.artifact, *arguments), representation)
             self.keep(key, document)
         return document
 

@@ -4,7 +4,8 @@ if __name__ == "__main__":
     train(observe, build, predict, target="daily deaths", unit="deaths")
 
 `python models/deaths/train.py` fits, checks and saves (`make train MODEL=deaths`); with `--backtest` it runs
-the long backtest and adds it to the artifact (`make backtest MODEL=deaths`).
+the long backtest and adds it to the artifact (`make backtest MODEL=deaths`); with `--held-out DAY FILE` it
+writes what a fit to the data up to that day forecasts of the days after it (`make retrain MODEL=deaths`).
 """
 
 import argparse
@@ -89,14 +90,21 @@ def train(
     parser.add_argument(
         "--backtest", action="store_true", help="score forecasts of many past days, fit nothing else"
     )
+    parser.add_argument(
+        "--held-out",
+        nargs=2,
+        metavar=("DAY", "FILE"),
+        help="fit the data up to DAY, write forecasts of the days after it to FILE, fit nothing else",
+    )
     options = parser.parse_args(arguments)
     path = observations.default_path()
     sampling = Sampling(each_country, draws, tune, seed)
 
-    def backtested(step: Step, kind: str) -> dict[str, Any] | None:
-        origins, weeks = BACKTESTS[kind]
-        with step("backtest") as report:
-            scored = backtest.run(
+    def forecast(
+        step: Step, description: str, origins: Sequence[datetime.date], days: int = backtest.DAYS
+    ) -> xr.Dataset | None:
+        with step(description) as report:
+            return backtest.forecast(
                 observe,
                 build,
                 predict,
@@ -104,13 +112,25 @@ def train(
                 column=unit,
                 cumulative=cumulative,
                 sampling=sampling,
-                origins=backtest.weekly(observations.read(path).attrs["last_day"], origins, weeks),
+                origins=origins,
                 report=report,
+                days=days,
             )
-        return scored and {"kind": kind, **scored}
+
+    def backtested(step: Step, kind: str) -> dict[str, Any] | None:
+        origins = backtest.weekly(observations.read(path).attrs["last_day"], *BACKTESTS[kind])
+        forecasts = forecast(step, "backtest", origins)
+        return None if forecasts is None else {"kind": kind, **backtest.score(forecasts)}
 
     try:
         with steps(model) as step:
+            if options.held_out:
+                day, file = options.held_out
+                origin = datetime.date.fromisoformat(day)
+                forecasts = forecast(step, "forecasting held-out days", [origin], HORIZON)
+                if forecasts is not None:
+                    forecasts.assign_attrs(target=target, unit=unit).to_netcdf(file, engine="h5netcdf")
+                return
             if options.backtest:
                 _add_backtest(script.with_name("artifact"), path, backtested(step, "full"))
                 return

@@ -22,9 +22,10 @@ from forecastle.catalogue.metrics import RECEIVED, REJECTED, StoreMetrics
 from forecastle.catalogue.rows import NAMES
 from forecastle.catalogue.store import Store, StoreError
 from forecastle.catalogue.watch import Watch
+from forecastle.documents import Document
 from forecastle.problems import ProblemError, documented
 from forecastle.queries import Day, KnownParameters, TableFormat, must_be
-from forecastle.representations import MEDIA_TYPES, chosen, render
+from forecastle.representations import MEDIA_TYPES, chosen
 
 RETRY_SECONDS = 5  # after which a store that failed may be back
 READERS: dict[str, Callable[[bytes], list[rows.Row]]] = {
@@ -341,7 +342,7 @@ async def _answer(
     def rendered() -> Any:
         with store.reading() as connection:
             answer = read(connection)
-        return answer and render(answer, chosen(request, query.format))
+        return answer and Document.rendered(answer, chosen(request, query.format))
 
     try:
         document = await asyncio.to_thread(rendered)

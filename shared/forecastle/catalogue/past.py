@@ -17,11 +17,20 @@ from pydantic import Field, model_validator
 from forecastle import problems
 from forecastle.catalogue import forecasts
 from forecastle.catalogue.store import Store, StoreError
+from forecastle.documents import Document
 from forecastle.forecasts import HUB_QUANTILES, Forecast, Hubverse
 from forecastle.problems import InvalidValue
-from forecastle.queries import Code, Counts, Day, KnownParameters, must_be, wrong
-from forecastle.representations import MEDIA_TYPES, Document, chosen, render, respond
-from forecastle.service import DEFAULT_DAYS, DEFAULT_LEVELS
+from forecastle.queries import (
+    DEFAULT_DAYS,
+    DEFAULT_LEVELS,
+    Code,
+    Counts,
+    Day,
+    KnownParameters,
+    must_be,
+    wrong,
+)
+from forecastle.representations import MEDIA_TYPES, chosen
 
 TIMEOUT = 10  # seconds that a model may take
 PASSED_ON = ("content-type", "etag", "cache-control", "vary", "link", "retry-after")
@@ -83,7 +92,7 @@ def routes(clients: Mapping[str, httpx.AsyncClient], store: Store) -> APIRouter:
         if query.days > len(kept.mean):
             horizon = f"{len(kept.mean)}, the horizon of this model"
             raise InvalidValue("days", f"must be a whole number from 1 to {horizon}, not {query.days}")
-        return respond(request, _told(kept, query, chosen(request, query.format)))
+        return _told(kept, query, chosen(request, query.format)).answer(request)
 
     return router
 
@@ -114,13 +123,13 @@ async def _ask(request: Request, client: httpx.AsyncClient) -> Response:
 
 def _told(kept: Any, query: PastQuery, representation: str) -> Document:
     if representation == "hubverse":
-        return render(Hubverse(list(_hubverse(kept, query.days))), representation)
+        return Document.rendered(Hubverse(list(_hubverse(kept, query.days))), representation)
     days = [_day(kept, query, index) for index in range(query.days)]
     answer = {**kept.answer, "forecast": days}
     if representation == "json":  # as it was, whatever today's answers have
         body = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
         return Document.of(body, MEDIA_TYPES[representation])
-    return render(Forecast.model_validate(answer), representation)
+    return Document.rendered(Forecast.model_validate(answer), representation)
 
 
 def _day(kept: Any, query: PastQuery, index: int) -> dict[str, Any]:

@@ -1,0 +1,76 @@
+"""A model that is fitted in seconds and the data that it is right for: what retraining is tested with."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+
+from forecastle import observations
+
+from .conftest import HORIZON
+
+CODES = ("DEU", "ESP", "FRA", "GBR", "ITA", "USA")
+RATE = 20  # deaths a day, in every country
+THROUGH, LAST = datetime.date(2020, 4, 29), datetime.date(2020, 5, 9)
+KNOWN_DAYS, NEW_DAYS = 50, (LAST - THROUGH).days
+
+TRAIN = '''"""A tiny model: a constant rate for each country."""
+
+import numpy as np
+import pymc as pm
+
+from forecastle import training
+from forecastle.observations import read, since_total
+
+training.BACKTESTS["short"] = (1, 1)
+
+
+def observe(path):
+    return since_total(read(path), "deaths", start=10, total=50)
+
+
+def build(rows):
+    country = rows.groupby("country").ngroup().to_numpy()
+    with pm.Model(coords={"country": rows["country"].unique()}) as model:
+        level = pm.Normal("level", 3, 1, dims="country")
+        pm.Poisson("deaths", pm.math.exp(level[country]), observed=rows["count"].to_numpy(dtype=int))
+    return model
+
+
+def predict(posterior, rows, days, rng):
+    level = posterior["level"].to_numpy()[:, :, None]
+    return FACTOR * rng.poisson(np.exp(level), size=(*level.shape[:2], len(days)))
+
+
+FACTOR = 1
+
+if __name__ == "__main__":
+    training.train(observe, build, predict, target="daily deaths", unit="deaths", draws=500, tune=300)
+'''
+
+
+def reported(first: datetime.date, days: int, seed: int) -> pd.DataFrame:
+    """So many days of Poisson counts."""
+    rng = np.random.default_rng(seed)
+    frames = [
+        pd.DataFrame(
+            {
+                "date": pd.date_range(first, periods=days, unit="us"),
+                "country": code,
+                "name": observations.NAMES[code],
+                "cases": 100,
+                "deaths": rng.poisson(RATE, size=days),
+            }
+        )
+        for code in CODES
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def as_csv(frame: pd.DataFrame) -> str:
+    return frame.to_csv(index=False, date_format="%Y-%m-%d")
+
+
+KNOWN = reported(THROUGH - datetime.timedelta(KNOWN_DAYS - 1), KNOWN_DAYS, seed=1)
+NEW = reported(THROUGH + datetime.timedelta(1), NEW_DAYS, seed=2)
+TRUTH = np.random.default_rng(3).poisson(RATE, size=(500, len(CODES), HORIZON))  # the best there can be
