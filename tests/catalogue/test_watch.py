@@ -138,6 +138,16 @@ def test_a_store_that_fails_is_logged_once_and_used_when_it_is_back(
     assert versions(store) == [("flu", app.version)]
 
 
+def test_a_store_that_was_lost_gets_the_forecasts_that_are_served(tmp_path: Path, app: FastAPI) -> None:
+    store = Store(f"sqlite:///{tmp_path}/store.sqlite")
+    looks = Watch({"flu": client(app)}, store, StoreMetrics(store))
+    asyncio.run(looks.once())
+    (tmp_path / "store.sqlite").unlink()
+    asyncio.run(looks.once())
+    asyncio.run(looks.once())
+    assert versions(store) == [("flu", app.version)]
+
+
 def test_counts_are_fetched_on_a_schedule(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0]
     monkeypatch.setattr(watch.time, "monotonic", lambda: clock[0])

@@ -18,7 +18,7 @@ from forecastle import problems
 from forecastle.catalogue import forecasts
 from forecastle.catalogue.store import Store, StoreError
 from forecastle.documents import Document
-from forecastle.forecasts import HUB_QUANTILES, Forecast, Hubverse
+from forecastle.forecasts import HUB_QUANTILES, CountryForecast, Hubverse
 from forecastle.problems import InvalidValue
 from forecastle.queries import (
     DEFAULT_DAYS,
@@ -129,7 +129,7 @@ def _told(kept: Any, query: PastQuery, representation: str) -> Document:
     if representation == "json":  # as it was, whatever today's answers have
         body = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
         return Document.of(body, MEDIA_TYPES[representation])
-    return Document.rendered(Forecast.model_validate(answer), representation)
+    return Document.rendered(CountryForecast.model_validate(answer), representation)
 
 
 def _day(kept: Any, query: PastQuery, index: int) -> dict[str, Any]:

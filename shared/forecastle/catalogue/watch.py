@@ -103,6 +103,8 @@ class Watch:
             await work
         except (StoreError, forecasts.NotKeptError, rows.RowsError) as error:
             trouble = f"{subject}: {error}"
+            if isinstance(error, StoreError):
+                self.kept.clear()  # it may be another one, and empty, when it is back
         if trouble and trouble != self.trouble.get(subject):
             logger.warning("%s", trouble)
         self.trouble[subject] = trouble
