@@ -24,7 +24,10 @@ TOKEN = "{{model}}"
 FILES = ("train.py", "main.py", "requirements-train.txt", "requirements.txt")
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST_NAME = 63  # characters: a model's name is also its host name among the containers
-RESERVED = ("models", "docs", "v2", "gateway", "catalogue", "observations", "metrics", "livez", "readyz")
+RESERVED = (
+    *("models", "docs", "v2", "observations", "metrics", "livez", "readyz"),  # the gateway's routes
+    *("gateway", "catalogue", "prometheus", "alertmanager", "nginx-exporter", "grafana"),  # services
+)
 
 ENTRY = """\
   {name}:
@@ -160,7 +163,7 @@ def _unfit(name: str) -> str | None:
     if len(name) > LONGEST_NAME:
         return f"{name!r} is too long for a model's name: at most {LONGEST_NAME} characters"
     if name in RESERVED:
-        return f"{name!r} is taken by the gateway's own routes: choose another name"
+        return f"{name!r} is taken by a route or a service of Forecastle's own: choose another name"
     return None
 
 
