@@ -1,4 +1,4 @@
-"""The alert rules: promtool runs tests/alerts/, where each fires and does not fire, and each has a runbook."""
+"""The alert rules: promtool runs tests/alerts/, where each fires and does not; each has a runbook."""
 
 import os
 import re
@@ -15,7 +15,6 @@ RULES = sorted((ROOT / "docker/prometheus/rules").glob("*.yml"))
 TESTS = sorted((ROOT / "tests/alerts").glob("*.yml"))
 RUNBOOKS = ROOT / "docs/runbooks"
 IMAGE = os.environ.get("PROMETHEUS_IMAGE", "prom/prometheus:v3.5.3")
-# The documented interface between the apps and the rules: see docs/monitoring.md.
 ALERTS = {
     rule["alert"]: rule
     for file in RULES
@@ -47,7 +46,11 @@ def promtool() -> list[str]:
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.stem)
 def test_every_rule_does_what_its_test_says(promtool: list[str], file: Path) -> None:
     done = subprocess.run(
-        [*promtool, "test", "rules", file], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300
+        [*promtool, "test", "rules", file],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout
 
@@ -82,6 +85,8 @@ def test_an_alert_links_its_runbook_which_says_what_to_do(alert: str) -> None:
 
 
 def test_the_documentation_lists_every_alert() -> None:
-    table = re.findall(r"^\| \[(\w+)\]\(runbooks/(\w+)\.md\) \|", (ROOT / "docs/monitoring.md").read_text(), re.M)
+    table = re.findall(
+        r"^\| \[(\w+)\]\(runbooks/(\w+)\.md\) \|", (ROOT / "docs/monitoring.md").read_text(), re.M
+    )
     assert [alert for alert, page in table if alert == page] == [alert for alert, _ in table]
     assert sorted(alert for alert, _ in table) == sorted(ALERTS)
