@@ -84,6 +84,25 @@ def test_an_alert_links_its_runbook_which_says_what_to_do(alert: str) -> None:
     assert "{{" not in page  # Prometheus, which serves it, would take that for a template
 
 
+@pytest.mark.parametrize("models", [[], ["deaths"], ["deaths", "no", "flu-2"]])
+def test_every_model_is_looked_up_and_expected(models: list[str], tmp_path: Path) -> None:
+    """As the image of Prometheus is built; `no` is a name that YAML would take for a boolean."""
+    folder = shutil.copytree(ROOT / "docker/prometheus", tmp_path / "prometheus")
+    subprocess.run(
+        ["sh", "models.sh"], cwd=folder, input="".join(f"{name}\n" for name in models), text=True, check=True
+    )
+    apps = ["catalogue", *models]
+
+    jobs = {
+        job["job_name"]: job
+        for job in yaml.safe_load((folder / "prometheus.yml").read_text())["scrape_configs"]
+    }
+    assert jobs["forecastle"]["dns_sd_configs"][0]["names"] == apps
+    (group,) = yaml.safe_load((folder / "rules/expected.yml").read_text())["groups"]
+    assert {rule["record"] for rule in group["rules"]} == {"model:expected"}
+    assert [rule["labels"]["model"] for rule in group["rules"]] == apps
+
+
 def test_the_documentation_lists_every_alert() -> None:
     table = re.findall(
         r"^\| \[(\w+)\]\(runbooks/(\w+)\.md\) \|", (ROOT / "docs/monitoring.md").read_text(), re.M

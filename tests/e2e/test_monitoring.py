@@ -134,8 +134,11 @@ def test_a_container_can_do_nothing_but_its_work(monitored: Monitored, service: 
     assert configured["Config"]["User"] == "65534:65534"
     ports = [port for published in host["PortBindings"].values() for port in published]
     assert {port["HostIp"] for port in ports} == (set() if service == "nginx-exporter" else {"127.0.0.1"})
-    if service != "nginx-exporter":  # whose image has no tool to ask with
+    if service != "nginx-exporter":  # whose image is taken as it is, and has no tool to ask with
         assert configured["State"]["Health"]["Status"] == "healthy"
+        labels = configured["Config"]["Labels"]
+        assert labels["org.opencontainers.image.title"] == f"forecastle/{service}"
+        assert labels["org.opencontainers.image.revision"] != "unknown"
 
 
 def test_all_there_is_is_scraped(monitored: Monitored) -> None:
