@@ -342,8 +342,8 @@ FORECASTS = dashboard(
             graph(
                 "Observations received",
                 {
-                    "received": "sum(increase(forecastle_observations_received_total[1h]))",
-                    "rejected": "sum(increase(forecastle_observations_rejected_total[1h]))",
+                    "rows received": "sum(increase(forecastle_observations_received_total[1h]))",
+                    "files refused": "sum(increase(forecastle_observations_rejected_total[1h]))",
                 },
                 description="In the hour before.",
             ),

@@ -41,6 +41,9 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
 
+    def log_message(self, *_):
+        pass
+
 http.server.HTTPServer(("", 8000), Receiver).serve_forever()
 """
 
