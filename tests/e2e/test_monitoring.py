@@ -37,7 +37,7 @@ import http.server
 
 class Receiver(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
-        print(self.rfile.read(int(self.headers["Content-Length"])).decode(), flush=True)
+        print(self.rfile.read(int(self.headers["Content-Length"])).decode().strip(), flush=True)
         self.send_response(200)
         self.end_headers()
 
@@ -141,7 +141,7 @@ def test_a_container_can_do_nothing_but_its_work(monitored: Monitored, service: 
         assert configured["State"]["Health"]["Status"] == "healthy"
         labels = configured["Config"]["Labels"]
         assert labels["org.opencontainers.image.title"] == f"forecastle/{service}"
-        assert labels["org.opencontainers.image.revision"] != "unknown"
+        assert labels["org.opencontainers.image.created"] != "unknown"
 
 
 def test_all_there_is_is_scraped(monitored: Monitored) -> None:
