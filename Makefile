@@ -80,7 +80,7 @@ lint: $(VENV)/test ## ruff (lint and format), mypy, and docker-compose.yml again
 build: ## the serving image of MODEL= (or all images); training happens in the build
 	@docker/build.sh $(MODEL)
 
-up: build ## build what is not up to date, start everything, wait until it is healthy
+up: build ## build what is not up to date, start everything (COMPOSE_PROFILES=monitoring: that, too), wait for health
 	docker compose up --detach --wait
 
 down: ## stop everything

@@ -1,5 +1,6 @@
 #!/bin/sh
-# docker/build.sh [NAME...]: build images of these models, `gateway` and `catalogue`; of all, if none is named.
+# docker/build.sh [NAME...]: build images of these models, `gateway`, `catalogue`, `prometheus`, `alertmanager` and
+# `grafana`; if none is named, of all but those that no profile in use (COMPOSE_PROFILES) starts.
 # `make build` calls it. TAG (latest) and REGISTRY (none) name the images, FORECASTLE_DATA data that are fitted in place
 # of those in use, INCUMBENT_VERSION what the model was compared with; README.md beside this file says the rest.
 set -eu
@@ -12,19 +13,27 @@ fail() {
 
 python=${PYTHON:-python3}
 command -v "$python" >/dev/null || fail "$python is not there: install Python 3.9 or newer, or set PYTHON to one"
+among() { printf '%s\n' $2 | grep -Fqx -e "$1"; }
 compose() { PYTHONPATH=shared PYTHONDONTWRITEBYTECODE=1 "$python" -m forecastle.compose "$@"; }
 
 models=$(compose --list)
 compose --check
 all="$models gateway catalogue"
+monitoring="prometheus alertmanager grafana"
 for name in "$@"; do
-    printf '%s\n' $all | grep -Fqx -e "$name" || fail "there is no model $name in models/: choose one of" $models
+    among "$name" "$all $monitoring" || fail "there is no model $name in models/: choose one of" $models
 done
 docker version >/dev/null 2>&1 ||
     fail "no Docker Engine answers: start or install one ('docker version' says more), or use 'make run', which needs none"
 docker buildx version >/dev/null 2>&1 || fail "docker has no buildx: install its plugin (docker-buildx)"
 
-names=${*:-$all}
+names=$*
+if [ -z "$names" ]; then
+    names=$all
+    for service in $(docker compose config --services 2>/dev/null || true); do
+        if among "$service" "$monitoring"; then names="$names $service"; fi
+    done
+fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' INT TERM
@@ -34,7 +43,7 @@ revision=$(git rev-parse HEAD 2>/dev/null) || revision=unknown
 
 # How to reach package indexes comes from the variables and files that pip has outside of a build, too.
 set -- --load --file docker/Dockerfile --build-arg "REVISION=$revision" --progress "${BUILDKIT_PROGRESS:-plain}"
-for variable in PYTHON_IMAGE NGINX_IMAGE \
+for variable in PYTHON_IMAGE NGINX_IMAGE PROMETHEUS_IMAGE ALERTMANAGER_IMAGE GRAFANA_IMAGE \
     HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy all_proxy; do
     eval "value=\${$variable:-}"
     [ -z "$value" ] || set -- "$@" --build-arg "$variable"
@@ -86,7 +95,7 @@ build() {
     docker buildx build "$@" --tag "$draft" . ||
         fail "$tag was not built, see above; what had this tag has it still"
     version=$revision title="Forecastle's $name" data= last_day=
-    if [ "$name" != gateway ] && [ "$name" != catalogue ]; then
+    if among "$name" "$models"; then
         docker run --rm --network none "$draft" python -c '
 import json
 manifest = json.load(open("artifact/manifest.json"))
@@ -116,8 +125,9 @@ print(manifest["version"], manifest["data"]["sha256"], manifest["data"]["last_da
 }
 
 for name in $names; do
-    case $name in
-    gateway | catalogue) build "$name" "$@" --target "$name" ;;
-    *) build "$name" "$@" --target serve --build-arg "MODEL=$name" ;;
-    esac
+    if among "$name" "$models"; then
+        build "$name" "$@" --target serve --build-arg "MODEL=$name"
+    else
+        build "$name" "$@" --target "$name"
+    fi
 done

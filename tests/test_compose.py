@@ -19,11 +19,11 @@ services:
     extends: {file: docker/service.yml, service: model}
     build: {args: {MODEL: deaths}}  # a comment
 
-  prometheus:
-    profiles: [monitoring]
+  database:
+    profiles: [database]
 
 volumes:
-  prometheus:
+  database:
 """
 
 
@@ -113,8 +113,8 @@ def test_missing_entries_are_written_behind_the_models(
     )
     text = (root / "docker-compose.yml").read_text()
     entries = "".join("\n" + compose.ENTRY.format(name=name) for name in ("a-b2", "flu"))
-    before, after = COMPOSE.split("\n  prometheus:\n    profiles")
-    assert text == before + entries + "\n  prometheus:\n    profiles" + after
+    before, after = COMPOSE.split("\n  database:\n    profiles")
+    assert text == before + entries + "\n  database:\n    profiles" + after
 
 
 def test_writing_again_changes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,7 +144,7 @@ def test_new_makes_a_model_from_the_template(root: Path, capsys: pytest.CaptureF
 def test_new_refuses_what_exists(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, reason in (
         ("deaths", "models/deaths exists already: choose another name, or remove it first"),
-        ("prometheus", "docker-compose.yml has a service prometheus already: choose another name"),
+        ("database", "docker-compose.yml has a service database already: choose another name"),
     ):
         assert run(root, f"--new={name}", capsys=capsys) == (1, [reason])
 
@@ -162,7 +162,7 @@ def test_new_refuses_a_bad_name_in_one_line(
 
 @pytest.mark.parametrize("name", compose.RESERVED)
 def test_new_refuses_a_reserved_name(root: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    reason = f"{name!r} is taken by the gateway's own routes: choose another name"
+    reason = f"{name!r} is taken by a route or a service of Forecastle's own: choose another name"
     assert run(root, f"--new={name}", capsys=capsys) == (1, [reason])
 
 

@@ -23,9 +23,20 @@ TEMPLATE = "shared/template"
 TOKEN = "{{model}}"
 FILES = ("train.py", "main.py", "requirements-train.txt", "requirements.txt")
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-SHADOW = "-shadow"  # behind a model's name is that of its challenger (forecastle.shadow)
+SHADOW = "-shadow"  # behind a model's name is that of its challenger (forecastle.retraining)
 LONGEST_NAME = 63 - len(SHADOW)  # characters: both are host names among the containers
-RESERVED = ("models", "docs", "v2", "gateway", "catalogue", "observations", "metrics", "livez", "readyz")
+RESERVED = (
+    *("models", "docs", "v2", "observations", "metrics", "livez", "readyz"),  # the gateway's routes
+    *(
+        "gateway",
+        "catalogue",
+        "shadow",
+        "prometheus",
+        "alertmanager",
+        "nginx-exporter",
+        "grafana",
+    ),  # services
+)
 
 ENTRY = """\
   {name}:
@@ -163,7 +174,7 @@ def _unfit(name: str) -> str | None:
     if name.endswith(SHADOW):
         return f"{name!r} ends as the name of a model's challenger does: choose a name without {SHADOW}"
     if name in RESERVED:
-        return f"{name!r} is taken by the gateway's own routes: choose another name"
+        return f"{name!r} is taken by a route or a service of Forecastle's own: choose another name"
     return None
 
 

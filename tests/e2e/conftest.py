@@ -25,6 +25,7 @@ from forecastle import compose
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = (*compose.models(ROOT), "newcomer")
 IMAGES = (*MODELS, "catalogue", "gateway")
+MONITORING_IMAGES = ("prometheus", "alertmanager", "grafana")
 BUILD_SECONDS, UP_SECONDS = 900, 120  # at most
 
 
@@ -85,11 +86,18 @@ class Project:
 
     folder: Path
     tag: str = field(default_factory=lambda: f"e2e-{uuid.uuid4().hex[:8]}")
-    port: int = field(default_factory=lambda: _free_port())
+    port: int = field(default_factory=lambda: free_port())
 
     @property
     def environment(self) -> dict[str, str]:
-        unset = {"REGISTRY", "WORKERS", "PIP_CONFIG_FILE", "MAKEFLAGS"}
+        unset = {
+            "REGISTRY",
+            "WORKERS",
+            "PIP_CONFIG_FILE",
+            "MAKEFLAGS",
+            "COMPOSE_PROFILES",
+            "ALERT_WEBHOOK_URL",
+        }
         inherited = {name: value for name, value in os.environ.items() if name not in unset}
         return inherited | {
             "TAG": self.tag,
@@ -119,7 +127,7 @@ class Project:
 
     def remove(self) -> None:
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
-        run("docker", "image", "rm", "--force", *(self.image(name) for name in IMAGES), check=False)
+        run("docker", "image", "rm", "--force", *map(self.image, IMAGES + MONITORING_IMAGES), check=False)
         replaced = "label=org.opencontainers.image.title=forecastle/newcomer"
         run("docker", "image", "prune", "--force", "--filter", replaced)
 
@@ -193,7 +201,7 @@ async def slow() -> dict[str, bool]:
 '''
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("", 0))
         return listener.getsockname()[1]
