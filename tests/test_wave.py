@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from scipy.special import log_expit, logit
 
 from forecastle import wave
@@ -65,3 +66,53 @@ def test_one_wave_is_fitted_whole_and_of_two_the_latest() -> None:
 )
 def test_neither_lulls_nor_days_of_catching_up_are_waves(count: list[int | None]) -> None:
     assert wave.latest_wave(pd.Series(count, dtype="Int64")) == 0
+
+
+def flat(draws: int, codes: list[str], level: float, dispersion: float) -> xr.Dataset:
+    """A posterior that expects `level` counts on every day."""
+    of_country = {
+        "log_level": np.log(level),
+        "delay": 0,
+        "growth": 1e-9,
+        "decay": 1e-9,
+        "weekday_strength": 1,
+    }
+    values = {
+        name: (("draw", "country"), np.full((draws, len(codes)), float(value)))
+        for name, value in {**of_country, "dispersion": dispersion}.items()
+    }
+    return xr.Dataset({**values, "weekday": (("draw", "day_of_week"), np.zeros((draws, 7)))})
+
+
+def test_forecasts_go_on_deviating_from_the_curve_as_the_last_weeks_did() -> None:
+    """On the curve, above it for six weeks, only in the last one, and without a report in that one."""
+    shapes = {
+        "AUT": [100] * 42,
+        "BEL": [200] * 42,
+        "CHE": [100] * 35 + [200] * 7,
+        "DEU": [200] * 35 + [None] * 6 + [200],
+    }
+    rows = pd.DataFrame(
+        [
+            {"country": code, "date": day, "count": count}
+            for code, counts in shapes.items()
+            for day, count in zip(pd.date_range("2020-03-02", periods=42), counts, strict=True)
+        ]
+    ).astype({"count": "Int64"})
+    posterior = flat(4000, list(shapes), 100, dispersion=50)
+    off = wave.deviation(posterior, rows, "count", 28, np.random.default_rng(1))
+    assert off.shape == (4000, 4, 28)
+    noise = 1 / (7 * 50) + 1 / 701
+    assert np.abs(off[:, 0]).max() == 0  # nothing beside the noise
+    variance = np.log(2) ** 2 - noise
+    carried = np.log(2) * variance / (variance + noise)
+    first, last = off[:, 1, 0], off[:, 1, -1]
+    assert first.mean() == pytest.approx(carried * np.exp(-1 / 21), rel=0.02)
+    assert last.mean() == pytest.approx(carried * np.exp(-28 / 21), abs=0.03)
+    assert last.std() == pytest.approx(np.sqrt(variance * (1 - np.exp(-2 * 28 / 21))), rel=0.05)
+    assert 0 < off[:, 2, 0].mean() < carried  # one week in six: more of it may be noise
+    assert off[:, 3, 0].mean() == pytest.approx(off[:, 1, 0].mean(), abs=0.05)
+    days = np.array([-1, 0, 1, 28])
+    drawn = wave.predict(posterior, rows, "count", days, np.random.default_rng(2))
+    assert drawn[:, 1, :2].mean() == pytest.approx(100, rel=0.02)  # fitted days are the curve's
+    assert drawn[:, 1, 2].mean() == pytest.approx(190, rel=0.05)

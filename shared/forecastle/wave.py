@@ -19,6 +19,9 @@ from forecastle.likelihood import negative_binomial
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
+DEVIATION_WEEKS = 6  # that tell how far a country's weeks lie off its curve
+DEVIATION_DAYS = 21  # after which a deviation is down to a third
+
 # A trough divides two waves if the count at least doubles after it, with so many a day added to both,
 # lest a lull between a few counts look like one. At least so many days must have passed since.
 TROUGH_RISE, TROUGH_OFFSET, TROUGH_DAYS = 2.0, 5.0, 14
@@ -97,16 +100,64 @@ def build(rows: pd.DataFrame, column: str, *, growth: float, decay: float, delay
 def predict(
     posterior: xr.Dataset, rows: pd.DataFrame, column: str, days: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Posterior predictive draws of daily counts, shape (draw, country, day); day 0 is the last of `rows`."""
+    """Posterior predictive draws of daily counts, shape (draw, country, day); day 0 is the last of `rows`.
+
+    Coming days go on deviating from the curve as the last weeks did: see `deviation`.
+    """
+    log_mean = _log_mean(posterior, rows, column, days)
+    coming = days[days > 0]
+    if len(coming):
+        deviates = deviation(posterior, rows, column, int(coming.max()), rng)
+        log_mean[:, :, days > 0] += deviates[:, :, coming - 1]
+    dispersion = posterior["dispersion"].to_numpy()[:, :, None]
+    return rng.poisson(rng.gamma(dispersion, np.exp(log_mean) / dispersion))
+
+
+def deviation(
+    posterior: xr.Dataset, rows: pd.DataFrame, column: str, days: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Draws of the log of the factor between the curve and what is expected, shape (draw, country, day).
+
+    A country's weeks lie off its curve by more than the noise of counts, and one week much as the one before.
+    What is ahead starts from the last week's deviation, or the share of it that is no noise, and follows an
+    autoregressive process, whose standard deviation is that of the last weeks' beside the noise. To shift a
+    forecast by its latest errors is known as intercept correction: Clements and Hendry, "Intercept
+    corrections and structural change", Journal of Applied Econometrics 11 (1996).
+    """
+    past = np.arange(1 - 7 * DEVIATION_WEEKS, 1)
+    count = np.full((rows["country"].nunique(), len(past)), np.nan)
+    for i, (_, group) in enumerate(rows.groupby("country")):
+        latest = group[column].astype(float).to_numpy()[-len(past) :]
+        count[i, len(past) - len(latest) :] = latest
+    reported = ~np.isnan(count)
+
+    def weekly(daily: np.ndarray) -> np.ndarray:
+        return np.where(reported, daily, 0).reshape(*daily.shape[:-1], DEVIATION_WEEKS, 7).sum(axis=-1)
+
+    expected = weekly(np.exp(_log_mean(posterior, rows, column, past)))
+    off = np.log((weekly(count) + 1) / (expected + 1))
+    noise = 1 / (7 * posterior["dispersion"].to_numpy()) + 1 / (expected[:, :, -1] + 1)
+    known = reported.reshape(len(count), DEVIATION_WEEKS, 7).any(axis=-1)
+    variance = np.maximum((off**2 * known).sum(axis=-1) / known.sum(axis=-1) - noise, 0)
+
+    kept = np.exp(-1 / DEVIATION_DAYS)
+    state, path = off[:, :, -1] * variance / (variance + noise), []
+    for _ in range(days):
+        state = kept * state + np.sqrt((1 - kept**2) * variance) * rng.standard_normal(state.shape)
+        path.append(state)
+    return np.stack(path, axis=-1)
+
+
+def _log_mean(posterior: xr.Dataset, rows: pd.DataFrame, column: str, days: np.ndarray) -> np.ndarray:
+    """Log of what the curve and the day of the week let expect, shape (draw, country, day)."""
     reference, *_ = busiest_week(rows, column)
     last_day = rows.groupby("country").size().to_numpy() - 1
-    names = ("log_level", "delay", "growth", "decay", "weekday_strength", "dispersion")
-    *curve, strength, dispersion = (posterior[name].to_numpy()[:, :, None] for name in names)
+    names = ("log_level", "delay", "growth", "decay", "weekday_strength")
+    *curve, strength = (posterior[name].to_numpy()[:, :, None] for name in names)
     day = (last_day - reference)[:, None] + days
     day_of_week = (rows.groupby("country")["date"].last().dt.day_of_week.to_numpy()[:, None] + days) % 7
     log_mean = log_curve(lambda x: np.logaddexp(0, x), lambda values: values, day, *curve)
-    mean = np.exp(log_mean + strength * posterior["weekday"].to_numpy()[:, day_of_week])
-    return rng.poisson(rng.gamma(dispersion, mean / dispersion))
+    return log_mean + strength * posterior["weekday"].to_numpy()[:, day_of_week]
 
 
 def log_curve(
