@@ -8,7 +8,7 @@ import datetime
 import http.client
 import json
 import math
-import uuid
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -291,8 +291,8 @@ def test_every_query_of_a_dashboard_finds_data(observed: Monitored, query: str) 
     expression = query.replace("$model", "deaths").replace("$__rate_interval", "1m")
 
     def numbers() -> list[float]:
-        for path in ("/countries", "/countries/GBR/forecast", "/countries/XYZ/forecast"):
-            observed.get(f"/deaths{path}?asked={uuid.uuid4().hex}")  # so that no cache has it
+        for path in (f"GBR/forecast?level={random.uniform(0.1, 0.9):.6f}", "nosuch"):  # which no cache has
+            observed.get(f"/deaths/countries/{path}")
         values = (float(series["value"][1]) for series in observed.query(expression))
         return [value for value in values if not math.isnan(value)]
 
