@@ -8,6 +8,7 @@ import datetime
 import http.client
 import json
 import math
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -258,10 +259,7 @@ def test_grafanas_image_has_what_grafana_looks_for(project: Project) -> None:
 
 @pytest.fixture(scope="module")
 def observed(monitored: Monitored) -> Monitored:
-    """After requests, and after observations of three days that every model had forecast."""
-    for path in ("/countries", "/countries/GBR/forecast", "/countries/XYZ/forecast", "/manifest.json"):
-        for model in MODELS:
-            monitored.get(f"/{model}{path}")
+    """After observations of three days that every model had forecast."""
     last_day = datetime.date.fromisoformat(monitored.get("/deaths/manifest.json").json["data"]["last_day"])
     rows = ["date,country,name,cases,deaths"]
     for ahead in (1, 2, 3):
@@ -269,7 +267,7 @@ def observed(monitored: Monitored) -> Monitored:
             rows.append(f"{last_day + datetime.timedelta(ahead)},{code},{name},{1000 + ahead},{50 + ahead}")
     answer = _post(monitored, "/observations", "\n".join(rows) + "\n")
     assert answer.status < 300, answer.body
-    until(lambda: monitored.query("forecast_scored_count > 0"), SOON, "the forecasts are scored")
+    until(lambda: monitored.query("forecast_scored_count > 0"), 2 * SOON, "the forecasts are scored")
     return monitored
 
 
@@ -293,6 +291,8 @@ def test_every_query_of_a_dashboard_finds_data(observed: Monitored, query: str) 
     expression = query.replace("$model", "deaths").replace("$__rate_interval", "1m")
 
     def numbers() -> list[float]:
+        for path in (f"GBR/forecast?level={random.uniform(0.1, 0.9):.6f}", "nosuch"):  # which no cache has
+            observed.get(f"/deaths/countries/{path}")
         values = (float(series["value"][1]) for series in observed.query(expression))
         return [value for value in values if not math.isnan(value)]
 
