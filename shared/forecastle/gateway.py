@@ -28,7 +28,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from forecastle import compose, problems
 from forecastle.artifact import ArtifactError
 from forecastle.catalogue import create_catalogue
-from forecastle.catalogue.live import Settings, SettingsError
+from forecastle.catalogue.settings import Settings, SettingsError
 from forecastle.catalogue.store import Store, StoreError
 from forecastle.monitoring import Monitoring, log_config
 from forecastle.server import HttpProtocol

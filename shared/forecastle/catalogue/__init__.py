@@ -13,6 +13,7 @@ from forecastle import problems
 from forecastle.answers import BacktestSummary, Health
 from forecastle.catalogue import live
 from forecastle.catalogue.metrics import StoreMetrics
+from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store import Store
 from forecastle.service import AnswerHead
 
@@ -47,7 +48,7 @@ class Models(BaseModel):
 def create_catalogue(
     clients: dict[str, httpx.AsyncClient],
     store: Store | None = None,
-    settings: live.Settings | None = None,
+    settings: Settings | None = None,
     shadows: dict[str, httpx.AsyncClient] | None = None,
 ) -> FastAPI:
     """The app behind `/`, `/models` and `/docs` of the gateway.
@@ -92,7 +93,7 @@ def create_catalogue(
         metrics = StoreMetrics(store)
         app.state.collectors = [metrics]
         watched = {**clients, **(shadows or {})}
-        app.include_router(live.routes(watched, store, metrics, settings or live.Settings()))
+        app.include_router(live.routes(watched, store, metrics, settings or Settings()))
 
     return app
 
