@@ -14,8 +14,8 @@ import uvicorn
 
 from forecastle import observations, observe
 from forecastle.catalogue import create_catalogue
-from forecastle.catalogue.live import Settings
 from forecastle.catalogue.observations import Reported, current
+from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store import Store
 
 KEY = "correct horse battery staple"

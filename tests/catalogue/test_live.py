@@ -14,9 +14,9 @@ import pytest
 from fastapi import FastAPI
 
 from forecastle.catalogue import create_catalogue, live, rows, scoring
-from forecastle.catalogue.live import Settings, SettingsError
 from forecastle.catalogue.metrics import RECEIVED, REJECTED
 from forecastle.catalogue.rows import Row
+from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store import Store
 
 from ..conftest import Ask
@@ -284,30 +284,6 @@ def test_drift_is_told_with_the_country_and_the_reason(store: Store, make_issue:
     rows = ask(app, "/models/flu/drift?format=csv").text.splitlines()
     assert rows[0] == "model,country,name,reason,date,detail"
     assert len(rows) == 1 + len(told["drift"])
-
-
-def test_settings_come_from_the_environment(tmp_path: Path) -> None:
-    assert Settings.of({}) == Settings("", "", 3600)
-    (tmp_path / "key").write_text("secret\n")
-    variables = {"OBSERVATIONS_KEY_FILE": str(tmp_path / "key"), "OBSERVATIONS_URL": "http://x/y.csv"}
-    assert Settings.of(variables | {"OBSERVATIONS_EVERY": "60"}) == Settings("secret", "http://x/y.csv", 60)
-    assert Settings.of({"OBSERVATIONS_KEY": "secret"}).key == "secret"
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("OBSERVATIONS_EVERY", "0"),
-        ("OBSERVATIONS_EVERY", "often"),
-        ("OBSERVATIONS_URL", "file:///etc/passwd"),
-        ("OBSERVATIONS_KEY_FILE", "/nowhere"),
-    ],
-)
-def test_settings_that_cannot_be_used_are_told_in_a_line(name: str, value: str) -> None:
-    with pytest.raises(SettingsError) as raised:
-        Settings.of({name: value})
-    assert str(raised.value).startswith(name)
-    assert len(str(raised.value).splitlines()) == 1
 
 
 def test_the_document_names_the_routes_and_the_key(store: Store, ask: Ask) -> None:

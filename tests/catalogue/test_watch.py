@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from forecastle.artifact import Artifact
 from forecastle.catalogue import create_catalogue, observations, rows, schema, watch
 from forecastle.catalogue.metrics import RECEIVED, REJECTED, StoreMetrics
+from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store import Store
 from forecastle.catalogue.watch import Watch
 from forecastle.service import create_app
@@ -203,7 +204,7 @@ def test_it_works_beside_the_routes_and_scores_at_once(
     """As a server runs it: with the app's lifespan."""
     monkeypatch.setattr(watch, "PAUSE", 60)
     store = Store(f"sqlite:///{tmp_path}/store.sqlite")
-    catalogue = create_catalogue({"flu": client(app)}, store, watch_settings())
+    catalogue = create_catalogue({"flu": client(app)}, store, Settings("key"))
 
     async def live() -> None:
         async with catalogue.router.lifespan_context(catalogue):
@@ -219,12 +220,6 @@ def test_it_works_beside_the_routes_and_scores_at_once(
             await until(lambda: any(one.name == "forecast_wis" for one in metrics.collect()))
 
     asyncio.run(live())
-
-
-def watch_settings() -> Any:
-    from forecastle.catalogue.live import Settings
-
-    return Settings("key")
 
 
 async def until(condition: Callable[[], bool], seconds: float = 30) -> None:

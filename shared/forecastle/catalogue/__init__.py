@@ -15,6 +15,7 @@ from forecastle import middleware, problems
 from forecastle.answers import Health
 from forecastle.catalogue import inference, live, models, openapi, page, rows
 from forecastle.catalogue.metrics import StoreMetrics
+from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store import Store
 from forecastle.catalogue.upstreams import Upstream, hear
 
@@ -22,7 +23,7 @@ from forecastle.catalogue.upstreams import Upstream, hear
 def create_catalogue(
     clients: dict[str, httpx.AsyncClient],
     store: Store | None = None,
-    settings: live.Settings | None = None,
+    settings: Settings | None = None,
     shadows: dict[str, httpx.AsyncClient] | None = None,
 ) -> FastAPI:
     """The app behind all paths of the gateway that are no model's.
@@ -66,7 +67,7 @@ def create_catalogue(
         metrics = StoreMetrics(store)
         app.state.collectors = [metrics]
         watched = {**clients, **(shadows or {})}
-        app.include_router(live.routes(watched, store, metrics, settings or live.Settings()))
+        app.include_router(live.routes(watched, store, metrics, settings or Settings()))
 
     return app
 

@@ -1,6 +1,6 @@
 """`python -m forecastle.catalogue`: the catalogue of the models that `MODELS` names, hosts with port 8000.
 
-`DATABASE_URL` is where forecasts and counts are kept, `live.Settings` has the other variables.
+`DATABASE_URL` is where forecasts and counts are kept, `settings.py` has the other variables.
 """
 
 import os
@@ -18,7 +18,7 @@ SHADOW = "-shadow"  # behind a model's name is that of the one that may take its
 def load() -> ASGIApp:
     """The app, for the server's master process."""
     from forecastle.catalogue import create_catalogue
-    from forecastle.catalogue.live import Settings, SettingsError
+    from forecastle.catalogue.settings import Settings, SettingsError
     from forecastle.catalogue.store import Store, StoreError
 
     if not (names := os.environ.get("MODELS", "").split()):

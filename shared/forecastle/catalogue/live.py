@@ -4,11 +4,8 @@ import asyncio
 import datetime
 import hmac
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import httpx
 import sqlalchemy as sa
@@ -20,6 +17,7 @@ from forecastle import problems
 from forecastle.catalogue import drift, observations, past, rows, schema, scores
 from forecastle.catalogue.metrics import RECEIVED, REJECTED, StoreMetrics
 from forecastle.catalogue.rows import NAMES
+from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store import Store, StoreError
 from forecastle.catalogue.watch import Watch
 from forecastle.documents import Document
@@ -162,45 +160,6 @@ class DaysQuery(FormatQuery):
     ) = Field(None, description="Of this country alone.")
 
 
-class SettingsError(Exception):
-    """A variable cannot be used; the message is one line that names it."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the environment sets.
-
-    Attributes:
-        key: Who sends counts must have it; nobody may if it is empty.
-        url: Counts are fetched from there; empty if they are not.
-        every: Seconds between two fetches.
-    """
-
-    key: str = ""
-    url: str = ""
-    every: float = 3600
-
-    @classmethod
-    def of(cls, variables: Mapping[str, str]) -> Self:
-        """From `OBSERVATIONS_KEY` or the file `OBSERVATIONS_KEY_FILE`, `OBSERVATIONS_URL` and `..._EVERY`.
-
-        Raises:
-            SettingsError: One of them cannot be used.
-        """
-        key, every = variables.get("OBSERVATIONS_KEY", ""), variables.get("OBSERVATIONS_EVERY") or "3600"
-        if path := variables.get("OBSERVATIONS_KEY_FILE"):
-            try:
-                key = Path(path).read_text(encoding="utf-8").strip()
-            except (OSError, ValueError) as error:
-                raise SettingsError(f"OBSERVATIONS_KEY_FILE={path} cannot be read: {error}") from None
-        if not re.fullmatch(r"[0-9]{1,9}", every) or int(every) < 1:
-            raise SettingsError(f"OBSERVATIONS_EVERY={every} must be a whole number of seconds from 1 on")
-        url = variables.get("OBSERVATIONS_URL", "")
-        if url and not url.startswith(("http://", "https://")):
-            raise SettingsError("OBSERVATIONS_URL must start with http:// or https://")
-        return cls(key, url, int(every))
-
-
 def routes(
     clients: Mapping[str, httpx.AsyncClient], store: Store, metrics: StoreMetrics, settings: Settings
 ) -> APIRouter:
@@ -242,15 +201,13 @@ def routes(
         try:
             receipt = await asyncio.to_thread(observations.receive, store, read, "POST", now)
         except StoreError as error:
-            raise _unavailable(error) from None
+            raise _unavailable(error, " Nothing was kept.") from None
         RECEIVED.inc(receipt.received)
         logger.info("received %(received)d rows: %(new)d new, %(revised)d revised", receipt._asdict())
         watch.wake.set()
         return ReceiptAnswer(**receipt._asdict())
 
-    @router.get(
-        "/observations", response_model=StoredObservations, responses=_TABLE | documented(404, 422, 503)
-    )
+    @router.get("/observations", response_model=StoredObservations, responses=_TABLE | documented(422, 503))
     async def stored_observations(request: Request, query: Annotated[DaysQuery, Query()]) -> Response:
         """All counts that were received, the latest revision of each country and day."""
 
@@ -353,9 +310,7 @@ async def _answer(
     return Response(document.body, headers={**document.headers, "Cache-Control": "no-store"})
 
 
-def _unavailable(error: StoreError) -> ProblemError:
-    problem = ProblemError(
-        503, f"{str(error)[:1].upper()}{str(error)[1:]}. Nothing was kept: try again later."
-    )
+def _unavailable(error: StoreError, more: str = "") -> ProblemError:
+    problem = ProblemError(503, f"{str(error)[:1].upper()}{str(error)[1:]}.{more} Try again later.")
     problem.headers = {"Retry-After": str(RETRY_SECONDS)}
     return problem

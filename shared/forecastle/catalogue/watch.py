@@ -72,8 +72,8 @@ class Watch:
 
     async def once(self) -> None:
         """One look at everything."""
-        for model, client in self.clients.items():
-            await self._untroubled(model, self._keep(model, client))
+        looks = (self._untroubled(model, self._keep(model, client)) for model, client in self.clients.items())
+        await asyncio.gather(*looks)
         if self.url and time.monotonic() >= self.next_fetch:
             self.next_fetch = time.monotonic() + self.every
             await self._untroubled("OBSERVATIONS_URL", self._fetch())
