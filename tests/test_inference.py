@@ -188,7 +188,7 @@ def test_the_gateway_lists_models_of_every_kind(app: FastAPI, ask: Ask) -> None:
         (b"{", {}, 422, "JSON"),
         (b"\xff", {}, 400, "body"),
         (b"[" * 60_000, {}, 400, "body"),
-        (b"x" * 70_000, {}, 413, "64 kB"),
+        (b"x" * 70_000, {}, 413, "64 KiB"),
         ({"inputs": []}, {}, 422, "country is missing"),
         ({"inputs": [{**COUNTRY, "shape": [3]}]}, {}, 422, "shape [3] does not fit 2 elements"),
         ({"inputs": [{**COUNTRY, "shape": [1, 2]}]}, {}, 422, "shape [1, 2] does not fit"),

@@ -18,7 +18,6 @@ from starlette.types import Receive, Scope
 from forecastle.problems import ProblemError
 
 JSON_LENGTH = "Inference-Header-Content-Length"  # of a body that goes on in binary: the bytes before that
-MOST_BYTES = 65536  # of a body; the gateway's limit too
 # NumPy's names of the protocol's data types; of all, so that an input of another one is refused by its name.
 NUMBERS = {
     "BOOL": "?",
@@ -53,16 +52,12 @@ class JsonRequest(Request):
         """All of it, in JSON.
 
         Raises:
-            ProblemError: 415 it is compressed, 413 it is too long, 400 its bytes are not what the JSON says.
+            ProblemError: 415 it is compressed, 400 its bytes are not what the JSON says.
         """
         if self.json_body is None:
             if encoding := self.headers.get("Content-Encoding"):
                 raise ProblemError(415, f"The body has the Content-Encoding {encoding[:60]}: send it plain.")
-            body = b""
-            async for chunk in self.stream():
-                body += chunk
-                if len(body) > MOST_BYTES:
-                    raise ProblemError(413, f"The body is longer than {MOST_BYTES // 1024} kB.")
+            body = b"".join([chunk async for chunk in self.stream()])
             self.json_body = in_json(body, self.headers.get(JSON_LENGTH))
         return self.json_body
 

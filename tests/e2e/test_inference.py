@@ -102,4 +102,4 @@ def test_errors_are_problems_that_the_client_understands(stack: Project) -> None
         assert_problem(answer.headers, answer.body, status)
         assert answer.json["error"] == answer.json["detail"]
     long = stack.get("/v2/models/deaths/infer", "POST", json.dumps({"id": "x" * 70_000}).encode())
-    assert (long.status, long.json["error"]) == (413, "The body is longer than 64 kB.")
+    assert (long.status, long.json["error"]) == (413, "The body is longer than 64 KiB.")

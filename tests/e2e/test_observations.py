@@ -184,7 +184,7 @@ def test_bad_input_is_refused_at_the_gateway_and_changes_nothing(live: Project, 
         (good + "2020-06-05,FRA,-1,2\n", {}, 422, "not a whole number"),
         (good + "2020-06-05,GBR,1,2\n", {}, 422, "is there already, in line 2"),
         (good + "2020-06-05,FRA,1", {}, 422, "half written"),
-        (good + "2020-06-05,FRA,1,2\n" * 550_000, {}, 413, "8 MB"),  # 10 MB
+        (good + "2020-06-05,FRA,1,2\n" * 550_000, {}, 413, "8 MiB"),  # 10 MB
     ]
     for content, headers, status, words in cases:
         answer = post(live, content, **headers)
