@@ -23,6 +23,7 @@ import scipy.stats
 import xarray as xr
 from published import load
 
+from forecastle import wave
 from forecastle.backtest import silent
 from forecastle.observations import default_path
 from forecastle.sampling import Sampling, thinned
@@ -53,8 +54,8 @@ def main(model: str, simulations: int) -> None:
 
 def of_all_countries(train: ModuleType, rows: pd.DataFrame, simulations: int) -> dict[str, list[int]]:
     """Ranks of the pooled parameters and of the first country's, a fit for each simulation."""
-    centre = train.busiest_week(rows, "new" if "new" in rows else "count")
-    train.busiest_week = lambda *_: centre  # type: ignore[attr-defined]
+    centre = wave.busiest_week(rows, "new" if "new" in rows else "count")
+    wave.busiest_week = lambda *_: centre
     prior = draw_prior(train.build(rows), simulations, seed=1)
     ranks: dict[str, list[int]] = {}
     for i in rich.progress.track(range(simulations), "simulations"):
