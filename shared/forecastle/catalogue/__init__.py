@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import httpx
 from fastapi import FastAPI, Request, Response
@@ -11,11 +11,11 @@ from pydantic import BaseModel, Field
 
 from forecastle import problems
 from forecastle.answers import BacktestSummary, Health
-from forecastle.catalogue import live
-from forecastle.catalogue.metrics import StoreMetrics
 from forecastle.catalogue.settings import Settings
-from forecastle.catalogue.store import Store
 from forecastle.service import AnswerHead
+
+if TYPE_CHECKING:
+    from forecastle.catalogue.store import Store
 
 TIMEOUT = 2  # seconds that a model may take before it counts as down
 
@@ -47,7 +47,7 @@ class Models(BaseModel):
 
 def create_catalogue(
     clients: dict[str, httpx.AsyncClient],
-    store: Store | None = None,
+    store: "Store | None" = None,
     settings: Settings | None = None,
     shadows: dict[str, httpx.AsyncClient] | None = None,
 ) -> FastAPI:
@@ -90,6 +90,10 @@ def create_catalogue(
         return Health(status="ready")  # whatever the models are
 
     if store is not None:
+        # Not with the package: the server must say first where its processes write their metrics.
+        from forecastle.catalogue import live
+        from forecastle.catalogue.metrics import StoreMetrics
+
         metrics = StoreMetrics(store)
         app.state.collectors = [metrics]
         watched = {**clients, **(shadows or {})}
