@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forecastle.artifact import Artifact
-from forecastle.catalogue import create_catalogue
+from forecastle.catalogue.app import create_catalogue
 from forecastle.monitoring import Monitoring
 from forecastle.service import create_app
 

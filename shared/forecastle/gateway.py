@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forecastle import compose, problems
 from forecastle.artifact import ArtifactError
-from forecastle.catalogue import create_catalogue
+from forecastle.catalogue.app import create_catalogue
 from forecastle.catalogue.settings import Settings, SettingsError
 from forecastle.catalogue.store import Store, StoreError
 from forecastle.monitoring import Monitoring, log_config

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
-from forecastle.catalogue import create_catalogue, schema, scoring
+from forecastle.catalogue import schema, scoring
+from forecastle.catalogue.app import create_catalogue
 from forecastle.catalogue.metrics import WINDOW, StoreMetrics
 from forecastle.catalogue.store import Store
 from forecastle.monitoring import Monitoring
