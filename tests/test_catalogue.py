@@ -9,7 +9,8 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forecastle.artifact import Artifact
-from forecastle.catalogue import create_catalogue, upstreams
+from forecastle.catalogue import upstreams
+from forecastle.catalogue.app import create_catalogue
 from forecastle.monitoring import Monitoring
 from forecastle.service import create_app
 

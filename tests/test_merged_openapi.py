@@ -23,7 +23,8 @@ from schemathesis.specs.openapi.checks import (
 from starlette.types import ASGIApp
 
 from forecastle.artifact import Artifact
-from forecastle.catalogue import create_catalogue, upstreams
+from forecastle.catalogue import upstreams
+from forecastle.catalogue.app import create_catalogue
 from forecastle.gateway import Gateway
 from forecastle.service import create_app
 

@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 
 from forecastle import observations, observe
-from forecastle.catalogue import create_catalogue
+from forecastle.catalogue.app import create_catalogue
 from forecastle.catalogue.observations import Reported, current
 from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store import Store

@@ -36,7 +36,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forecastle import gateway, problems
 from forecastle.artifact import Artifact
-from forecastle.catalogue import create_catalogue
+from forecastle.catalogue.app import create_catalogue
 from forecastle.service import create_app
 
 from .conftest import DRAWS, HORIZON, NAMES, TOTAL, Ask, MakeArtifact

@@ -29,7 +29,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forecastle import compose, logs, problems, tracing
 from forecastle.artifact import ArtifactError
-from forecastle.catalogue import create_catalogue
+from forecastle.catalogue.app import create_catalogue
 from forecastle.catalogue.settings import Settings, SettingsError
 from forecastle.catalogue.store import Store, StoreError
 from forecastle.metrics import own_registry

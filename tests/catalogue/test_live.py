@@ -13,7 +13,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forecastle.catalogue import create_catalogue, live, rows, scoring
+from forecastle.catalogue import live, rows, scoring
+from forecastle.catalogue.app import create_catalogue
 from forecastle.catalogue.metrics import RECEIVED, REJECTED
 from forecastle.catalogue.rows import Row
 from forecastle.catalogue.settings import Settings

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
-from forecastle.catalogue import create_catalogue, schema, scoring
+from forecastle.catalogue import schema, scoring
+from forecastle.catalogue.app import create_catalogue
 from forecastle.catalogue.metrics import WINDOW, StoreMetrics
 from forecastle.catalogue.store import Store
 from forecastle.monitoring import Monitoring
@@ -196,3 +197,12 @@ def test_every_table_is_part_of_the_state_that_is_compared(store: Store, make_is
         connection.execute(sa.delete(schema.progress))
     metrics.measure()
     assert metrics.state not in seen[2:]
+
+
+def test_the_package_alone_does_not_import_prometheus_client() -> None:
+    """Or its numbers would be those of one process: `server.py` has to name the folder of all first."""
+    code = "import sys, forecastle.catalogue; print('prometheus_client' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "False\n"

@@ -10,7 +10,8 @@ import pytest
 from fastapi import FastAPI
 
 from forecastle.artifact import Artifact
-from forecastle.catalogue import create_catalogue, forecasts
+from forecastle.catalogue import forecasts
+from forecastle.catalogue.app import create_catalogue
 from forecastle.catalogue.store import Store
 from forecastle.service import create_app
 

@@ -18,7 +18,8 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 
 from forecastle.artifact import Artifact
-from forecastle.catalogue import create_catalogue, observations, rows, schema, watch
+from forecastle.catalogue import observations, rows, schema, watch
+from forecastle.catalogue.app import create_catalogue
 from forecastle.catalogue.metrics import RECEIVED, REJECTED, StoreMetrics
 from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store import Store

@@ -17,7 +17,7 @@ SHADOW = "-shadow"  # behind a model's name is that of the one that may take its
 
 def load() -> ASGIApp:
     """The app, for the server's master process."""
-    from forecastle.catalogue import create_catalogue
+    from forecastle.catalogue.app import create_catalogue
     from forecastle.catalogue.settings import Settings, SettingsError
     from forecastle.catalogue.store import Store, StoreError
 
