@@ -170,7 +170,7 @@ def test_a_new_model_passes_the_contract_tests_as_it_stands(tree: Path) -> None:
     borrow_environment(tree)
     assert make("new", "MODEL=flu", cwd=tree).returncode == 0
     (tree / "tests").mkdir()
-    for name in ("tests/conftest.py", "tests/test_models.py", "pyproject.toml"):
+    for name in ("tests/conftest.py", "tests/served.py", "tests/test_models.py", "pyproject.toml"):
         shutil.copy(ROOT / name, tree / name)
     done = subprocess.run(
         [tree / ".venv/bin/python", "-m", "pytest", "-q", "tests/test_models.py", "-k", "[flu]"],

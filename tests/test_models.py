@@ -95,7 +95,8 @@ def test_every_route_of_its_openapi_answers(app: Any, artifact: Artifact, ask: A
     for path, operations in paths.items():
         if "get" in operations:
             query = {"above": 1, "on": day.isoformat()} if path.endswith("/probability") else {}
-            answer = ask(app, f"/{artifact.model}{path}".replace("{code}", code), params=query)
+            filled = path.replace("{code}", code).replace("{version}", artifact.version)
+            answer = ask(app, f"/{artifact.model}{filled}", params=query)
             assert answer.status_code == 200, (path, answer.text)
     for path in ("/", "/countries", "/countries/{code}/forecast", "/livez", "/readyz", "/manifest.json"):
         assert path in paths
