@@ -27,8 +27,8 @@ STALE_DAYS, LEAST_FORECASTS = 7, 100  # as the rules have it
 ALERTS = ("DataStale", "CoverageOutOfBand", "ForecastBias", "WorseThanNaive")
 SCORED_SECONDS = 60
 FORECAST = f"/{MODEL}/countries/ITA/forecast?level=0.5&level=0.9&days=28"
-HEADINGS = ("observed to", "trained to", "forecasts", "coverage", "WIS", "bias", "alerts")
-COLUMNS = "{:<12} {:<12} {:>9} {:>8} {:>6} {:>6}  {}"
+HEADINGS = ("observed to", "trained to", "forecasts", "coverage", "WIS", "bias", "drift", "alerts")
+COLUMNS = "{:<12} {:<14} {:>9} {:>8} {:>6} {:>6} {:>6}  {}"
 
 
 @dataclass
@@ -74,6 +74,17 @@ class Replay(Monitored):
         """The alerts about the model's forecasts in Alertmanager."""
         return {alert for alert in ALERTS if self.alert(alert, MODEL)}
 
+    def drift(self) -> set[tuple[str, str]]:
+        """The countries that the catalogue flags, with the reason."""
+        return {
+            (flag["country"], flag["reason"]) for flag in self.get(f"/models/{MODEL}/drift").json["drift"]
+        }
+
+    def drift_alerts(self) -> set[tuple[str, str]]:
+        """Those of which Alertmanager tells."""
+        labels = [alert["labels"] for alert in self.alerts()]
+        return {(one["country"], one["reason"]) for one in labels if one["alertname"] == "Drift"}
+
 
 @pytest.fixture(scope="module")
 def replay(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
@@ -106,9 +117,7 @@ def then(replay: Replay) -> bytes:
     """What was answered on 1 April, once it is kept."""
     answer = replay.get(FORECAST)
     assert answer.json["data_through"] == ORIGIN.isoformat()
-    print(
-        "\n" + COLUMNS.format("observed to", "trained to", "forecasts", "coverage", "WIS", "bias", "alerts")
-    )
+    print("\n" + COLUMNS.format(*HEADINGS))
     return answer.body
 
 
@@ -153,7 +162,7 @@ def test_the_new_forecast_is_scored_beside_the_old_one(replay: Replay, then: byt
     by_origin = replay.scores()["by_origin"]
     assert {entry["week"] for entry in by_origin} == {week.isoformat() for week in weeks}
     for entry in by_origin:
-        show("", f"week {entry['week'][5:]}", entry)
+        show("in all", f"w/c {entry['week']}", entry, "", "")
 
 
 def come_in(replay: Replay, day: datetime.date, known: datetime.date) -> dict[str, Any]:
@@ -169,7 +178,9 @@ def come_in(replay: Replay, day: datetime.date, known: datetime.date) -> dict[st
     )
     alerts = due(told, behind)
     until(lambda: replay.firing() == alerts, SOON, f"on {day} these alerts are active: {alerts}")
-    show(day.isoformat(), known.isoformat(), told, alerts)
+    drift = replay.drift()
+    until(lambda: replay.drift_alerts() == drift, SOON, f"on {day} there is an alert for each of {drift}")
+    show(day, known, told, len({country for country, _ in drift}), ", ".join(sorted(alerts)))
     return told
 
 
@@ -199,9 +210,9 @@ def due(told: dict[str, Any], behind: int) -> set[str]:
     return {alert for alert, fires in alerts.items() if fires}
 
 
-def show(day: str, known: str, told: dict[str, Any], alerts: set[str] = frozenset()) -> None:
+def show(day: object, known: object, told: dict[str, Any], *others: object) -> None:
     numbers = (f"{told['coverage']['0.9']:.1%}", f"{told['wis_ratio']:.2f}", f"{told['bias']:+.2f}")
-    print(COLUMNS.format(day, known, told["forecasts"], *numbers, ", ".join(sorted(alerts))))
+    print(COLUMNS.format(str(day), str(known), told["forecasts"], *numbers, *others))
 
 
 def trained_to(replay: Replay) -> datetime.date:
