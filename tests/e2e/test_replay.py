@@ -4,7 +4,9 @@ They are scored, Prometheus and Alertmanager tell what they would have told then
 what was received. With `-s` a line for each day is printed; docs/monitoring.md has them.
 """
 
+import contextlib
 import datetime
+import io
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,9 +58,9 @@ class Replay(Monitored):
         """As `make observe` does, send what was known on that day, earlier days that it revised included."""
         since = ORIGIN - datetime.timedelta(14)
         file = self.folder / DATA
-        assert (
-            observe.main([f"--file={file}", f"--since={since}", f"--until={day}", f"--url={self.url}"]) == 0
-        )
+        options = [f"--file={file}", f"--since={since}", f"--until={day}", f"--url={self.url}"]
+        with contextlib.redirect_stdout(io.StringIO()) as told, contextlib.redirect_stderr(told):
+            assert observe.main(options) == 0, told.getvalue()
 
     def scores(self) -> dict[str, Any]:
         answer = self.get(f"/models/{MODEL}/scores")
@@ -173,9 +175,8 @@ def come_in(replay: Replay, day: datetime.date, known: datetime.date) -> dict[st
     until(lambda: replay.metric(through) == seconds(day), SOON, f"Prometheus knows of {day}")
     told = until(lambda: agreed(replay), SOON, "Prometheus and the catalogue tell the same")
     behind = (day - known).days
-    until(
-        lambda: replay.metric(f'model:data_behind:days{{model="{MODEL}"}}') == behind, SOON, "how far behind"
-    )
+    age = f'model:data_behind:days{{model="{MODEL}"}}'
+    until(lambda: replay.metric(age) == behind, SOON, f"it is {behind} days behind")
     alerts = due(told, behind)
     until(lambda: replay.firing() == alerts, SOON, f"on {day} these alerts are active: {alerts}")
     drift = replay.drift()
