@@ -136,7 +136,8 @@ def test_retraining_takes_up_what_was_received(replay: Replay, then: bytes) -> N
     before = replay.get(f"/{MODEL}/").json["version"]
     replay.replaced = inspect(replay.image(MODEL))["Id"]
     done = replay.make("retrain", f"MODEL={MODEL}", f"URL={replay.url}")
-    print("held-out days" + done.stdout.partition("held-out days")[2].partition("goes on to the gate")[0])
+    compared = done.stdout.partition("\nheld-out days ")[2].partition(f"{MODEL}: ")[0]
+    print(f"held-out days {compared}")
     assert f"{MODEL}: the challenger goes on to the gate: its WIS is " in done.stdout
     assert f"{MODEL}: the challenger has replaced {before}" in done.stdout
     assert f"{MODEL}: the service {MODEL} runs it" in done.stdout
