@@ -117,6 +117,10 @@ class Project:
             "COMPOSE_PROJECT_NAME": f"forecastle-{self.tag}",
         }
 
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
     def image(self, name: str) -> str:
         return f"forecastle/{name}:{self.tag}"
 

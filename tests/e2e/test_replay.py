@@ -23,7 +23,7 @@ pytestmark = pytest.mark.engine
 MODEL = "deaths"
 DATA = "data/first-wave-2020.csv"
 ORIGIN = datetime.date(2020, 4, 1)
-BEFORE, AFTER = 21, 7  # days that come in before and after it is trained again
+BEFORE, AFTER = 21, 7  # days before and after it is trained again; metrics are about 28, the scores about all
 RETRAINED = ORIGIN + datetime.timedelta(BEFORE)
 STALE_DAYS, LEAST_FORECASTS = 7, 100  # as the rules have it
 ALERTS = ("DataStale", "CoverageOutOfBand", "ForecastBias", "WorseThanNaive")
@@ -42,10 +42,6 @@ class Replay(Monitored):
     @property
     def environment(self) -> dict[str, str]:
         return super().environment | {"PYTHONPATH": str(self.folder / "shared")}
-
-    @property
-    def url(self) -> str:
-        return f"http://localhost:{self.port}"
 
     def remove(self) -> None:
         super().remove()

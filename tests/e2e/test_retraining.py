@@ -29,10 +29,6 @@ class Small(Project):
         return super().environment | {"PYTHONPATH": str(self.folder / "shared"), "OBSERVATIONS_KEY": KEY}
 
     @property
-    def url(self) -> str:
-        return f"http://localhost:{self.port}"
-
-    @property
     def version(self) -> str:
         """What serves."""
         return self.get("/tiny/").json["version"]
