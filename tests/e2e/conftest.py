@@ -17,16 +17,28 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from forecastle import compose
 
+from ..conftest import borrow_environment
+
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = (*compose.models(ROOT), "newcomer")
 IMAGES = (*MODELS, "catalogue", "gateway")
 MONITORING_IMAGES = ("prometheus", "alertmanager", "grafana")
+PYTHON_IMAGE = os.environ.get("PYTHON_IMAGE", "python:3.13-slim")
 BUILD_SECONDS, UP_SECONDS = 900, 120  # at most
+SOON = 30  # seconds for what takes Prometheus a few scrapes, here of a second each
+KEY = "a-key-for-observations"
+WEBHOOK = "http://webhook:8000/"
+# The seconds of a test in the place of the minutes of an operator.
+QUICK_PROMETHEUS = (
+    r"sed -i 's/_interval: .*/_interval: 1s/' prometheus.yml && sed -i 's/ for: .*/ for: 2s/' rules/*.yml"
+)
+QUICK_ALERTMANAGER = r"sed -i -E 's/(group_wait|group_interval): .*/\1: 1s/' alertmanager.yml"
 
 
 @dataclass
@@ -105,6 +117,10 @@ class Project:
             "COMPOSE_PROJECT_NAME": f"forecastle-{self.tag}",
         }
 
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
     def image(self, name: str) -> str:
         return f"forecastle/{name}:{self.tag}"
 
@@ -130,6 +146,80 @@ class Project:
         run("docker", "image", "rm", "--force", *map(self.image, IMAGES + MONITORING_IMAGES), check=False)
         replaced = "label=org.opencontainers.image.title=forecastle/newcomer"
         run("docker", "image", "prune", "--force", "--filter", replaced)
+
+
+@dataclass
+class Monitored(Project):
+    """A project with the profile, and a webhook that alerts are sent to."""
+
+    prometheus: int = field(default_factory=lambda: free_port())
+    alertmanager: int = field(default_factory=lambda: free_port())
+    webhook: str = ""  # the container
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return super().environment | {
+            "COMPOSE_PROFILES": "monitoring",
+            "PROMETHEUS_PORT": str(self.prometheus),
+            "ALERTMANAGER_PORT": str(self.alertmanager),
+            "ALERT_WEBHOOK_URL": WEBHOOK,
+            "OBSERVATIONS_KEY": KEY,
+        }
+
+    def start(self) -> None:
+        """Start everything of images that are there, with rules of seconds, and the webhook."""
+        for name, quick in {"prometheus": QUICK_PROMETHEUS, "alertmanager": QUICK_ALERTMANAGER}.items():
+            image = self.image(name)
+            dockerfile = f"FROM {image}\nUSER 0\nRUN cd /etc/{name} && {quick}\nUSER 65534:65534\n"
+            run("docker", "build", "--quiet", "--tag", image, "-", input=dockerfile)
+        self.compose("up", "--detach", "--wait", "--no-build")
+        network = f"{self.environment['COMPOSE_PROJECT_NAME']}_default"
+        where = ("--network", network, "--network-alias", "webhook")
+        receiver = (PYTHON_IMAGE, "python", "-c", RECEIVER)
+        self.webhook = run("docker", "run", "--detach", *where, *receiver).stdout.strip()
+
+    def remove_webhook(self) -> None:
+        """Nobody is told any more, and the network is free."""
+        if self.webhook:
+            run("docker", "rm", "--force", self.webhook)
+        self.webhook = ""
+
+    def remove(self) -> None:
+        self.remove_webhook()
+        super().remove()
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """The series that PromQL gives, each a `metric` and a `value`."""
+        answer = ask(self.prometheus, f"/api/v1/query?query={quote(expression)}").json
+        assert answer["status"] == "success", answer
+        return answer["data"]["result"]
+
+    def up(self, model: str) -> list[str]:
+        """The addresses of a model's replicas that Prometheus has metrics of."""
+        return [
+            series["metric"]["instance"]
+            for series in self.query(f'up{{job="forecastle",model="{model}"}} == 1')
+        ]
+
+    def messages(self) -> list[dict[str, Any]]:
+        """What the webhook has received."""
+        return [json.loads(line) for line in run("docker", "logs", self.webhook).stdout.splitlines()]
+
+    def told(self, alert: str, model: str, status: str) -> dict[str, Any] | None:
+        """The last alert of this kind that reached the webhook."""
+        alerts = [one for message in self.messages() for one in message["alerts"]]
+        wanted = {"alertname": alert, "model": model}
+        found = [one for one in alerts if one["status"] == status and wanted.items() <= one["labels"].items()]
+        return found[-1] if found else None
+
+    def alert(self, name: str, model: str) -> dict[str, Any] | None:
+        """What Alertmanager has of this kind."""
+        wanted = {"alertname": name, "model": model}
+        return next((alert for alert in self.alerts() if wanted.items() <= alert["labels"].items()), None)
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """All that Alertmanager has."""
+        return ask(self.alertmanager, "/api/v2/alerts").json
 
 
 def inspect(what: str) -> dict[str, Any]:
@@ -180,6 +270,20 @@ def project(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         project.remove()
 
 
+def copy_without_models(folder: Path) -> None:
+    """The project with neither models nor data, for a test that brings its own."""
+    for name in ("docker", "shared", "docs"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Makefile", folder)
+    services = (ROOT / compose.COMPOSE).read_text()
+    for model in compose.models(ROOT):
+        services = services.replace("\n" + compose.ENTRY.format(name=model), "")
+    (folder / compose.COMPOSE).write_text(services)
+    for name in ("data", "models"):
+        (folder / name).mkdir()
+    borrow_environment(folder)
+
+
 @pytest.fixture(scope="session")
 def stack(project: Project) -> Project:
     """The project with everything up and healthy behind the gateway."""
@@ -205,3 +309,19 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("", 0))
         return listener.getsockname()[1]
+
+
+RECEIVER = """
+import http.server
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        print(self.rfile.read(int(self.headers["Content-Length"])).decode().strip(), flush=True)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+http.server.HTTPServer(("", 8000), Receiver).serve_forever()
+"""

@@ -1,17 +1,15 @@
 """What is in an image, and what it takes to build it again."""
 
 import json
-import os
 import time
 from pathlib import Path
 
 import pytest
 
-from .conftest import MODELS, Project, inspect, manifest, python, run
+from .conftest import MODELS, PYTHON_IMAGE, Project, inspect, manifest, python, run
 
 pytestmark = pytest.mark.engine
 
-PYTHON_IMAGE = os.environ.get("PYTHON_IMAGE", "python:3.13-slim")
 ROOM = 150_000_000  # bytes over the base image
 NOT_FOR_SERVING = ("pymc", "pytensor", "arviz", "nutpie", "numba", "pandas", "scipy", "pip", "pytest")
 COMPILERS = ("gcc", "cc", "g++", "clang", "make", "pip", "pip3")

@@ -10,86 +10,30 @@ import json
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
-from .conftest import MODELS, ROOT, Answer, Project, ask, free_port, inspect, run, until
-from .test_images import PYTHON_IMAGE
+from .conftest import (
+    KEY,
+    MODELS,
+    PYTHON_IMAGE,
+    ROOT,
+    SOON,
+    Answer,
+    Monitored,
+    Project,
+    ask,
+    inspect,
+    run,
+    until,
+)
 
 pytestmark = pytest.mark.engine
 
 SERVICES = ("prometheus", "alertmanager", "nginx-exporter")
 APPS = (*MODELS, "catalogue")
-WEBHOOK = "http://webhook:8000/"
-SOON = 30  # seconds for what takes Prometheus a few scrapes, here of a second each
-KEY = "a-key-for-observations"
-# The seconds of a test in the place of the minutes of an operator.
-QUICK_PROMETHEUS = (
-    r"sed -i 's/_interval: .*/_interval: 1s/' prometheus.yml && sed -i 's/ for: .*/ for: 2s/' rules/*.yml"
-)
-QUICK_ALERTMANAGER = r"sed -i -E 's/(group_wait|group_interval): .*/\1: 1s/' alertmanager.yml"
 DASHBOARDS = sorted((ROOT / "docker/grafana/dashboards").glob("*.json"))
-
-RECEIVER = """
-import http.server
-
-class Receiver(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        print(self.rfile.read(int(self.headers["Content-Length"])).decode().strip(), flush=True)
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-http.server.HTTPServer(("", 8000), Receiver).serve_forever()
-"""
-
-
-@dataclass
-class Monitored(Project):
-    """A project with the profile, and a webhook that alerts are sent to."""
-
-    prometheus: int = field(default_factory=free_port)
-    alertmanager: int = field(default_factory=free_port)
-    webhook: str = ""  # the container
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return super().environment | {
-            "COMPOSE_PROFILES": "monitoring",
-            "PROMETHEUS_PORT": str(self.prometheus),
-            "ALERTMANAGER_PORT": str(self.alertmanager),
-            "ALERT_WEBHOOK_URL": WEBHOOK,
-            "OBSERVATIONS_KEY": KEY,
-        }
-
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """The series that PromQL gives, each a `metric` and a `value`."""
-        answer = ask(self.prometheus, f"/api/v1/query?query={quote(expression)}").json
-        assert answer["status"] == "success", answer
-        return answer["data"]["result"]
-
-    def up(self, model: str) -> list[str]:
-        """The addresses of a model's replicas that Prometheus has metrics of."""
-        return [
-            series["metric"]["instance"]
-            for series in self.query(f'up{{job="forecastle",model="{model}"}} == 1')
-        ]
-
-    def messages(self) -> list[dict[str, Any]]:
-        """What the webhook has received."""
-        return [json.loads(line) for line in run("docker", "logs", self.webhook).stdout.splitlines()]
-
-    def told(self, alert: str, model: str, status: str) -> dict[str, Any] | None:
-        """The last alert of this kind that reached the webhook."""
-        alerts = [one for message in self.messages() for one in message["alerts"]]
-        wanted = {"alertname": alert, "model": model}
-        found = [one for one in alerts if one["status"] == status and wanted.items() <= one["labels"].items()]
-        return found[-1] if found else None
 
 
 @pytest.fixture(scope="module")
@@ -98,26 +42,9 @@ def monitored(project: Project) -> Iterator[Monitored]:
     own = Monitored(project.folder)
     try:
         own.make("build")
-        for name, quick in {"prometheus": QUICK_PROMETHEUS, "alertmanager": QUICK_ALERTMANAGER}.items():
-            dockerfile = f"FROM {own.image(name)}\nUSER 0\nRUN cd /etc/{name} && {quick}\nUSER 65534:65534\n"
-            run("docker", "build", "--quiet", "--tag", own.image(name), "-", input=dockerfile)
-        own.compose("up", "--detach", "--wait", "--no-build")
-        network = f"{own.environment['COMPOSE_PROJECT_NAME']}_default"
-        receiver = (
-            "--network",
-            network,
-            "--network-alias",
-            "webhook",
-            PYTHON_IMAGE,
-            "python",
-            "-c",
-            RECEIVER,
-        )
-        own.webhook = run("docker", "run", "--detach", *receiver).stdout.strip()
+        own.start()
         yield own
     finally:
-        if own.webhook:
-            run("docker", "rm", "--force", own.webhook)
         own.remove()
 
 
@@ -172,7 +99,7 @@ def test_a_stopped_model_is_told_of_until_it_is_started_again(monitored: Monitor
     try:
         firing = 'ALERTS{alertname="ModelDown",model="newcomer",alertstate="firing"}'
         until(lambda: monitored.query(firing), SOON, "the alert fires in Prometheus")
-        alert = until(lambda: _alert(monitored, "ModelDown", "newcomer"), SOON, "and is in Alertmanager")
+        alert = until(lambda: monitored.alert("ModelDown", "newcomer"), SOON, "and is in Alertmanager")
         assert alert["status"]["state"] == "active"
         told = until(lambda: monitored.told("ModelDown", "newcomer", "firing"), SOON, "and at the webhook")
         assert told["labels"]["severity"] == "critical"
@@ -186,7 +113,7 @@ def test_a_stopped_model_is_told_of_until_it_is_started_again(monitored: Monitor
     until(
         lambda: monitored.told("ModelDown", "newcomer", "resolved"), SOON, "the webhook hears that it is over"
     )
-    assert _alert(monitored, "ModelDown", "newcomer") is None
+    assert monitored.alert("ModelDown", "newcomer") is None
 
 
 def test_a_gateway_that_is_stopped_is_told_of(monitored: Monitored) -> None:
@@ -301,16 +228,9 @@ def test_every_query_of_a_dashboard_finds_data(observed: Monitored, query: str) 
 
 def test_down_stops_the_profile_too(monitored: Monitored) -> None:
     """`make down`, in a shell that does not know of the profile; the last test, hence."""
-    run("docker", "rm", "--force", monitored.webhook)
-    monitored.webhook = ""
+    monitored.remove_webhook()
     monitored.make("down", environment={"COMPOSE_PROFILES": ""})
     assert not monitored.compose("ps", "--all", "--quiet")
-
-
-def _alert(monitored: Monitored, name: str, model: str) -> dict[str, Any] | None:
-    alerts = ask(monitored.alertmanager, "/api/v2/alerts").json
-    wanted = {"alertname": name, "model": model}
-    return next((alert for alert in alerts if wanted.items() <= alert["labels"].items()), None)
 
 
 def _rules(monitored: Monitored) -> list[dict[str, Any]]:

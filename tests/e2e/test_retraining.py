@@ -5,7 +5,6 @@ In a project of its own, whose one model `tiny` is fitted in seconds.
 
 import datetime
 import json
-import shutil
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,15 +12,11 @@ from dataclasses import dataclass
 import pandas as pd
 import pytest
 
-from forecastle import compose
-
-from ..conftest import borrow_environment
 from ..tiny import CODES, KNOWN, LAST, NEW, TRAIN, as_csv, reported
-from .conftest import ROOT, Project, inspect, manifest, run, until
+from .conftest import KEY, Project, copy_without_models, inspect, manifest, run, until
 
 pytestmark = pytest.mark.engine
 
-KEY = "a-key-for-observations"
 SHADOW = "tiny-shadow"
 
 
@@ -32,10 +27,6 @@ class Small(Project):
     @property
     def environment(self) -> dict[str, str]:
         return super().environment | {"PYTHONPATH": str(self.folder / "shared"), "OBSERVATIONS_KEY": KEY}
-
-    @property
-    def url(self) -> str:
-        return f"http://localhost:{self.port}"
 
     @property
     def version(self) -> str:
@@ -64,17 +55,8 @@ class Small(Project):
 def small(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Small]:
     """Everything up, with a model that knows the days of `KNOWN`."""
     folder = tmp_path_factory.mktemp("small")
-    for name in ("docker", "shared"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "Makefile", folder)
-    services = (ROOT / compose.COMPOSE).read_text()
-    for model in compose.models(ROOT):
-        services = services.replace("\n" + compose.ENTRY.format(name=model), "")
-    (folder / compose.COMPOSE).write_text(services)
-    for name in ("data", "models"):
-        (folder / name).mkdir()
+    copy_without_models(folder)
     (folder / "data/first-wave-2020.csv").write_text(as_csv(KNOWN))
-    borrow_environment(folder)
     project = Small(folder)
     try:
         project.make("new", "MODEL=tiny")

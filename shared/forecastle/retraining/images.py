@@ -76,7 +76,8 @@ def running(service: str, root: Path = ROOT) -> list[str]:
     """The models that the running containers of a service of docker-compose.yml serve, one for each."""
     containers = _docker("compose", "ps", "--quiet", "--status", "running", service, cwd=root).split()
     variables = [_docker("inspect", "--format", "{{json .Config.Env}}", name) for name in containers]
-    named = [dict(item.split("=", 1) for item in json.loads(found)) for found in variables]
+    # A variable that Compose passes on, and that is not set, stands there without a value.
+    named = [dict(item.partition("=")[::2] for item in json.loads(found)) for found in variables]
     return [found.get("MODEL", service) for found in named]
 
 
