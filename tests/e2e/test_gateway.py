@@ -223,10 +223,20 @@ def test_a_request_id_is_kept_if_it_is_harmless(stack: Project) -> None:
 
 
 def test_the_access_log_is_json_with_the_request_id(stack: Project) -> None:
-    stack.get('/deaths/livez?quote="', **{"X-Request-ID": "to-be-found", "traceparent": "00-1-2-01"})
+    stack.get(
+        '/deaths/livez?quote="',
+        **{
+            "X-Request-ID": "to-be-found",
+            "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        },
+    )
     lines = run("docker", "logs", *stack.containers("gateway")).stdout.splitlines()
     (entry,) = [json.loads(line) for line in lines if "to-be-found" in line]
-    assert (entry["status"], entry["method"], entry["traceparent"]) == (200, "GET", "00-1-2-01")
+    assert (entry["status"], entry["method"], entry["traceparent"]) == (
+        200,
+        "GET",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    )
     assert not any("/gateway/livez" in line for line in lines)
 
 
