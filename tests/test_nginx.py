@@ -88,3 +88,22 @@ def test_no_query_is_logged_that_could_hold_a_secret(request_line: str, path: st
 )
 def test_a_valid_traceparent_is_kept_and_any_other_replaced(given: str, kept: bool) -> None:
     assert mapped("traceparent", given) == ("$http_traceparent" if kept else "00-$request_id-$span_id-01")
+
+
+@pytest.mark.parametrize(
+    ("failed", "again"),
+    [
+        ("GET 502/-", True),  # no live upstreams
+        ("GET 502/0.001", True),  # a replica went away while it answered
+        ("GET 504/-", True),  # no connection came about
+        ("HEAD 504, 504/-, -", True),
+        ("GET 502, 504/0.001, -", True),
+        ("GET 504, 502/-, 0.001", True),
+        ("GET 504/0.001", False),  # it took too long
+        ("GET 502, 504/-, 0.001", False),
+        ("POST 502/-", False),
+        ("POST 504/-", False),
+    ],
+)
+def test_what_is_tried_anew_where_no_replica_answered(failed: str, again: bool) -> None:
+    assert bool(mapped("again", failed)) == again

@@ -1,6 +1,7 @@
 """What happens to the containers: start, stop, failure, scale and redeployment."""
 
 import contextlib
+import http.client
 import json
 import re
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import MODELS, Project, ask, inspect, manifest, run, until
+from .conftest import MODELS, PYTHON_IMAGE, Project, ask, inspect, manifest, run, until
 
 pytestmark = pytest.mark.engine
 
@@ -20,7 +21,19 @@ SERVICES = (*MODELS, "catalogue", "gateway")
 READY_SECONDS = 2  # from a container's start, at most
 STALE_SECONDS = 6  # after that long nothing is served any more while it is fetched anew
 FORECAST = "/newcomer/countries/GBR/forecast?days=7"
+NOT_KEPT = "/newcomer/countries/nosuch"  # an answer that no cache keeps
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+# A replica whose queue of connections is full.
+SILENT = """
+import socket, time
+
+server = socket.create_server(("", 8000), backlog=0)
+waiting = [socket.socket() for _ in range(3)]
+for client in waiting:
+    client.setblocking(False)
+    client.connect_ex(("127.0.0.1", 8000))
+time.sleep(60)
+"""
 # A receiver of OTLP: prints a line of JSON for every span that it gets.
 RECEIVER = """
 import json
@@ -183,26 +196,30 @@ def test_three_replicas_share_the_work_and_cover_for_each_other(stack: Project) 
         assert len(containers) == 3
         until(lambda: all(_share(stack, container) for container in containers), 15, "every replica answers")
 
-        answers: list[int] = []
-        done = threading.Event()
-
-        def keep_asking() -> None:
-            while not done.is_set():
-                answers.append(stack.get("/newcomer/countries/nosuch").status)  # which nothing keeps
-
-        with ThreadPoolExecutor(4) as pool:
-            for _ in range(4):
-                pool.submit(keep_asking)
+        with asked_all_the_while(stack, NOT_KEPT, at_once=4) as answers:
             time.sleep(0.5)
             for container in containers[:2]:  # twice, as it matters when exactly
                 run("docker", "kill", container)
                 time.sleep(3)
-            done.set()
         assert set(answers) == {404}, sorted(set(answers))
         assert len(answers) > 100
     finally:
         stack.compose("up", "--detach", "--wait", "--no-build", "--no-recreate", "--scale", "newcomer=1")
         until(lambda: stack.get("/newcomer/livez").status == 200, 5, "newcomer answers again")
+
+
+def test_a_replica_that_vanishes_while_it_is_waited_for_costs_no_answer(stack: Project) -> None:
+    """It has let nobody in, so nobody knows that it is gone but by the name service."""
+    network = f"{stack.environment['COMPOSE_PROJECT_NAME']}_default"
+    command = ("docker", "run", "--detach", "--rm", "--network", network, "--network-alias", "newcomer")
+    with asked_all_the_while(stack, NOT_KEPT, at_once=4) as answers:
+        for _ in range(4):  # often, as it matters when exactly
+            silent = run(*command, PYTHON_IMAGE, "python", "-c", SILENT).stdout.strip()
+            time.sleep(2.5)
+            run("docker", "rm", "--force", silent)
+            time.sleep(1.5)
+    assert set(answers) == {404}, sorted(set(answers))
+    assert len(answers) > 100
 
 
 def test_what_was_accepted_is_answered_before_a_stop(stack: Project) -> None:
@@ -281,28 +298,32 @@ def stopped(stack: Project, service: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def asked_all_the_while(stack: Project) -> Iterator[list[int]]:
-    """The statuses that a client which asks ten times a second has got."""
+def asked_all_the_while(stack: Project, path: str = FORECAST, at_once: int = 1) -> Iterator[list[int]]:
+    """The statuses that so many clients have got, each of which asks a hundred times a second at most."""
     statuses: list[int] = []
     done = threading.Event()
 
     def keep_asking() -> None:
-        while not done.wait(0.1):
-            statuses.append(stack.get(FORECAST).status)
+        while not done.wait(0.01):
+            with contextlib.suppress(
+                http.client.IncompleteRead
+            ):  # killed between an answer's head and its body
+                statuses.append(stack.get(path).status)
 
-    thread = threading.Thread(target=keep_asking)
-    thread.start()
-    try:
-        yield statuses
-    finally:
-        done.set()
-        thread.join()
+    with ThreadPoolExecutor(at_once) as pool:
+        asking = [pool.submit(keep_asking) for _ in range(at_once)]
+        try:
+            yield statuses
+        finally:
+            done.set()
+    for client in asking:
+        client.result()
 
 
 def _share(stack: Project, container: str) -> bool:
     """Whether this replica has answered requests of the gateway's that no replica has kept."""
     for _ in range(12):
-        assert stack.get("/newcomer/countries/nosuch").status == 404
+        assert stack.get(NOT_KEPT).status == 404
     return any("_count{" in line and '"404"' in line for line in metrics(container).splitlines())
 
 
