@@ -64,6 +64,12 @@ def borrow_environment(tree: Path) -> None:
 
 
 @pytest.fixture(scope="session")
+def artifacts_of_images() -> dict[str, Path]:
+    """What the models' images were trained to, by model; filled by tests/e2e, which come first."""
+    return {}
+
+
+@pytest.fixture(scope="session")
 def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
     """`make_artifact("flu", cumulative=True)` writes an artifact into a new folder `flu/artifact`: its path.
 

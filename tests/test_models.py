@@ -4,6 +4,7 @@ import datetime
 import inspect
 import json
 import math
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,18 @@ HOST = "https://"  # in a lock file it would be an index's or a package's addres
 
 
 @pytest.fixture(scope="session", params=compose.models())
-def folder(request: pytest.FixtureRequest) -> Path:
-    """A model's folder with a current artifact, trained if there is none."""
+def folder(
+    request: pytest.FixtureRequest,
+    artifacts_of_images: dict[str, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A model's folder with its image's artifact, or with a current one that is trained if there is none."""
     path = ROOT / "models" / request.param
+    if artifact := artifacts_of_images.get(request.param):
+        copy = tmp_path_factory.mktemp("models") / request.param
+        shutil.copytree(path, copy, ignore=shutil.ignore_patterns("artifact*", "__pycache__"))
+        shutil.copytree(artifact, copy / "artifact")
+        return copy
     target = f"models/{request.param}/artifact/manifest.json"
     done = subprocess.run(["make", target], cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr

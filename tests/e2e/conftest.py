@@ -237,6 +237,16 @@ def manifest(image: str) -> dict[str, Any]:
     return json.loads(python(image, "print(open('artifact/manifest.json').read())"))
 
 
+def artifact(image: str, folder: Path) -> Path:
+    """A copy of the image's artifact in a new folder."""
+    container = run("docker", "create", image).stdout.strip()
+    try:
+        run("docker", "cp", f"{container}:/app/artifact", folder)
+    finally:
+        run("docker", "rm", container)
+    return folder
+
+
 @pytest.fixture(scope="session", autouse=True)
 def engine() -> None:
     """A Docker Engine; without one these tests are left out, or fail if REQUIRE_ENGINE=1."""
@@ -251,7 +261,9 @@ def engine() -> None:
 
 
 @pytest.fixture(scope="session")
-def project(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def project(
+    engine: None, tmp_path_factory: pytest.TempPathFactory, artifacts_of_images: dict[str, Path]
+) -> Iterator[Project]:
     """The copy with all images built, as `make build` does; nothing runs."""
     folder = tmp_path_factory.mktemp("forecastle")
     files = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout
@@ -265,6 +277,9 @@ def project(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         main = folder / "models/newcomer/main.py"
         main.write_text(main.read_text() + SLOW_ROUTE)
         project.make("build")
+        artifacts = tmp_path_factory.mktemp("artifacts")
+        for model in compose.models(ROOT):
+            artifacts_of_images[model] = artifact(project.image(model), artifacts / model)
         yield project
     finally:
         project.remove()
