@@ -104,15 +104,59 @@ def test_forecasts_go_on_deviating_from_the_curve_as_the_last_weeks_did() -> Non
     assert off.shape == (4000, 4, 28)
     noise = 1 / (7 * 50) + 1 / 701
     assert np.abs(off[:, 0]).max() == 0  # nothing beside the noise
-    variance = np.log(2) ** 2 - noise
-    carried = np.log(2) * variance / (variance + noise)
+    variance = 6 / 4 * np.log(2) ** 2 - noise
+    share = variance / (variance + noise)
     first, last = off[:, 1, 0], off[:, 1, -1]
-    assert first.mean() == pytest.approx(carried * np.exp(-1 / 21), rel=0.02)
-    assert last.mean() == pytest.approx(carried * np.exp(-28 / 21), abs=0.03)
-    assert last.std() == pytest.approx(np.sqrt(variance * (1 - np.exp(-2 * 28 / 21))), rel=0.05)
-    assert 0 < off[:, 2, 0].mean() < carried  # one week in six: more of it may be noise
-    assert off[:, 3, 0].mean() == pytest.approx(off[:, 1, 0].mean(), abs=0.05)
+    assert first.mean() == pytest.approx(share * np.log(2) * np.exp(-1 / 60), rel=0.02)
+    assert last.mean() == pytest.approx(share * np.log(2) * np.exp(-28 / 60), abs=0.03)
+    uncertain = noise * share * np.exp(-2 * 28 / 60) + variance * (1 - np.exp(-2 * 28 / 60))
+    assert last.std() == pytest.approx(np.sqrt(uncertain), rel=0.05)
+    assert 0 < off[:, 2, 0].mean() < first.mean()  # one week in six: more of it may be noise
+    assert off[:, 3, 0].mean() == pytest.approx(first.mean(), abs=0.05)
     days = np.array([-1, 0, 1, 28])
     drawn = wave.predict(posterior, rows, "count", days, np.random.default_rng(2))
     assert drawn[:, 1, :2].mean() == pytest.approx(100, rel=0.02)  # fitted days are the curve's
-    assert drawn[:, 1, 2].mean() == pytest.approx(190, rel=0.05)
+    assert drawn[:, 1, 2].mean() == pytest.approx(195, rel=0.05)
+
+
+def test_coming_days_are_as_noisy_as_the_last_weeks_were() -> None:
+    """Whatever the dispersion of the likelihood: no noise, its own, and close together with two far off."""
+    rng = np.random.default_rng(1)
+    shapes = {
+        "AUT": np.full(42, 1000),
+        "BEL": rng.poisson(rng.gamma(5, 1000 / 5, 42)),
+        "CHE": np.where(np.isin(np.arange(42), (10, 30)), 3000, rng.poisson(1000, 42)),
+        "DEU": np.full(3, 1000),  # too few to tell
+    }
+    rows = pd.DataFrame(
+        [
+            {"country": code, "date": day, "count": count}
+            for code, counts in shapes.items()
+            for day, count in zip(pd.date_range("2020-03-02", periods=len(counts)), counts, strict=True)
+        ]
+    )
+    posterior = flat(2000, list(shapes), 1000, dispersion=5)
+    factor = wave.noise(posterior, rows, "count", 14, rng)
+    assert factor.shape == (2000, 4, 14)
+    lower, upper = np.quantile(factor, [0.25, 0.75], axis=(0, 2))
+    of_gamma = np.subtract(*np.quantile(rng.gamma(5, 1 / 5, 10_000), [0.75, 0.25]))
+    width = (upper - lower) / of_gamma
+    assert width[0] < 0.1 and width[1] == pytest.approx(1, abs=0.35) and 0.1 < width[2] < 0.5
+    assert (factor[:, 2] > 2).mean() == pytest.approx(2 / 42, abs=0.02)
+    assert width[3] > width[0]
+
+
+def test_the_trend_of_coming_days_is_damped() -> None:
+    """Growth of 10 % a day, years before its peak; the counts are those expected."""
+    dates = pd.date_range("2020-03-02", periods=60)
+    growing = np.exp(0.1 * (np.arange(60) - 56)) * 1e6
+    rows = pd.DataFrame({"country": "FRA", "date": dates, "count": np.rint(growing)})
+    reference, *_ = wave.busiest_week(rows, "count")
+    posterior = flat(100, ["FRA"], 1e6 * np.exp(0.1 * (reference[0] - 56)), dispersion=1e9)
+    posterior["growth"] = posterior["growth"] * 0 + 0.1
+    posterior["decay"] = posterior["decay"] * 0 + 0.1
+    posterior["delay"] = posterior["delay"] * 0 + 1000
+    days = np.array([0, 1, 2, 28])
+    drawn = wave.predict(posterior, rows, "count", days, np.random.default_rng(1)).mean(axis=(0, 1))
+    damped = [0, 0.095, 0.095 + 0.09025, 0.1 * 0.95 * (1 - 0.95**28) / 0.05]
+    np.testing.assert_allclose(np.log(drawn / drawn[0]), damped, atol=0.005)

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
+import scipy.special
+import scipy.stats
 import xarray as xr
 from scipy.signal import find_peaks
 
@@ -19,8 +21,12 @@ from forecastle.likelihood import negative_binomial
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
-DEVIATION_WEEKS = 6  # that tell how far a country's weeks lie off its curve
-DEVIATION_DAYS = 21  # after which a deviation is down to a third
+WEEKS = 6  # the last ones, which tell how far a country's weeks and days lie off its curve
+PAST = np.arange(1 - 7 * WEEKS, 1)  # their days; 0 is the last
+DEVIATION_DAYS = 60  # after which a deviation is down to a third
+DAMPING = 0.95  # of the trend, a day: what is left of it is halved in two weeks
+TRANSFORMED = 200  # draws, which are enough for a probability
+RAREST = 1e-4  # probability of noise that is drawn
 
 # A trough divides two waves if the count at least doubles after it, with so many a day added to both,
 # lest a lull between a few counts look like one. At least so many days must have passed since.
@@ -102,15 +108,18 @@ def predict(
 ) -> np.ndarray:
     """Posterior predictive draws of daily counts, shape (draw, country, day); day 0 is the last of `rows`.
 
-    Coming days go on deviating from the curve as the last weeks did: see `deviation`.
+    Coming days go on deviating from the curve as the last weeks did, and their noise is as the last weeks'
+    was: see `deviation` and `noise`.
     """
     log_mean = _log_mean(posterior, rows, column, days)
-    coming = days[days > 0]
-    if len(coming):
-        deviates = deviation(posterior, rows, column, int(coming.max()), rng)
-        log_mean[:, :, days > 0] += deviates[:, :, coming - 1]
     dispersion = posterior["dispersion"].to_numpy()[:, :, None]
-    return rng.poisson(rng.gamma(dispersion, np.exp(log_mean) / dispersion))
+    factor = rng.gamma(dispersion, 1 / dispersion, log_mean.shape)
+    ahead = days > 0
+    if ahead.any():
+        last = int(days.max())
+        log_mean[:, :, ahead] += deviation(posterior, rows, column, last, rng)[:, :, days[ahead] - 1]
+        factor[:, :, ahead] = noise(posterior, rows, column, last, rng)[:, :, days[ahead] - 1]
+    return rng.poisson(np.exp(log_mean) * factor)
 
 
 def deviation(
@@ -124,39 +133,100 @@ def deviation(
     forecast by its latest errors is known as intercept correction: Clements and Hendry, "Intercept
     corrections and structural change", Journal of Applied Econometrics 11 (1996).
     """
-    past = np.arange(1 - 7 * DEVIATION_WEEKS, 1)
-    count = np.full((rows["country"].nunique(), len(past)), np.nan)
-    for i, (_, group) in enumerate(rows.groupby("country")):
-        latest = group[column].astype(float).to_numpy()[-len(past) :]
-        count[i, len(past) - len(latest) :] = latest
-    reported = ~np.isnan(count)
+    count = _latest(rows, column)
+    expected = np.exp(_log_mean(posterior, rows, column, PAST))
+    off = _off(count, expected)
+    of_counts = 1 / (7 * posterior["dispersion"].to_numpy())
+    of_counts += 1 / (np.where(np.isnan(count), 0, expected)[:, :, -7:].sum(axis=-1) + 1)
+    known = ~np.isnan(count).reshape(len(count), WEEKS, 7).all(axis=-1)
+    # Two degrees of freedom went into the curve's own level and slope over these weeks.
+    free = np.maximum(known.sum(axis=-1) - 2, 1)
+    variance = np.maximum((off**2 * known).sum(axis=-1) / free - of_counts, 0)
 
-    def weekly(daily: np.ndarray) -> np.ndarray:
-        return np.where(reported, daily, 0).reshape(*daily.shape[:-1], DEVIATION_WEEKS, 7).sum(axis=-1)
-
-    expected = weekly(np.exp(_log_mean(posterior, rows, column, past)))
-    off = np.log((weekly(count) + 1) / (expected + 1))
-    noise = 1 / (7 * posterior["dispersion"].to_numpy()) + 1 / (expected[:, :, -1] + 1)
-    known = reported.reshape(len(count), DEVIATION_WEEKS, 7).any(axis=-1)
-    variance = np.maximum((off**2 * known).sum(axis=-1) / known.sum(axis=-1) - noise, 0)
-
-    kept = np.exp(-1 / DEVIATION_DAYS)
-    state, path = off[:, :, -1] * variance / (variance + noise), []
+    share = variance / (variance + of_counts)
+    state = rng.normal(off[:, :, -1] * share, np.sqrt(of_counts * share))
+    kept, path = np.exp(-1 / DEVIATION_DAYS), []
     for _ in range(days):
-        state = kept * state + np.sqrt((1 - kept**2) * variance) * rng.standard_normal(state.shape)
+        state = rng.normal(kept * state, np.sqrt((1 - kept**2) * variance))
         path.append(state)
     return np.stack(path, axis=-1)
 
 
+def noise(
+    posterior: xr.Dataset, rows: pd.DataFrame, column: str, days: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Draws of the factor between a day and what is expected of it, shape (draw, country, day).
+
+    The likelihood has them follow a gamma distribution; a country's days may lie closer together with more
+    of them far off. So each is the quantile of that distribution at which one of the last weeks' days was,
+    smoothed by a kernel: the forecast is recalibrated by its probability integral transforms, as in Gneiting
+    and Ranjan, "Combining predictive distributions", Electronic Journal of Statistics 7 (2013).
+    """
+    count = _latest(rows, column)
+    some = posterior.isel(draw=slice(None, None, max(1, posterior.sizes["draw"] // TRANSFORMED)))
+    expected = np.exp(_log_mean(some, rows, column, PAST))
+    expected *= np.exp(np.repeat(_off(count, expected), 7, axis=-1))
+    dispersion = some["dispersion"].to_numpy()[:, :, None]
+    probability = dispersion / (dispersion + expected)
+    # Randomised, as counts are whole.
+    below = scipy.stats.nbinom.cdf(count - 1, dispersion, probability).mean(axis=0)
+    up_to = scipy.stats.nbinom.cdf(count, dispersion, probability).mean(axis=0)
+    transform = below + (up_to - below) * rng.random(count.shape)
+    score = scipy.special.ndtri(np.clip(transform, RAREST, 1 - RAREST))
+
+    dispersion = posterior["dispersion"].to_numpy()
+    draws = []
+    for i in range(len(count)):
+        own = score[i][~np.isnan(score[i])]
+        kernels = scipy.stats.gaussian_kde(own if len(own) >= 7 else score[~np.isnan(score)])
+        drawn = kernels.resample(len(dispersion) * days, seed=rng).reshape(len(dispersion), days)
+        quantile = np.clip(scipy.special.ndtr(drawn), RAREST, 1 - RAREST)
+        draws.append(scipy.special.gammaincinv(dispersion[:, i, None], quantile) / dispersion[:, i, None])
+    return np.stack(draws, axis=1)
+
+
+def _latest(rows: pd.DataFrame, column: str) -> np.ndarray:
+    """The counts of each country's last weeks, shape (country, day); nan where there is none."""
+    count = np.full((rows["country"].nunique(), len(PAST)), np.nan)
+    for i, (_, group) in enumerate(rows.groupby("country")):
+        latest = group[column].astype(float).to_numpy()[-len(PAST) :]
+        count[i, len(PAST) - len(latest) :] = latest
+    return count
+
+
+def _off(count: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Log of the factor between the last weeks' counts and what was expected, shape (draw, country, week)."""
+    weeks = (
+        np.where(np.isnan(count), 0, daily).reshape(*daily.shape[:-1], WEEKS, 7).sum(axis=-1)
+        for daily in (count, expected)
+    )
+    counted, curve = weeks
+    return np.log((counted + 1) / (curve + 1))
+
+
 def _log_mean(posterior: xr.Dataset, rows: pd.DataFrame, column: str, days: np.ndarray) -> np.ndarray:
-    """Log of what the curve and the day of the week let expect, shape (draw, country, day)."""
+    """Log of what the curve and the day of the week let expect, shape (draw, country, day).
+
+    The curve's trend is damped on coming days, as exponential growth and decay last less long than they seem
+    to: Gardner and McKenzie, "Forecasting trends in time series", Management Science 31 (1985).
+    """
     reference, *_ = busiest_week(rows, column)
     last_day = rows.groupby("country").size().to_numpy() - 1
     names = ("log_level", "delay", "growth", "decay", "weekday_strength")
     *curve, strength = (posterior[name].to_numpy()[:, :, None] for name in names)
-    day = (last_day - reference)[:, None] + days
+
+    def trend(days: np.ndarray) -> np.ndarray:
+        day = (last_day - reference)[:, None] + days
+        return log_curve(lambda x: np.logaddexp(0, x), lambda values: values, day, *curve)
+
+    log_mean = trend(days)
+    ahead = days > 0
+    if ahead.any():
+        until = np.arange(int(days.max()) + 1)
+        undamped = trend(until)
+        change = np.cumsum(np.diff(undamped) * DAMPING ** until[1:], axis=-1)
+        log_mean[:, :, ahead] = undamped[:, :, :1] + change[:, :, days[ahead] - 1]
     day_of_week = (rows.groupby("country")["date"].last().dt.day_of_week.to_numpy()[:, None] + days) % 7
-    log_mean = log_curve(lambda x: np.logaddexp(0, x), lambda values: values, day, *curve)
     return log_mean + strength * posterior["weekday"].to_numpy()[:, day_of_week]
 
 
