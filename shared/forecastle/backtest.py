@@ -166,8 +166,10 @@ def show(scored: dict[str, Any]) -> None:
             table.add_row(
                 str(entry[kind]),
                 f"{entry['forecasts']:,}",
-                f"{entry['wis']:,.4g}",
-                f"{entry['wis_naive']:,.4g}",
+                *(
+                    f"{wis:,.0f}" if wis >= 1000 else f"{wis:.4g}"
+                    for wis in (entry["wis"], entry["wis_naive"])
+                ),
                 f"{entry['wis_ratio']:.2f}",
                 f"{entry['wis_ratio_log']:.2f}",
                 *(f"{share:.0%}" for share in entry["coverage"].values()),
