@@ -8,7 +8,7 @@ import re
 import pytest
 from openapi_spec_validator import validate
 
-from .conftest import MODELS, Project, run
+from .conftest import MODELS, Project, run, until
 
 pytestmark = pytest.mark.engine
 
@@ -230,14 +230,18 @@ def test_the_access_log_is_json_with_the_request_id(stack: Project) -> None:
             "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         },
     )
-    lines = run("docker", "logs", *stack.containers("gateway")).stdout.splitlines()
-    (entry,) = [json.loads(line) for line in lines if "to-be-found" in line]
+
+    def lines() -> list[str]:
+        return run("docker", "logs", *stack.containers("gateway")).stdout.splitlines()
+
+    found = until(lambda: [line for line in lines() if "to-be-found" in line], 5, "the request is logged")
+    (entry,) = map(json.loads, found)
     assert (entry["status"], entry["method"], entry["traceparent"]) == (
         200,
         "GET",
         "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     )
-    assert not any("/gateway/livez" in line for line in lines)
+    assert not any("/gateway/livez" in line for line in lines())
 
 
 def test_answers_to_post_are_not_kept(stack: Project) -> None:

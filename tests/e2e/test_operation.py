@@ -142,9 +142,12 @@ def test_a_request_is_found_in_all_logs_by_its_ids(stack: Project) -> None:
     headers = {"traceparent": f"00-{TRACE}-{SPAN}-01", "Authorization": "Bearer hunter2hunter2"}
     stack.get("/newcomer/slow?api_key=hunter2", **headers)
     stack.get("/newcomer/slow?fresh=1", traceparent="00-not-valid-01")
-    known, fresh = (
-        event for event in events(stack, "gateway", started) if event["path"].endswith(("slow", "1"))
-    )
+
+    def at_gateway() -> list[dict[str, Any]]:
+        logged = events(stack, "gateway", started)
+        return [event for event in logged if event["path"].endswith(("slow", "1"))]
+
+    known, fresh = until(lambda: len(at_gateway()) == 2 and at_gateway(), 5, "both requests are logged")
     assert (known["trace_id"], known["traceparent"]) == (TRACE, headers["traceparent"])
     assert (known["path"], known["model"], known["level"]) == ("/newcomer/slow", "newcomer", "info")
     assert re.fullmatch(r"\d+\.\d+\.\d+\.0", known["client"])
