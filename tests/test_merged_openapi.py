@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forecastle.artifact import Artifact
 from forecastle.catalogue import upstreams
@@ -247,6 +247,21 @@ def test_the_models_documents_are_asked_for_once(forecasts: dict[str, FastAPI], 
     for _ in range(3):
         ask(catalogue, "/openapi.json")
     assert switch.statuses == [200, 304, 304]
+
+
+def test_a_model_that_comes_up_between_two_questions_is_asked_both(
+    forecasts: dict[str, FastAPI], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstreams, "SECONDS_BETWEEN", 0.01)
+
+    async def comes_up(scope: Scope, receive: Receive, send: Send) -> None:
+        switch.app = forecasts["flu"]
+        await broken(scope, receive, send)
+
+    switch = Switch(comes_up)
+    flu = upstreams.Upstream("flu", client(switch, "flu"))
+    asyncio.run(asyncio.wait_for(upstreams.hear([flu], "/", "/openapi.json"), 10))
+    assert flu.known.keys() == {"/", "/openapi.json"}
 
 
 def test_what_models_are_is_known_before_anybody_asks(

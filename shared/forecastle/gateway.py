@@ -16,7 +16,7 @@ import socket
 import sys
 import traceback
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -162,10 +162,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             server_header=False,
         )
     )
-    try:
+    with suppress(KeyboardInterrupt):  # uvicorn may raise it again once everything is answered
         server.run(sockets=[listener])
-    except KeyboardInterrupt:  # uvicorn raises it again once everything is answered
-        print("stopped", file=sys.stderr)
+    print("stopped", file=sys.stderr)
 
 
 async def _not_served(scope: Scope, receive: Receive, send: Send) -> None:

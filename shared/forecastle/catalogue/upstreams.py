@@ -68,9 +68,12 @@ async def hear(upstreams: Iterable[Upstream], *paths: str) -> None:
     """
     waiting = list(upstreams)
     while waiting:
-        for path in paths:
-            answers = await get_all(waiting, path)
-        waiting = [each for each, told in zip(waiting, answers, strict=True) if told.health == "down"]
+        told = [await get_all(waiting, path) for path in paths]
+        waiting = [
+            each
+            for each, answers in zip(waiting, zip(*told, strict=True), strict=True)
+            if any(answer.health == "down" for answer in answers)  # it may come up between two paths
+        ]
         await asyncio.sleep(SECONDS_BETWEEN)
 
 
