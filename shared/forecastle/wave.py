@@ -196,12 +196,11 @@ def _latest(rows: pd.DataFrame, column: str) -> np.ndarray:
 
 def _off(count: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Log of the factor between the last weeks' counts and what was expected, shape (draw, country, week)."""
-    weeks = (
-        np.where(np.isnan(count), 0, daily).reshape(*daily.shape[:-1], WEEKS, 7).sum(axis=-1)
-        for daily in (count, expected)
-    )
-    counted, curve = weeks
-    return np.log((counted + 1) / (curve + 1))
+
+    def weekly(daily: np.ndarray) -> np.ndarray:
+        return np.where(np.isnan(count), 0, daily).reshape(*daily.shape[:-1], WEEKS, 7).sum(axis=-1)
+
+    return np.log((weekly(count) + 1) / (weekly(expected) + 1))
 
 
 def _log_mean(posterior: xr.Dataset, rows: pd.DataFrame, column: str, days: np.ndarray) -> np.ndarray:

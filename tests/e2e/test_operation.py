@@ -22,6 +22,7 @@ READY_SECONDS = 2  # from a container's start, at most
 STALE_SECONDS = 6  # after that long nothing is served any more while it is fetched anew
 FORECAST = "/newcomer/countries/GBR/forecast?days=7"
 NOT_KEPT = "/newcomer/countries/nosuch"  # an answer that no cache keeps
+BROKEN_OFF = 0  # in the place of a status
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 # A replica whose queue of connections is full.
 SILENT = """
@@ -204,7 +205,9 @@ def test_three_replicas_share_the_work_and_cover_for_each_other(stack: Project) 
             for container in containers[:2]:  # twice, as it matters when exactly
                 run("docker", "kill", container)
                 time.sleep(3)
-        assert set(answers) == {404}, sorted(set(answers))
+        # No gateway can mend an answer that breaks off between its head and its body.
+        assert answers.count(BROKEN_OFF) <= 2
+        assert set(answers) - {BROKEN_OFF} == {404}, sorted(set(answers))
         assert len(answers) > 100
     finally:
         stack.compose("up", "--detach", "--wait", "--no-build", "--no-recreate", "--scale", "newcomer=1")
@@ -308,10 +311,10 @@ def asked_all_the_while(stack: Project, path: str = FORECAST, at_once: int = 1) 
 
     def keep_asking() -> None:
         while not done.wait(0.01):
-            with contextlib.suppress(
-                http.client.IncompleteRead
-            ):  # killed between an answer's head and its body
+            try:
                 statuses.append(stack.get(path).status)
+            except http.client.IncompleteRead:
+                statuses.append(BROKEN_OFF)
 
     with ThreadPoolExecutor(at_once) as pool:
         asking = [pool.submit(keep_asking) for _ in range(at_once)]
