@@ -19,8 +19,8 @@ MODELS := $(patsubst models/%/train.py,%,$(sort $(wildcard models/*/train.py)))
 CHOSEN := $(or $(MODEL),$(MODELS))
 DATA := $(or $(FORECASTLE_DATA),$(wildcard data/current.csv),data/first-wave-2020.csv)
 # What training reads of the library; a change fits all models again.
-TRAINING := $(patsubst %,shared/forecastle/%,artifact.py backtest.py card.py countries.csv diagnostics.py \
-	likelihood.py observations.py plots.py progress.py sampling.py scores.py training.py wave.py)
+TRAINING := $(shell find shared/forecastle/observations shared/forecastle/training -name '*.py') \
+	$(addprefix shared/forecastle/,artifact.py scores.py places.py countries.csv)
 # Where retraining finds new data.
 NEWEST = --url "$(URL)" --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)"
 LOCKS := shared/requirements.txt shared/requirements-train.txt shared/forecastle/catalogue/requirements.txt \
@@ -35,10 +35,10 @@ help: ## this list
 	@echo "data:   $(DATA)"
 
 run: $(VENV)/run ## train what has no current artifact, serve all models at localhost:PORT (8080); no Docker
-	@$(PY) -m forecastle.gateway --port "$(PORT)" --check
+	@$(PY) -m forecastle.project.local_gateway --port "$(PORT)" --check
 	@$(MAKE) --silent --no-print-directory --keep-going $(MODELS:%=models/%/artifact/manifest.json) \
 		|| echo "going on with the models that have an artifact" >&2
-	@exec $(PY) -m forecastle.gateway --port "$(PORT)"
+	@exec $(PY) -m forecastle.project.local_gateway --port "$(PORT)"
 
 train: known-model $(VENV)/run ## fit MODEL= (or all) to the data in use
 	@set -e; for model in $(CHOSEN); do $(PY) models/$$model/train.py; done
@@ -56,15 +56,15 @@ compare: known-model $(VENV)/run ## compare the variants of MODEL= by PSIS-LOO, 
 # Each of them, even if one is refused.
 retrain: known-model $(VENV)/run ## refit MODEL= (or all) to what the gateway at URL= received (or FILE=): the better one stays
 	@failed=; for model in $(CHOSEN); do \
-		$(PY) -u -m forecastle.retraining $$model $(NEWEST) --incumbent "$(INCUMBENT)" || failed=1; done; test -z "$$failed"
+		$(PY) -u -m forecastle.project.retraining $$model $(NEWEST) --incumbent "$(INCUMBENT)" || failed=1; done; test -z "$$failed"
 
 shadow: known-model $(VENV)/run ## run a refit of MODEL= unseen beside it, to be scored on the same days; STOP=1 ends that
 	@$(if $(MODEL),,echo "say which model with MODEL=: one of $(MODELS)" >&2; exit 1)
-	@$(PY) -u -m forecastle.retraining.shadow $(MODEL) $(if $(STOP),--stop,$(NEWEST))
+	@$(PY) -u -m forecastle.project.retraining.shadow $(MODEL) $(if $(STOP),--stop,$(NEWEST))
 
 promote: known-model $(VENV)/run ## let the shadow of MODEL= serve in its place
 	@$(if $(MODEL),,echo "say which model with MODEL=: one of $(MODELS)" >&2; exit 1)
-	@$(PY) -u -m forecastle.retraining.shadow $(MODEL) --promote
+	@$(PY) -u -m forecastle.project.retraining.shadow $(MODEL) --promote
 
 test: $(VENV)/test ## every test; those against real containers if a Docker Engine answers
 	$(PY) -m pytest $(PYTEST)
@@ -75,7 +75,7 @@ lint: $(VENV)/test ## ruff (lint and format), mypy, and docker-compose.yml again
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy shared
 	@set -e; for model in $(MODELS); do echo "mypy models/$$model"; $(PY) -m mypy models/$$model; done
-	$(PY) -m forecastle.compose --check
+	$(PY) -m forecastle.project.compose --check
 
 build: ## the serving image of MODEL= (or all images); training happens in the build
 	@docker/build.sh $(MODEL)
@@ -90,16 +90,16 @@ logs: ## follow the logs of everything, or of MODEL=
 	docker compose logs --follow $(MODEL)
 
 data: $(VENV)/run ## use FILE= (path or address; DEATHS=, SINCE=, UNTIL=) from now on; alone: the default again
-	@$(PY) -m forecastle.observations --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)"
+	@$(PY) -m forecastle.observations.in_use --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)"
 
 observe: $(VENV)/run ## send FILE= (as `make data` takes it) to the gateway at URL=, with the key in OBSERVATIONS_KEY
-	@$(PY) -m forecastle.observe --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)" --url "$(URL)"
+	@$(PY) -m forecastle.project.send_observations --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)" --url "$(URL)"
 
 new: $(PY) ## a folder models/MODEL from the template, and its entry in docker-compose.yml
-	@PYTHONPATH=shared $(PY) -m forecastle.compose --new="$(MODEL)"
+	@PYTHONPATH=shared $(PY) -m forecastle.project.compose --new="$(MODEL)"
 
 compose: $(PY) ## write the entries that docker-compose.yml lacks
-	@PYTHONPATH=shared $(PY) -m forecastle.compose
+	@PYTHONPATH=shared $(PY) -m forecastle.project.compose
 
 # All at once first, so that no two locks pin different versions of one package.
 lock: UV = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.12 --python $(PY) \

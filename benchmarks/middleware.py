@@ -31,7 +31,7 @@ from pathlib import Path
 
 import httpx
 
-from forecastle.processes import usage
+from forecastle.runtime.resources import usage
 
 CONNECTIONS = 8
 MAIN = """
@@ -46,7 +46,7 @@ async def forecast(code: str, days: int = 14) -> Response:
 """
 PLAIN = """
 import os, sys
-from forecastle.server import ForecastleWorker, Server, load_app
+from forecastle.runtime.server import ForecastleWorker, Server, load_app
 
 sys.path.insert(0, "")
 settings = {"bind": os.environ["BIND"], "worker_class": ForecastleWorker, "control_socket_disable": True}
@@ -148,7 +148,7 @@ def receiver() -> Iterator[str]:
 
 def compare(requests: int, rounds: int) -> None:
     """Measure every variant and print the table."""
-    monitored = ("-m", "forecastle.server")
+    monitored = ("-m", "forecastle.runtime.server")
     with tempfile.TemporaryDirectory() as scratch, receiver() as address:
         folder = Path(scratch)
         (folder / "main.py").write_text(MAIN)

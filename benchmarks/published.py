@@ -24,9 +24,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from forecastle import diagnostics, observations
-from forecastle.progress import Report, Step
-from forecastle.sampling import Sampling, thinned
+from forecastle import observations
+from forecastle.training import diagnostics
+from forecastle.training.progress import Report, Step
+from forecastle.training.sampling import Sampling, thinned
 
 ROOT = Path(__file__).resolve().parents[1]
 LAST_DAY = datetime.date(2020, 4, 7)  # of the articles' data: their held-out totals are those of 3 to 7 April

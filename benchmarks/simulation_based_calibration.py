@@ -23,11 +23,11 @@ import scipy.stats
 import xarray as xr
 from published import load
 
-from forecastle import wave
-from forecastle.backtest import silent
 from forecastle.observations import default_path
-from forecastle.sampling import Sampling, thinned
-from forecastle.training import draw_prior
+from forecastle.training import wave
+from forecastle.training.command import draw_prior
+from forecastle.training.progress import silent
+from forecastle.training.sampling import Sampling, thinned
 
 ROOT = Path(__file__).resolve().parents[1]
 COUNTRIES = ("BEL", "DEU", "FRA", "GBR", "ITA", "USA")

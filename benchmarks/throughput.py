@@ -31,8 +31,8 @@ import httpx
 from fastapi import FastAPI, Response
 from starlette.types import ASGIApp
 
-from forecastle import server
 from forecastle.artifact import Artifact, ArtifactError
+from forecastle.runtime import server
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}

@@ -14,7 +14,7 @@ fail() {
 python=${PYTHON:-python3}
 command -v "$python" >/dev/null || fail "$python is not there: install Python 3.9 or newer, or set PYTHON to one"
 among() { printf '%s\n' $2 | grep -Fqx -e "$1"; }
-compose() { PYTHONPATH=shared PYTHONDONTWRITEBYTECODE=1 "$python" -m forecastle.compose "$@"; }
+compose() { PYTHONPATH=shared PYTHONDONTWRITEBYTECODE=1 "$python" -m forecastle.project.compose "$@"; }
 
 models=$(compose --list)
 compose --check

@@ -44,7 +44,10 @@ class Served:
         self.log = folder.parent / "stderr"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "forecastle.server"], cwd=folder, env=self.environment, stderr=log
+                [sys.executable, "-m", "forecastle.runtime.server"],
+                cwd=folder,
+                env=self.environment,
+                stderr=log,
             )
 
     def get(self, path: str, **headers: str) -> httpx.Response:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from forecastle import compose
+from forecastle.project import compose
 
 from .conftest import borrow_environment
 
@@ -135,16 +135,16 @@ def test_what_makes_an_artifact_stale(tree: Path) -> None:
         "models/deaths/train.py": True,
         "models/deaths/requirements-train.txt": True,
         "shared/requirements-train.txt": True,
-        "shared/forecastle/training.py": True,
-        "shared/forecastle/observations.py": True,
-        "shared/forecastle/card.py": True,
-        "shared/forecastle/plots.py": True,
+        "shared/forecastle/training/command.py": True,
+        "shared/forecastle/observations/readers.py": True,
+        "shared/forecastle/training/card/page.py": True,
+        "shared/forecastle/training/card/plots.py": True,
         "data/first-wave-2020.csv": True,
         "models/deaths/main.py": False,
         "models/deaths/README.md": False,
         "models/exponential/train.py": False,
-        "shared/forecastle/service.py": False,
-        "shared/forecastle/prose.py": False,
+        "shared/forecastle/service/app.py": False,
+        "shared/forecastle/service/card.py": False,
         "shared/requirements.txt": False,
     }
     for name, expected in files.items():

@@ -13,9 +13,10 @@ import arviz as az
 import numpy as np
 import pytest
 
-from forecastle import compose, diagnostics, gateway
 from forecastle.artifact import Artifact
-from forecastle.monitoring import Monitoring
+from forecastle.project import compose, local_gateway
+from forecastle.runtime.monitoring import Monitoring
+from forecastle.training import diagnostics
 
 from .conftest import Ask, load
 
@@ -50,7 +51,7 @@ def artifact(folder: Path) -> Artifact:
 @pytest.fixture(scope="session")
 def app(folder: Path) -> Any:
     """The model's app as it is served, its middleware included."""
-    return Monitoring(gateway.load(folder), model=folder.name, prefix=f"/{folder.name}")
+    return Monitoring(local_gateway.load(folder), model=folder.name, prefix=f"/{folder.name}")
 
 
 def test_train_py_says_what_it_fits_and_has_the_three_steps(folder: Path) -> None:

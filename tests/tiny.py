@@ -5,7 +5,7 @@ import datetime
 import numpy as np
 import pandas as pd
 
-from forecastle import observations
+from forecastle.places import NAMES
 
 from .conftest import HORIZON
 
@@ -19,10 +19,10 @@ TRAIN = '''"""A tiny model: a constant rate for each country."""
 import numpy as np
 import pymc as pm
 
-from forecastle import training
+from forecastle.training import command, train
 from forecastle.observations import read, since_total
 
-training.BACKTESTS["short"] = (1, 1)
+command.BACKTESTS["short"] = (1, 1)
 
 
 def observe(path):
@@ -45,7 +45,7 @@ def predict(posterior, rows, days, rng):
 FACTOR = 1
 
 if __name__ == "__main__":
-    training.train(observe, build, predict, target="daily deaths", unit="deaths", draws=500, tune=300)
+    train(observe, build, predict, target="daily deaths", unit="deaths", draws=500, tune=300)
 '''
 
 
@@ -57,7 +57,7 @@ def reported(first: datetime.date, days: int, seed: int) -> pd.DataFrame:
             {
                 "date": pd.date_range(first, periods=days, unit="us"),
                 "country": code,
-                "name": observations.NAMES[code],
+                "name": NAMES[code],
                 "cases": 100,
                 "deaths": rng.poisson(RATE, size=days),
             }

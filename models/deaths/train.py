@@ -10,9 +10,8 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
-from forecastle import wave
 from forecastle.observations import read, since_total
-from forecastle.training import train
+from forecastle.training import train, wave
 
 FIRST_DEATH, LEAST_DEATHS = 10, 50  # a country is fitted from its 10th death if it has at least 50
 LONGEST_WINDOW = 180  # days; the first wave has at most 142
@@ -50,7 +49,7 @@ def catching_up(count: pd.Series) -> pd.Series:
 
 
 def build(rows: pd.DataFrame) -> pm.Model:
-    """Expected deaths rise and fall along one curve for each country: see `forecastle.wave`."""
+    """Expected deaths rise and fall along one curve for each country: see `forecastle.training.wave`."""
     return wave.build(
         rows,
         "count",

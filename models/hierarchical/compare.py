@@ -25,9 +25,10 @@ import rich.box
 import rich.console
 import rich.table
 
-from forecastle import diagnostics, observations
-from forecastle.progress import steps
-from forecastle.sampling import Sampling
+from forecastle import observations
+from forecastle.training import diagnostics
+from forecastle.training.progress import steps
+from forecastle.training.sampling import Sampling
 
 THRESHOLD, UNTIL = 500, datetime.date(2020, 4, 14)
 SAMPLING = Sampling(each_country=False, draws=500, tune=500, seed=20200414)

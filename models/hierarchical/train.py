@@ -10,9 +10,8 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
-from forecastle import wave
 from forecastle.observations import read, since_total
-from forecastle.training import train
+from forecastle.training import train, wave
 
 FIRST_CASE, LEAST_CASES = 100, 2000  # a country is fitted from its 100th case if it has at least 2000
 WINDOW = 42  # days: older ones would hold a curve of three numbers to a growth long past
@@ -32,7 +31,7 @@ def observe(path: Path) -> pd.DataFrame:
 
 
 def build(rows: pd.DataFrame) -> pm.Model:
-    """Expected new cases a day rise and fall along one curve for each country: see `forecastle.wave`.
+    """Expected new cases a day rise and fall along one curve for each country: see `training.wave`.
 
     The likelihood is of new cases, whose errors are nearly independent, rather than of the running total,
     whose errors add up.

@@ -1,22 +1,22 @@
-"""Scores of probabilistic forecasts, and the naive forecast that they are held against.
+"""Scores of probabilistic forecasts, and the naive forecast that they are held against: arrays alone.
 
 Weighted interval score: Bracher, Ray, Gneiting and Reich, "Evaluating epidemic forecasts in an interval
-format", PLOS Computational Biology 17 (2021); on the log scale: Bosse et al., "Scoring epidemiological
-forecasts on transformed scales", PLOS Computational Biology 19 (2023).
+format", PLOS Computational Biology 17 (2021).
 """
 
-from typing import Any
+from statistics import NormalDist
 
 import numpy as np
-import scipy.stats
-import scoringrules
-import xarray as xr
 
 # The 23 quantiles in which forecast hubs exchange forecasts.
-QUANTILES = np.array([0.01, 0.025, *(round(0.05 * i, 2) for i in range(1, 20)), 0.975, 0.99])
-LEVELS = (0.5, 0.8, 0.9, 0.95)  # of central intervals whose coverage is told
+HUB_QUANTILES = (0.01, 0.025, *(round(0.05 * i, 2) for i in range(1, 20)), 0.975, 0.99)
+QUANTILES = np.array(HUB_QUANTILES)
+MIDDLE = len(QUANTILES) // 2
+# Levels of the central intervals between them, from the widest to the narrowest.
+INTERVAL_LEVELS = (1 - 2 * QUANTILES[:MIDDLE]).round(3)
+COVERAGE_LEVELS = (0.5, 0.8, 0.9, 0.95)  # of the central intervals whose coverage is reported
 WEEK = 7  # days that the naive forecast takes the mean of
-PAST_ERRORS = 28  # that tell the naive forecast's spread
+PAST_ERRORS = 28  # days whose errors give the naive forecast its spread
 
 
 def naive(count: np.ndarray, days: int, total: float | None = None) -> np.ndarray:
@@ -39,7 +39,7 @@ def naive(count: np.ndarray, days: int, total: float | None = None) -> np.ndarra
         Shape (days, quantile).
     """
     means = np.array([_mean(count[max(0, end - WEEK) : end]) for end in range(1, len(count) + 1)])
-    totals = np.nancumsum(count)
+    totals, normal = np.nancumsum(count), np.array([NormalDist().inv_cdf(level) for level in QUANTILES])
     quantiles, error = np.empty((days, len(QUANTILES))), 0.0
     for horizon in range(1, days + 1):
         past = means[:-horizon]
@@ -50,86 +50,47 @@ def naive(count: np.ndarray, days: int, total: float | None = None) -> np.ndarra
             errors = totals[horizon:] - totals[:-horizon] - horizon * past
         errors = errors[~np.isnan(errors)][-PAST_ERRORS:]
         if len(errors):
-            error = np.sqrt(np.mean(errors**2))
-        quantiles[horizon - 1] = centre + error * scipy.stats.norm.ppf(QUANTILES)
+            error = float(np.sqrt(np.mean(errors**2)))
+        quantiles[horizon - 1] = centre + error * normal
     return np.maximum(quantiles, total or 0)
 
 
-def summarise(forecasts: xr.Dataset) -> dict[str, Any]:
-    """Mean scores of many forecasts.
-
-    Args:
-        forecasts: Dimensions `forecast` and `quantile` (the 23). Variables `quantiles` and `naive` (forecast,
-            quantile); `observed`, `mean` and `bias` (forecast). `bias` is the share of draws above what was
-            observed less the share below: 1 is always too high, -1 too low.
-
-    Returns:
-        `forecasts`, how many; `wis`, `wis_naive` and `wis_ratio`, their quotient (below 1 is better than
-        naive); `wis_ratio_log`, that of the scores of log(1 + count), in which small countries weigh as much
-        as large ones; `coverage` and `coverage_naive` by level; `bias`; `absolute_percentage_error` of the
-        mean, as a fraction, the median over forecasts whose observed count is not 0.
-    """
-    observed = forecasts["observed"].values
-    quantiles, of_naive = forecasts["quantiles"].values, forecasts["naive"].values
-    wis, wis_naive = (np.mean(weighted_interval_score(observed, values)) for values in (quantiles, of_naive))
-    log, log_naive = (
-        np.mean(weighted_interval_score(np.log1p(observed), np.log1p(values)))
-        for values in (quantiles, of_naive)
-    )
-    known = observed > 0
-    errors = np.abs(forecasts["mean"].values[known] / observed[known] - 1)
-    scores: dict[str, Any] = {
-        "wis": wis,
-        "wis_naive": wis_naive,
-        "wis_ratio": wis / wis_naive if wis_naive else np.nan,
-        "wis_ratio_log": log / log_naive if log_naive else np.nan,
-        "bias": forecasts["bias"].values.mean(),
-        "absolute_percentage_error": np.median(errors) if len(errors) else np.nan,
-    }
-    return {
-        "forecasts": len(observed),
-        **{name: _rounded(value) for name, value in scores.items()},
-        "coverage": coverage(observed, quantiles),
-        "coverage_naive": coverage(observed, of_naive),
-    }
-
-
 def weighted_interval_score(observed: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """Of each forecast, in the unit of the counts; shapes (forecast) and (forecast, quantile)."""
-    middle = len(QUANTILES) // 2
-    return scoringrules.weighted_interval_score(
-        observed,
-        quantiles[:, middle],
-        quantiles[:, :middle],
-        quantiles[:, :middle:-1],
-        2 * QUANTILES[:middle],
-        backend="numba",  # in scoringrules 0.11 the one for NumPy takes the median for its error
-    )
+    """Of each forecast, in the unit of the counts; shapes (forecast) and (forecast, quantile).
+
+    With the weights of Bracher, Ray, Gneiting and Reich, "Evaluating epidemic forecasts in an interval
+    format", PLOS Computational Biology 17 (2021), it is twice the mean quantile loss (their equation 3).
+    """
+    error = observed[:, None] - quantiles
+    return 2 * np.mean(np.where(error >= 0, QUANTILES, QUANTILES - 1) * error, axis=1)
 
 
-def coverage(observed: np.ndarray, quantiles: np.ndarray) -> dict[str, float]:
-    """The share of forecasts whose central interval holds what was observed, by level."""
-    shares = {}
-    for level in LEVELS:
-        lower, upper = (
-            quantiles[:, np.argmin(np.abs(QUANTILES - (1 + sign * level) / 2))] for sign in (-1, 1)
-        )
-        shares[str(level)] = _rounded(np.mean((lower <= observed) & (observed <= upper)))
-    return shares
+def bias(observed: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """Of each forecast: 1 if it is all too high, -1 if it is all too low, 0 if its median was right.
+
+    1 - 2 p, where p is the greatest level of a quantile that is no greater than what was observed if that
+    lies below the median, or the least level of one that is no less if it lies above. Funk et al., "Assessing
+    the performance of real-time epidemic forecasts", PLOS Computational Biology 15 (2019), in the form for
+    quantiles of Bosse et al., "Evaluating Forecasts with scoringutils in R" (2022).
+    """
+    value, padded = observed[:, None], np.array([0, *QUANTILES, 1])
+    at_most = padded[np.sum(quantiles <= value, axis=1)]
+    at_least = padded[1 + np.sum(quantiles < value, axis=1)]
+    median = quantiles[:, MIDDLE]
+    return np.select([observed < median, observed > median], [1 - 2 * at_most, 1 - 2 * at_least], 0.0)
 
 
-def calibration(observed: np.ndarray, quantiles: np.ndarray) -> list[dict[str, float]]:
-    """Of each of the 23 quantiles, the share of forecasts with an observed count at or below it."""
-    below = np.mean(observed[:, None] <= quantiles, axis=0)
-    return [
-        {"quantile": float(quantile), "share_below": _rounded(share)}
-        for quantile, share in zip(QUANTILES, below, strict=True)
-    ]
+def least_interval(observed: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """Of each forecast, the level of its narrowest central interval that holds what was observed.
+
+    0 if the median is what was observed, 1 if no interval holds it. So those that are at most 0.9 are what
+    the 90 % intervals cover.
+    """
+    value = observed[:, None]
+    inside = (quantiles[:, :MIDDLE] <= value) & (value <= quantiles[:, :MIDDLE:-1])
+    levels = np.array([1, *INTERVAL_LEVELS])[inside.sum(axis=1)]  # they lie within each other
+    return np.where(observed == quantiles[:, MIDDLE], 0.0, levels)
 
 
 def _mean(count: np.ndarray) -> float:
     return float(np.nanmean(count)) if np.isfinite(count).any() else 0.0
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.4g}")

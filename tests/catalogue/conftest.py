@@ -18,12 +18,12 @@ import pytest
 import sqlalchemy as sa
 from starlette.types import ASGIApp
 
-from forecastle.catalogue import forecasts, observations
-from forecastle.catalogue.forecasts import CountryForecast, Issue
-from forecastle.catalogue.rows import Row
-from forecastle.catalogue.scoring import QUANTILES
-from forecastle.catalogue.store import Store
-from forecastle.monitoring import Monitoring
+from forecastle.catalogue.store import forecasts, observations
+from forecastle.catalogue.store.engine import Store
+from forecastle.catalogue.store.forecasts import CountryForecast, Issue
+from forecastle.catalogue.upload import Row
+from forecastle.runtime.monitoring import Monitoring
+from forecastle.scores import QUANTILES
 
 ORIGIN = datetime.date(2020, 4, 24)
 NOW = datetime.datetime(2020, 4, 25, 6, tzinfo=datetime.UTC)

@@ -9,7 +9,7 @@ import scipy.stats
 
 from forecastle.catalogue import drift
 from forecastle.catalogue.drift import Flag, Series
-from forecastle.catalogue.store import Store
+from forecastle.catalogue.store.engine import Store
 
 from .conftest import ORIGIN, MakeIssue, day, deaths, keep, receive
 

@@ -9,11 +9,12 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
-from forecastle.catalogue import schema, scoring
+from forecastle.catalogue import scoring
 from forecastle.catalogue.app import create_catalogue
 from forecastle.catalogue.metrics import WINDOW, StoreMetrics
-from forecastle.catalogue.store import Store
-from forecastle.monitoring import Monitoring
+from forecastle.catalogue.store import schema
+from forecastle.catalogue.store.engine import Store
+from forecastle.runtime.monitoring import Monitoring
 
 from ..conftest import Ask
 from .conftest import HORIZON, MakeIssue, day, deaths, keep, receive
@@ -132,8 +133,8 @@ def test_a_store_that_is_gone_is_told_and_scores_stay(tmp_path: Path, make_issue
 FULL = """
 import resource, sys
 from forecastle.catalogue.metrics import StoreMetrics
-from forecastle.catalogue.observations import current
-from forecastle.catalogue.store import Store
+from forecastle.catalogue.store.observations import current
+from forecastle.catalogue.store.engine import Store
 
 def limit(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))

@@ -10,9 +10,9 @@ import pytest
 from fastapi import FastAPI
 
 from forecastle.artifact import Artifact
-from forecastle.catalogue import forecasts
 from forecastle.catalogue.app import create_catalogue
-from forecastle.catalogue.store import Store
+from forecastle.catalogue.store import forecasts
+from forecastle.catalogue.store.engine import Store
 from forecastle.service import create_app
 
 from ..conftest import NAMES, ORIGIN, Ask, MakeArtifact

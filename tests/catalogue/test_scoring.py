@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from hypothesis import given
 from hypothesis import strategies as st
 
-from forecastle import scores as training
-from forecastle.catalogue import schema, scoring
-from forecastle.catalogue.rows import Row
-from forecastle.catalogue.scoring import QUANTILES
-from forecastle.catalogue.store import Store
+from forecastle.catalogue import scoring
+from forecastle.catalogue.store import schema
+from forecastle.catalogue.store.engine import Store
+from forecastle.catalogue.upload import Row
+from forecastle.scores import weighted_interval_score
 
 from .conftest import HORIZON, MakeIssue, day, deaths, keep, receive
 
@@ -31,60 +30,6 @@ def scored(store: Store, **wanted: Any) -> list[Any]:
         return list(connection.execute(sa.select(schema.scores).where(*conditions).order_by(*order)))
 
 
-def forecasts(number: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Counts, and 23 quantiles around them with many ties."""
-    rng = np.random.default_rng(seed)
-    observed = rng.poisson(6, number).astype(float)
-    return observed, np.sort(rng.poisson(6, (number, len(QUANTILES))), axis=1).astype(float)
-
-
-def test_the_quantiles_are_those_of_training() -> None:
-    assert np.array_equal(QUANTILES, training.QUANTILES)
-    assert (scoring.WEEK, scoring.PAST_ERRORS) == (training.WEEK, training.PAST_ERRORS)
-
-
-def test_the_weighted_interval_score_is_that_of_scoringrules() -> None:
-    observed, quantiles = forecasts(500)
-    ours = scoring.weighted_interval_score(observed, quantiles)
-    assert ours == pytest.approx(training.weighted_interval_score(observed, quantiles))
-
-
-def test_coverage_is_that_of_training() -> None:
-    observed, quantiles = forecasts(500)
-    least = scoring.least_interval(observed, quantiles)
-    for level, share in training.coverage(observed, quantiles).items():
-        assert np.mean(least <= float(level) + 1e-6) == pytest.approx(share)
-
-
-def test_the_least_interval_is_the_narrowest_that_holds_the_count() -> None:
-    quantiles = np.tile(np.arange(23.0), (5, 1))
-    observed = np.array([11, 10, 0, -1, 22])  # the median, in 10 %, the widest interval's bounds, below it
-    assert scoring.least_interval(observed, quantiles) == pytest.approx([0, 0.1, 0.98, 1, 0.98])
-
-
-@given(counts, st.booleans())
-def test_the_naive_forecast_is_that_of_training(count: list[int | None], cumulative: bool) -> None:
-    history = np.array([np.nan if value is None else value for value in count], dtype=float)
-    total = float(np.nansum(history)) if cumulative else None
-    ours, theirs = scoring.naive(history, 14, total), training.naive(history, 14, total)
-    assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-6)
-
-
-def test_bias_tells_how_much_of_the_forecast_was_too_high() -> None:
-    quantiles = np.tile(np.arange(23.0), (7, 1))
-    observed = np.array([-1, 0, 6.5, 11, 15.5, 22, 23])
-    assert scoring.bias(observed, quantiles) == pytest.approx([1, 0.98, 0.5, 0, -0.5, -0.98, -1])
-
-
-def test_bias_is_that_of_many_draws() -> None:
-    rng = np.random.default_rng(2)
-    draws = rng.gamma(4, 25, 100_000)
-    observed = rng.gamma(4, 25, 200)
-    quantiles = np.tile(np.quantile(draws, QUANTILES), (len(observed), 1))
-    shares = np.array([(draws > count).mean() - (draws < count).mean() for count in observed])
-    assert np.abs(scoring.bias(observed, quantiles) - shares).max() < 0.1  # 5 % to a quantile
-
-
 def test_a_count_is_scored_against_the_forecasts_of_its_day(store: Store, make_issue: MakeIssue) -> None:
     keep(store, make_issue())
     receive(store, [*deaths("GBR", 0, [500, 11, 40]), *deaths("ITA", 1, [5])])
@@ -93,7 +38,7 @@ def test_a_count_is_scored_against_the_forecasts_of_its_day(store: Store, make_i
     assert (first.country, first.horizon, first.date, first.observed) == ("GBR", 1, day(1), 11)
     assert (first.bias, first.interval) == (0, 0)
     quantiles = np.arange(23.0)[None]
-    assert first.wis == pytest.approx(training.weighted_interval_score(np.array([11.0]), quantiles)[0])
+    assert first.wis == pytest.approx(weighted_interval_score(np.array([11.0]), quantiles)[0])
     # Ten a day were fitted, so the naive forecast is certain of ten, and one off.
     assert first.wis_naive == pytest.approx(1)
     assert (second.horizon, second.bias, second.interval) == (2, -1, 1)
@@ -242,7 +187,7 @@ def test_many_scorers_at_a_time_double_nothing(url: str, make_issue: MakeIssue) 
 KILLED = """
 import sys, time
 from forecastle.catalogue import scoring
-from forecastle.catalogue.store import Store
+from forecastle.catalogue.store.engine import Store
 
 note = scoring._note
 def hang(store, connection, version_id, revision):

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 import pytest
 
-from forecastle import compose
+from forecastle.project import compose
 
 from ..conftest import borrow_environment
 

@@ -76,7 +76,7 @@ def test_nothing_new_is_no_new_image(project: Project) -> None:
 def test_what_serves_rebuilds_in_seconds_and_trains_nothing(project: Project) -> None:
     before, trained = inspect(project.image("newcomer"))["Id"], manifest(project.image("newcomer"))
     newcomer = [f"models/newcomer/{file}" for file in ("main.py", "README.md", "requirements.in")]
-    with edited(project, *newcomer, "shared/forecastle/server.py"):
+    with edited(project, *newcomer, "shared/forecastle/runtime/server.py"):
         started = time.monotonic()
         project.make("build", "MODEL=newcomer")
         seconds = time.monotonic() - started
@@ -88,7 +88,12 @@ def test_what_serves_rebuilds_in_seconds_and_trains_nothing(project: Project) ->
 
 
 @pytest.mark.parametrize(
-    "file", ["models/newcomer/train.py", "shared/forecastle/training.py", "shared/forecastle/observations.py"]
+    "file",
+    [
+        "models/newcomer/train.py",
+        "shared/forecastle/training/command.py",
+        "shared/forecastle/observations/readers.py",
+    ],
 )
 def test_what_trains_trains_again_and_a_failure_leaves_the_image(project: Project, file: str) -> None:
     before = inspect(project.image("newcomer"))["Id"]

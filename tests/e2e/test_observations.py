@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from forecastle.catalogue import schema, scoring
-from forecastle.catalogue.store import Store
+from forecastle.catalogue import scoring
+from forecastle.catalogue.store import schema
+from forecastle.catalogue.store.engine import Store
 
 from .conftest import Answer, Project, ask, inspect, run, until
 

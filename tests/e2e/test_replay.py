@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from forecastle import observe
+from forecastle.project import send_observations
 
 from .conftest import KEY, ROOT, SOON, Answer, Monitored, copy_without_models, inspect, run, until
 
@@ -56,7 +56,7 @@ class Replay(Monitored):
         file = self.folder / DATA
         options = [f"--file={file}", f"--since={since}", f"--until={day}", f"--url={self.url}"]
         with contextlib.redirect_stdout(io.StringIO()) as told, contextlib.redirect_stderr(told):
-            assert observe.main(options) == 0, told.getvalue()
+            assert send_observations.main(options) == 0, told.getvalue()
 
     def scores(self) -> dict[str, Any]:
         answer = self.get(f"/models/{MODEL}/scores")
@@ -107,7 +107,7 @@ def replay(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 
 @pytest.fixture(autouse=True)
 def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(observe.KEY, KEY)
+    monkeypatch.setenv(send_observations.KEY, KEY)
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import pytest
 import xarray as xr
 
 from forecastle import observations
-from forecastle.backtest import silent
-from forecastle.sampling import Build, Sampling
+from forecastle.training.progress import silent
+from forecastle.training.sampling import Build, Sampling
 
 from ..conftest import load
 

@@ -12,9 +12,10 @@ import pytest
 
 from forecastle import observations
 from forecastle.artifact import Artifact
-from forecastle.backtest import silent
-from forecastle.sampling import Sampling, thinned
-from forecastle.wave import log_curve
+from forecastle.places import NAMES
+from forecastle.training.progress import silent
+from forecastle.training.sampling import Sampling, thinned
+from forecastle.training.wave import log_curve
 
 from ..conftest import load
 
@@ -81,7 +82,7 @@ def test_no_country_of_the_default_data_is_cut() -> None:
 
 
 def test_it_finds_what_simulated_the_data(tmp_path: Path) -> None:
-    rng, day, codes = np.random.default_rng(7), np.arange(70), sorted(observations.NAMES)[:12]
+    rng, day, codes = np.random.default_rng(7), np.arange(70), sorted(NAMES)[:12]
     growth, decay = (rate * np.exp(0.3 * rng.normal(size=len(codes))) for rate in (0.15, 0.05))
     weekday = np.array([0.7, 0.9, 1.1, 1.15, 1.1, 1.1, 0.95])
     dates = pd.date_range("2020-03-02", periods=len(day))
@@ -159,7 +160,7 @@ def test_it_converges_on_a_year_of_waves(tmp_path: Path) -> None:
     rng, day = np.random.default_rng(3), np.arange(420)
     weekday = np.array([0.7, 1.1, 1.1, 1.1, 1.1, 1.0, 0.8])[day % 7]
     frames = []
-    for i, code in enumerate(list(observations.NAMES)[:25]):
+    for i, code in enumerate(list(NAMES)[:25]):
         peaks = [40 + i] if i % 6 == 5 else [40 + i, 220 + 4 * i, 400 + i]
         heights = 80 * np.exp(rng.normal(size=len(peaks)))
         mean = 0.05 + sum(

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastle import diagnostics, observations
+from forecastle import observations
+from forecastle.places import NAMES
+from forecastle.training import diagnostics
 
 from ..conftest import load
 
@@ -41,7 +43,7 @@ def test_days_without_a_report_are_not_fitted(tmp_path: Path) -> None:
 def test_known_parameters_are_recovered_for_nearly_all_countries(sample: Callable) -> None:
     """Those of simulated countries, some far over 100 at first, lie in 90 % intervals nine times of ten."""
     rng, true, parts = np.random.default_rng(5), {}, []
-    for code in list(observations.NAMES)[:40]:
+    for code in list(NAMES)[:40]:
         values = {"a": rng.uniform(100, 400), "b": rng.uniform(0.1, 0.3), "eps": rng.uniform(0.02, 0.2)}
         curve = values["a"] * (1 + values["b"]) ** np.arange(28)
         total = np.rint(curve * np.exp(rng.normal(0, values["eps"], 28)))

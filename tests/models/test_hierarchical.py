@@ -9,10 +9,12 @@ import pandas as pd
 import pymc as pm
 import pytest
 
-from forecastle import diagnostics, observations
-from forecastle.backtest import silent
-from forecastle.sampling import Sampling, thinned
-from forecastle.wave import log_curve
+from forecastle import observations
+from forecastle.places import NAMES
+from forecastle.training import diagnostics
+from forecastle.training.progress import silent
+from forecastle.training.sampling import Sampling, thinned
+from forecastle.training.wave import log_curve
 
 from ..conftest import load
 
@@ -41,7 +43,7 @@ def rows(truth: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory)
     weekday = np.array([0.8, 0.95, 1.05, 1.1, 1.1, 1.1, 0.9])
     dates = pd.date_range("2020-03-02", periods=DAYS)
     frames = []
-    for i, code in enumerate(sorted(observations.NAMES)[:COUNTRIES]):
+    for i, code in enumerate(sorted(NAMES)[:COUNTRIES]):
         level = np.log(400.0)
         curve = log_curve(
             lambda x: np.logaddexp(0, x),

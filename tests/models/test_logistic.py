@@ -10,7 +10,9 @@ import pytest
 import scipy.stats
 import xarray as xr
 
-from forecastle import diagnostics, observations
+from forecastle import observations
+from forecastle.places import NAMES
+from forecastle.training import diagnostics
 
 from ..conftest import load
 
@@ -76,7 +78,7 @@ def test_the_likelihood_is_that_of_the_series(priors: str, monkeypatch: pytest.M
 def test_known_parameters_are_recovered_for_nearly_all_countries(sample: Callable) -> None:
     """Those of simulated countries, before and after the turn, lie in 90 % intervals nine times of ten."""
     rng, true, totals = np.random.default_rng(5), {}, {}
-    for code in list(observations.NAMES)[:40]:
+    for code in list(NAMES)[:40]:
         values = {
             "C0": rng.uniform(100, 200),
             "r": rng.uniform(0.1, 0.3),

@@ -9,7 +9,7 @@ import sys
 import httpx
 from starlette.types import ASGIApp
 
-from forecastle import server
+from forecastle.runtime import server
 
 STORE = "sqlite:////store/forecastle.sqlite"  # on a volume
 SHADOW = "-shadow"  # behind a model's name is that of the one that may take its place
@@ -19,7 +19,7 @@ def load() -> ASGIApp:
     """The app, for the server's master process."""
     from forecastle.catalogue.app import create_catalogue
     from forecastle.catalogue.settings import Settings, SettingsError
-    from forecastle.catalogue.store import Store, StoreError
+    from forecastle.catalogue.store.engine import Store, StoreError
 
     if not (names := os.environ.get("MODELS", "").split()):
         sys.exit("MODELS names no model: set it to their names with spaces between")

@@ -11,13 +11,13 @@ import httpx
 from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 
-from forecastle import middleware, problems
-from forecastle.answers import Health
-from forecastle.catalogue import inference, live, models, openapi, page, rows
+from forecastle.catalogue import inference, models, openapi, page, routes, upload
 from forecastle.catalogue.metrics import StoreMetrics
 from forecastle.catalogue.settings import Settings
-from forecastle.catalogue.store import Store
+from forecastle.catalogue.store.engine import Store
 from forecastle.catalogue.upstreams import Upstream, hear
+from forecastle.service.answers import Health
+from forecastle.web import middleware, problems
 
 
 def create_catalogue(
@@ -51,7 +51,7 @@ def create_catalogue(
         description="All forecast models behind this gateway. Each has documentation of its own, at "
         "`/<model>/docs`.",
     )
-    middleware.install(app, 2 * rows.LARGEST)  # what takes counts says itself what is too long
+    middleware.install(app, 2 * upload.LARGEST)  # what takes counts says itself what is too long
     app.add_exception_handler(404, _nothing_here)
     app.include_router(models.routes(upstreams))
     app.include_router(inference.routes(upstreams))
@@ -67,7 +67,7 @@ def create_catalogue(
         metrics = StoreMetrics(store)
         app.state.collectors = [metrics]
         watched = {**clients, **(shadows or {})}
-        app.include_router(live.routes(watched, store, metrics, settings or Settings()))
+        app.include_router(routes.routes(watched, store, metrics, settings or Settings()))
 
     return app
 

@@ -18,8 +18,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import sqlalchemy as sa
 
-from forecastle.catalogue import observations, schema
 from forecastle.catalogue.scoring import SCORED, daily
+from forecastle.catalogue.store import observations, schema
 
 Reason = Literal["range", "jump", "weekdays", "negative_revision", "silence"]
 

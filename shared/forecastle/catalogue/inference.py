@@ -10,9 +10,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from forecastle.catalogue.upstreams import Answer, Upstream, get_all
-from forecastle.inference import EXTENSIONS, IndexEntry, IndexQuery, Live, Ready, ServerMetadata
-from forecastle.problems import ProblemError, documented
-from forecastle.tensors import BinaryTensors
+from forecastle.service.inference import EXTENSIONS, IndexEntry, IndexQuery, Live, Ready, ServerMetadata
+from forecastle.service.tensors import BinaryTensors
+from forecastle.web.problems import ProblemError, documented
 
 
 class GatewayMetadata(ServerMetadata):

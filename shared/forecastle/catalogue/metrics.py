@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from prometheus_client import Counter
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
-from forecastle.catalogue import drift, observations, schema, scores
-from forecastle.catalogue.store import Store, StoreError
+from forecastle.catalogue import drift
+from forecastle.catalogue.store import observations, schema, scores
+from forecastle.catalogue.store.engine import Store, StoreError
 
 WINDOW = 28  # days to the newest one that is stored: what was scored before tells of older models
 

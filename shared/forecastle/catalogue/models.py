@@ -7,8 +7,8 @@ from typing import Any, Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, ValidationError
 
-from forecastle.answers import BacktestSummary, DiagnosticsSummary
 from forecastle.catalogue.upstreams import Answer, Upstream, get_all
+from forecastle.service.answers import BacktestSummary, DiagnosticsSummary
 
 
 class ModelEntry(BaseModel):

@@ -13,10 +13,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.openapi.models import OpenAPI, PathItem
 from pydantic import TypeAdapter, ValidationError
 
-from forecastle import openapi
 from forecastle.catalogue.upstreams import Answer, Upstream, get_all
-from forecastle.documents import Document
-from forecastle.problems import documented
+from forecastle.web import openapi
+from forecastle.web.documents import Document
+from forecastle.web.problems import documented
 
 OWN = "gateway"  # the tag of the catalogue's routes; no model has this name
 UNAVAILABLE = documented(503)[503]  # what the gateway says of a model that is down

@@ -14,13 +14,14 @@ import httpx
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, model_validator
 
-from forecastle import problems
-from forecastle.catalogue import forecasts
-from forecastle.catalogue.store import Store, StoreError
-from forecastle.documents import Document
-from forecastle.forecasts import HUB_QUANTILES, CountryForecast, Hubverse
-from forecastle.problems import InvalidValue
-from forecastle.queries import (
+from forecastle.catalogue.store import forecasts
+from forecastle.catalogue.store.engine import Store, StoreError
+from forecastle.scores import HUB_QUANTILES
+from forecastle.service.forecasts import CountryForecast, Hubverse
+from forecastle.web import problems
+from forecastle.web.documents import Document
+from forecastle.web.problems import InvalidValue
+from forecastle.web.queries import (
     DEFAULT_DAYS,
     DEFAULT_LEVELS,
     Code,
@@ -30,7 +31,7 @@ from forecastle.queries import (
     must_be,
     wrong,
 )
-from forecastle.representations import MEDIA_TYPES, chosen
+from forecastle.web.representations import MEDIA_TYPES, chosen
 
 TIMEOUT = 10  # seconds that a model may take
 PASSED_ON = ("content-type", "etag", "cache-control", "vary", "link", "retry-after")

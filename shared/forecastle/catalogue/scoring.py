@@ -1,7 +1,7 @@
 """Kept forecasts are scored on what then was reported, and again when that is revised.
 
 NumPy alone: training's `forecastle.scores` needs what no serving image has; a test holds both against each
-other. What is scored is what `forecastle.backtest` scores: of the model's own target the days after the last
+other. What is scored is what `training.backtest` scores: of the model's own target the days after the last
 one in its data, a running total being that of the origin plus what was counted since.
 
 A version's scores and how far it is scored are committed together, and a score's key holds the revision that
@@ -11,23 +11,17 @@ it rests on. So a scorer that is killed, or two of them at a time, lose and doub
 import datetime
 import logging
 from collections.abc import Iterator, Sequence
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
-from forecastle.catalogue import observations
-from forecastle.catalogue.schema import fitted, forecasts, progress, scores, versions
-from forecastle.catalogue.schema import observations as reported
-from forecastle.catalogue.store import Store
-from forecastle.forecasts import HUB_QUANTILES
+from forecastle.catalogue.store import observations
+from forecastle.catalogue.store.engine import Store
+from forecastle.catalogue.store.schema import fitted, forecasts, progress, scores, versions
+from forecastle.catalogue.store.schema import observations as reported
+from forecastle.scores import QUANTILES, bias, least_interval, naive, weighted_interval_score
 
-QUANTILES = np.array(HUB_QUANTILES)
-MIDDLE = len(QUANTILES) // 2
-# Levels of the central intervals between them, from the widest to the narrowest.
-LEVELS = (1 - 2 * QUANTILES[:MIDDLE]).round(3)
-WEEK, PAST_ERRORS = 7, 28  # days: see `naive`
 SCORED = ("cases", "deaths")  # units whose counts are observed
 
 logger = logging.getLogger(__name__)
@@ -57,37 +51,6 @@ def score(store: Store) -> int:
     return added
 
 
-def naive(count: np.ndarray, days: int, total: float | None = None) -> np.ndarray:
-    """The naive forecast that backtests are held against, `forecastle.scores.naive`, with the same results.
-
-    Last week's daily mean (for a running total, `total` plus that mean for each day ahead), normally
-    distributed with the root mean square of the errors that it made at the same horizon on the last 28 days.
-
-    Args:
-        count: A country's counts a day up to the origin, nan where there was no report; at least two.
-        days: How many days ahead.
-        total: The running total at the origin, if that is what is forecast.
-
-    Returns:
-        Shape (days, quantile).
-    """
-    means = np.array([_mean(count[max(0, end - WEEK) : end]) for end in range(1, len(count) + 1)])
-    totals, normal = np.nancumsum(count), np.array([NormalDist().inv_cdf(level) for level in QUANTILES])
-    quantiles, error = np.empty((days, len(QUANTILES))), 0.0
-    for horizon in range(1, days + 1):
-        past = means[:-horizon]
-        if total is None:
-            centre, errors = means[-1], count[horizon:] - past
-        else:
-            centre = total + horizon * means[-1]
-            errors = totals[horizon:] - totals[:-horizon] - horizon * past
-        errors = errors[~np.isnan(errors)][-PAST_ERRORS:]
-        if len(errors):
-            error = float(np.sqrt(np.mean(errors**2)))
-        quantiles[horizon - 1] = centre + error * normal
-    return np.maximum(quantiles, total or 0)
-
-
 def daily(counts: Sequence[int | None], cumulative: bool) -> np.ndarray:
     """Counts a day, nan where none was reported, of those that a model was fitted to.
 
@@ -100,43 +63,6 @@ def daily(counts: Sequence[int | None], cumulative: bool) -> np.ndarray:
     differences = np.full(len(told), np.nan)
     differences[known[1:]] = np.diff(told[known])
     return differences
-
-
-def weighted_interval_score(observed: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """Of each forecast, in the unit of the counts; shapes (forecast) and (forecast, quantile).
-
-    With the weights of Bracher, Ray, Gneiting and Reich, "Evaluating epidemic forecasts in an interval
-    format", PLOS Computational Biology 17 (2021), it is twice the mean quantile loss (their equation 3).
-    """
-    error = observed[:, None] - quantiles
-    return 2 * np.mean(np.where(error >= 0, QUANTILES, QUANTILES - 1) * error, axis=1)
-
-
-def bias(observed: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """Of each forecast: 1 if it is all too high, -1 if it is all too low, 0 if its median was right.
-
-    1 - 2 p, where p is the greatest level of a quantile that is no greater than what was observed if that
-    lies below the median, or the least level of one that is no less if it lies above. Funk et al., "Assessing
-    the performance of real-time epidemic forecasts", PLOS Computational Biology 15 (2019), in the form for
-    quantiles of Bosse et al., "Evaluating Forecasts with scoringutils in R" (2022).
-    """
-    value, padded = observed[:, None], np.array([0, *QUANTILES, 1])
-    at_most = padded[np.sum(quantiles <= value, axis=1)]
-    at_least = padded[1 + np.sum(quantiles < value, axis=1)]
-    median = quantiles[:, MIDDLE]
-    return np.select([observed < median, observed > median], [1 - 2 * at_most, 1 - 2 * at_least], 0.0)
-
-
-def least_interval(observed: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """Of each forecast, the level of its narrowest central interval that holds what was observed.
-
-    0 if the median is what was observed, 1 if no interval holds it. So those that are at most 0.9 are what
-    the 90 % intervals cover.
-    """
-    value = observed[:, None]
-    inside = (quantiles[:, :MIDDLE] <= value) & (value <= quantiles[:, :MIDDLE:-1])
-    levels = np.array([1, *LEVELS])[inside.sum(axis=1)]  # they lie within each other
-    return np.where(observed == quantiles[:, MIDDLE], 0.0, levels)
 
 
 def _pending(connection: sa.Connection) -> tuple[int, list[int], list[int]]:
@@ -274,7 +200,3 @@ def _note(store: Store, connection: sa.Connection, version_id: int, revision: in
         .values(version_id=version_id, revision=revision)
         .on_conflict_do_update(index_elements=["version_id"], set_={"revision": revision})
     )
-
-
-def _mean(count: np.ndarray) -> float:
-    return float(np.nanmean(count)) if np.isfinite(count).any() else 0.0

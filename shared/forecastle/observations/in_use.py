@@ -1,0 +1,101 @@
+"""The data in use: the default, or what `make data` chose.
+
+python -m forecastle.observations.in_use --file PATH_OR_URL    use these data (`make data FILE=...`)
+python -m forecastle.observations.in_use                       go back to the default (`make data`)
+"""
+
+import argparse
+import datetime
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from forecastle.observations.readers import read
+from forecastle.observations.schema import ObservationsError, span, write
+
+DATA = Path(__file__).resolve().parents[3] / "data"
+
+
+DEFAULT = "first-wave-2020.csv"
+
+
+CURRENT = "current.csv"
+
+
+LEAST_CASES, LEAST_DEATHS = 100, 50  # one country must reach either, or no model has anything to fit
+
+
+SHOWN = 12  # lines of changes that the command prints
+
+
+def default_path() -> Path:
+    """The data in use: `FORECASTLE_DATA` if set, else what `make data` made, else the first wave."""
+    if path := os.environ.get("FORECASTLE_DATA"):
+        return Path(path)
+    return DATA / CURRENT if (DATA / CURRENT).is_file() else DATA / DEFAULT
+
+
+def main(argv: Sequence[str] | None = None, folder: Path = DATA) -> int:
+    """Choose the data that `make run` and `make build` use; the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m forecastle.observations.in_use",
+        description="Choose the data that `make run` and `make build` use.",
+    )
+    parser.add_argument("--file", metavar="PATH_OR_URL", help="the data to use; without it, the default")
+    parser.add_argument("--deaths", metavar="PATH_OR_URL", help="JHU's second file")
+    parser.add_argument("--since", metavar="DATE", help="leave out earlier days")
+    parser.add_argument("--until", metavar="DATE", help="leave out later days")
+    options = parser.parse_args(argv)
+    try:
+        if options.file or options.deaths or options.since or options.until:
+            _use(options, folder)
+        else:
+            _use_default(folder)
+    except ObservationsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _use(options: argparse.Namespace, folder: Path) -> None:
+    if options.deaths and not options.file:
+        raise ObservationsError(
+            f"{options.deaths} is the second of two files: name that of cases too, with FILE="
+        )
+    source = options.file or folder / DEFAULT
+    since, until = _day(options.since, "SINCE"), _day(options.until, "UNTIL")
+    frame = read(source, options.deaths or None, since=since, until=until)
+    totals = frame.groupby("country")[["cases", "deaths"]].sum()
+    if not ((totals["cases"] >= LEAST_CASES) | (totals["deaths"] >= LEAST_DEATHS)).any():
+        threshold = f"{LEAST_DEATHS} deaths or {LEAST_CASES} cases in total"
+        raise ObservationsError(f"{source}: no country over the threshold of {threshold}")
+    write(frame, folder / CURRENT)
+    changes = frame.attrs["changes"]
+    print(f"{source}: {frame.attrs['format']}")
+    print(f"  rows {len(frame):,}, countries {len(totals)}, days {span(frame)}")
+    print(f"  cases {totals['cases'].sum():,}, deaths {totals['deaths'].sum():,}")
+    for change in changes[:SHOWN]:
+        print(f"  {change}")
+    if len(changes) > SHOWN:
+        print(f"  ... and {len(changes) - SHOWN} more like these")
+    print(f"{folder / CURRENT} is written: `make run` and `make build` now use it, until `make data`")
+
+
+def _use_default(folder: Path) -> None:
+    if not (folder / DEFAULT).is_file():
+        raise ObservationsError(f"{folder / DEFAULT} is missing: check it out again")
+    (folder / CURRENT).unlink(missing_ok=True)
+    (folder / DEFAULT).touch()  # or Make would not see that the data have changed
+    print(f"{folder / DEFAULT} is in use again")
+
+
+def _day(text: str | None, variable: str) -> datetime.date | None:
+    try:
+        return datetime.date.fromisoformat(text) if text else None
+    except ValueError:
+        raise ObservationsError(f"{variable}={text} is not a date such as 2020-04-24") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""Selection: which countries and days of the observations a model is fitted to."""
+
+import numpy as np
+import pandas as pd
+
+from forecastle.observations.schema import ObservationsError
+
+SILENT = 28  # days without a report after which a country counts as no longer reporting
+
+
+USUAL = 20  # a day; of fewer, chance alone may leave a day with less than a third
+
+
+JUMP = (
+    100  # times in a day: real totals at most trebled in one after the 100th case, or grew tenfold in a week
+)
+
+
+def since_total(
+    frame: pd.DataFrame, column: str, *, start: int, total: int, days: int = 7, last: int | None = None
+) -> pd.DataFrame:
+    """One count, of the countries that have enough of it, from the day of their `start`-th on.
+
+    Args:
+        frame: As `read` gives it.
+        column: `cases` or `deaths`.
+        start: The running total that a country's first day must have reached.
+        total: The least total of a country that is kept.
+        days: The least number of reported days that it must have from its first day on.
+        last: At most so many days of a country are kept, its latest.
+
+    Returns:
+        Columns `date`, `country`, `name`, `count` (of that day, missing if not reported) and `total` (the
+        running total, days before the first included). A country's last row is its last reported day, or
+        the one before if that day looks reported in part.
+        `attrs` are the frame's; `attrs["excluded"]` says of each country that is left out its name and the
+        reason.
+
+    Raises:
+        ObservationsError: No country is kept.
+    """
+    kept, excluded, left_out = [], {}, []
+    end = frame["date"].max()
+    for country, rows in frame.groupby("country"):
+        name, reported = rows["name"].iloc[0], rows["date"][rows[column].notna()]
+        rows = rows[rows["date"] <= reported.max()]
+        if in_part := _last_day_in_part(rows[column]):
+            left_out.append(f"{name} ({country}) on {rows['date'].iloc[-1]:%Y-%m-%d}: {in_part}")
+            rows = rows.iloc[:-1]
+        running = rows[column].fillna(0).cumsum()
+        selected = rows[["date", "country", "name"]].assign(count=rows[column], total=running)
+        selected = selected[running >= start]
+        selected = selected if last is None else selected.tail(last)
+        if running.sum() == 0 or running.iloc[-1] < total:
+            reason = f"fewer than {total} {column}: {running.max() if len(running) else 0}"
+        elif end - reported.max() > pd.Timedelta(SILENT, unit="D"):
+            reason = f"no report of {column} since {reported.max():%Y-%m-%d}"
+        elif (known := selected["count"].notna().sum()) < days:
+            reason = f"fewer than {days} reported days since its {column} reached {start}: {known}"
+        else:
+            kept.append(selected)
+            continue
+        excluded[str(country)] = {"name": name, "reason": reason}
+    if not kept:
+        raise ObservationsError(
+            f"no country has {total} {column} or more, and {days} reported days since they reached {start}"
+        )
+    selection = pd.concat(kept, ignore_index=True)
+    selection.attrs = {**frame.attrs, "excluded": excluded}
+    if left_out:
+        said = f"last days that look as if {column} were reported in part, left out: {'; '.join(left_out)}"
+        selection.attrs["changes"] = [*frame.attrs.get("changes", []), said]
+    return selection
+
+
+def _last_day_in_part(count: pd.Series) -> str | None:
+    """What makes the last of these daily counts look like a part of that day's; None if nothing does.
+
+    It is less than a third of the mean of the seven days before, and less than half of the same weekday's
+    count a week before, so that no Sunday is left out for being one.
+    """
+    last, week = count.iloc[-1], count.iloc[-8:-1]
+    usual = week.mean()
+    if len(week) < 7 or week.iloc[[0]].isna().any() or usual < USUAL:
+        return None
+    if last >= usual / 3 or last >= week.iloc[0] / 2:
+        return None
+    return f"{last:,}, where {usual:,.0f} a day were usual"
+
+
+def running_totals(
+    frame: pd.DataFrame, column: str, *, start: int, days: int = 7, first: int | None = None
+) -> pd.DataFrame:
+    """The running total of one count, of the countries that have enough of it, from its `start`-th on.
+
+    A total that stands still from its first day on, or jumps, is no curve's: such a country is left out.
+
+    Args:
+        frame: As `read` gives it.
+        column: `cases` or `deaths`.
+        start: The running total that a country's first day must have reached.
+        days: The least number of reported days among those kept.
+        first: At most so many days of a country are kept, its first.
+
+    Returns:
+        As `since_total` gives it, but `count` is the running total, missing on days without a report. Where
+        the frame has it, `population` besides.
+
+    Raises:
+        ObservationsError: No country is kept.
+    """
+    rows = since_total(frame, column, start=start, total=start, days=days)
+    kept, excluded = [], dict(rows.attrs["excluded"])
+    for country, group in rows.groupby("country"):
+        days_kept = group if first is None else group.head(first)
+        totals = days_kept.set_index("date")["total"][days_kept["count"].notna().to_numpy()]
+        if reason := _no_curve(totals, column, days):
+            excluded[str(country)] = {"name": group["name"].iloc[0], "reason": reason}
+        else:
+            until_last = days_kept[days_kept["date"] <= totals.index[-1]]
+            kept.append(until_last.assign(count=until_last["total"].mask(until_last["count"].isna())))
+    if not kept:
+        reasons = sorted({entry["reason"] for entry in excluded.values()})
+        raise ObservationsError(f"no country's {column} can be fitted: {'; '.join(reasons[:3])}")
+    selection = pd.concat(kept, ignore_index=True)
+    if "population" in frame:
+        selection["population"] = selection["country"].map(frame.groupby("country")["population"].first())
+    selection.attrs = {**rows.attrs, "excluded": excluded}
+    return selection
+
+
+def _no_curve(totals: pd.Series, column: str, days: int) -> str | None:
+    """Why no growth curve can be fitted to these reported totals; None if one can."""
+    if len(totals) < days:
+        return f"fewer than {days} reported days of {column} to fit: {len(totals)}"
+    if totals.iloc[0] == totals.iloc[-1]:
+        return f"no new {column} from {totals.index[0]:%Y-%m-%d} to {totals.index[-1]:%Y-%m-%d}"
+    elapsed = np.diff(totals.index) / pd.Timedelta(1, unit="D")
+    growth = np.diff(np.log(totals.to_numpy(dtype=float))) / elapsed
+    if growth.max() > np.log(JUMP):
+        jump = int(growth.argmax())
+        before, after = totals.iloc[jump], totals.iloc[jump + 1]
+        return f"{column} jump from {before:,} to {after:,} on {totals.index[jump + 1]:%Y-%m-%d}"
+    return None

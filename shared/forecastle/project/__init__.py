@@ -1,0 +1,1 @@
+"""This repository's own commands: compose entries, the local gateway, observations, retraining."""

@@ -1,0 +1,203 @@
+"""The local gateway: every model in one process, under the routes that the nginx gateway has.
+
+It is what `make run` starts: no Docker, no replicas, no cache; the same apps and the same answers. A model
+that cannot start is a 503 under its own routes and leaves the others alone.
+
+    python -m forecastle.project.local_gateway [--port 8080] [--host 127.0.0.1] [--check]
+"""
+
+import argparse
+import asyncio
+import importlib
+import logging.config
+import os
+import re
+import socket
+import sys
+import traceback
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import httpx
+import uvicorn
+from prometheus_client import REGISTRY, CollectorRegistry
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from forecastle.artifact import ArtifactError
+from forecastle.catalogue.app import create_catalogue
+from forecastle.catalogue.settings import Settings, SettingsError
+from forecastle.catalogue.store.engine import Store, StoreError
+from forecastle.project import compose
+from forecastle.runtime import logs, tracing
+from forecastle.runtime.metrics import own_registry
+from forecastle.runtime.monitoring import Monitoring
+from forecastle.runtime.server import HttpProtocol
+from forecastle.web import problems
+
+STORE = compose.ROOT / ".cache/store.sqlite"
+OWNER = re.compile("/+(?:v2/models/)?([^/]+)")  # the model that a path is about, if it is one
+FORECAST = re.compile("/+[^/]+/+countries/+[^/]+/+forecast")
+_own_metrics: dict[str, CollectorRegistry] = {}  # of the models that `load` has loaded, by name
+
+
+class Gateway:
+    """An ASGI app that hands `/<model>/...` to that model's app and all else to the catalogue.
+
+    Args:
+        apps: By the model's name.
+        store: Where the catalogue keeps forecasts and counts, if anywhere.
+        settings: Of what it receives.
+    """
+
+    def __init__(
+        self, apps: dict[str, ASGIApp], store: Store | None = None, settings: Settings | None = None
+    ) -> None:
+        self.apps = apps
+        self.models = {
+            name: Monitoring(app, model=name, prefix=f"/{name}", own=_own_metrics.get(name, REGISTRY))
+            for name, app in apps.items()
+        }
+        clients = {
+            name: httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
+            for name, app in self.models.items()
+        }
+        about_all = create_catalogue(clients, store, settings)
+        self.catalogue = Monitoring(about_all, model="catalogue")
+        self.catalogue_lifespan = about_all.router.lifespan_context(about_all)
+        self.keeps_forecasts = store is not None
+        self.startup = Starlette(lifespan=self._lifespan)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.startup(scope, receive, send)
+        else:
+            owner = OWNER.match(scope["path"])
+            app = self.models.get(owner[1], self.catalogue) if owner else self.catalogue
+            if self.keeps_forecasts and FORECAST.fullmatch(scope["path"]) and _of_the_past(scope):
+                app = self.catalogue
+            await app(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for name, app in self.apps.items():
+                if isinstance(app, Starlette):
+                    try:
+                        await stack.enter_async_context(app.router.lifespan_context(app))
+                    except Exception:
+                        print(f"{name} is not served: it fails to start", file=sys.stderr)
+                        traceback.print_exc()
+                        self.models[name].app = _not_served
+            await stack.enter_async_context(self.catalogue_lifespan)
+            monitored = (*self.models.values(), self.catalogue)
+            for each in monitored:
+                each.start()
+            yield
+            await asyncio.gather(*(asyncio.to_thread(each.stop) for each in monitored))
+
+
+def load(folder: Path) -> ASGIApp:
+    """`app` of a model's main.py.
+
+    The modules beside it are forgotten again, since another model may have one of the same name; so are its
+    metrics by prometheus_client's registry.
+    """
+    known = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        with own_registry() as _own_metrics[folder.name]:
+            return importlib.import_module("main").app
+    finally:
+        sys.path.remove(str(folder))
+        for name in sys.modules.keys() - known:
+            if str(getattr(sys.modules[name], "__file__", None)).startswith(f"{folder}/"):
+                del sys.modules[name]
+
+
+def load_all(root: Path = compose.ROOT) -> dict[str, ASGIApp]:
+    """The apps of all models by name; for one that cannot start, an app that says so."""
+    apps: dict[str, ASGIApp] = {}
+    for name in compose.models(root):
+        try:
+            apps[name] = load(root / "models" / name)
+        except ArtifactError as error:
+            print(f"{name} is not served: {error}", file=sys.stderr)
+            apps[name] = _not_served
+        except Exception:
+            print(f"{name} is not served: its main.py fails\n{traceback.format_exc()}", file=sys.stderr)
+            apps[name] = _not_served
+    return apps
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Serve until Ctrl-C; exit code 1 and a line on stderr if that is impossible."""
+    parser = argparse.ArgumentParser(prog="python -m forecastle.project.local_gateway")
+    parser.add_argument("--port", default="8080")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--check", action="store_true", help="only see whether the port is free")
+    options = parser.parse_args(argv)
+    listener = _listen(options.host, options.port)
+    if options.check:
+        return
+    try:
+        level, _ = logs.level_from_environment("warning"), tracing.wanted()
+        store, settings = _store(), Settings.of(os.environ)
+        apps = load_all()
+    except (compose.ComposeError, StoreError, SettingsError, ValueError) as error:
+        sys.exit(str(error))
+    url = f"http://localhost:{options.port}"
+    print(f"\n{url}/ shows the forecasts; stop with Ctrl-C", file=sys.stderr)
+    for name in apps:
+        print(f"{url}/{name}/docs", file=sys.stderr)
+    config = logs.config(level)
+    logging.config.dictConfig(config)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            Gateway(apps, store, settings),
+            http=HttpProtocol,
+            log_config=config,
+            access_log=False,
+            server_header=False,
+        )
+    )
+    with suppress(KeyboardInterrupt):  # uvicorn may raise it again once everything is answered
+        server.run(sockets=[listener])
+    print("stopped", file=sys.stderr)
+
+
+async def _not_served(scope: Scope, receive: Receive, send: Send) -> None:
+    detail = "This model could not start: the terminal of `make run` says why."
+    await problems.answer(Request(scope), 503, detail)(scope, receive, send)
+
+
+def _store() -> Store:
+    if url := os.environ.get("DATABASE_URL"):
+        return Store(url)
+    STORE.parent.mkdir(exist_ok=True)
+    return Store(f"sqlite:///{STORE}")
+
+
+def _of_the_past(scope: Scope) -> bool:
+    """Whether it asks for a forecast as it was known on a day, which the catalogue keeps."""
+    return b"as_of" in parse_qs(scope["query_string"])
+
+
+def _listen(host: str, port: str) -> socket.socket:
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        sys.exit(f"PORT={port} is no port: choose a number from 1 to 65535")
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, int(port)))
+        listener.listen()  # two sockets may bind with SO_REUSEADDR, but not listen
+    except OSError as error:
+        sys.exit(f"port {port} cannot be used ({error.strerror}): choose another, make run PORT=8081 say")
+    return listener
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""`make retrain MODEL=deaths`: replace a model by its refit to new data, if that is no worse.
+
+First the incumbent's forecasts of the days that were reported since are scored, and those of today's
+`train.py`, fitted to what the incumbent knew. Then that is fitted to all days, with the gate. Until it has
+passed, the incumbent and the data in use stay as they are.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+from forecastle import observations
+from forecastle.artifact import Artifact
+from forecastle.project.compose import ROOT
+from forecastle.project.retraining import Refused, command, data, incumbents
+from forecastle.project.retraining.comparison import DAYS, WIS_RATIO, Comparison, compare
+from forecastle.project.retraining.incumbents import Incumbent
+
+
+def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    """The command line; its exit code, which is 0 if there is nothing new."""
+    parser = argparse.ArgumentParser(
+        prog="python -m forecastle.project.retraining",
+        description="Replace a model by its refit, if that is no worse.",
+    )
+    parser.add_argument("model")
+    data.add_options(parser)
+    parser.add_argument("--incumbent", default="", help="artifact or image; else whichever there is")
+    options = parser.parse_args(argv)
+    return command.run(options.model, lambda: _replace(options, root))
+
+
+def _replace(options: argparse.Namespace, root: Path) -> None:
+    # Beside the data in use, whose place the new ones take in one step; git and Docker ignore it.
+    with tempfile.TemporaryDirectory(dir=root / "data", prefix=f"{observations.CURRENT}.") as scratch:
+        incumbent = incumbents.find(options.model, options.incumbent, Path(scratch), root)
+        new = data.newest(options, Path(scratch), root)
+        known = incumbent.artifact
+        if new["date"].max().date() > known.data_through:
+            retrain(options.model, incumbent, new, Path(scratch), root)
+        else:
+            print(f"{options.model}: nothing is newer than {known.data_through}, so {known.version} stays")
+
+
+def retrain(model: str, incumbent: Incumbent, new: pd.DataFrame, scratch: Path, root: Path = ROOT) -> None:
+    """Compare, fit with the gate, replace the incumbent, and bring the data in use up to date.
+
+    Args:
+        model: Its name.
+        incumbent: What is to be replaced.
+        new: All observations, those after the incumbent's last day included.
+        scratch: A folder on the file system of the data.
+        root: The project.
+
+    Raises:
+        ImagesError: The challenger has replaced the incumbent, and does not start.
+        Refused: It has not, and the data in use are as they were.
+        RetrainingError: So they are, since nothing can be compared.
+    """
+    known, script = incumbent.artifact, root / "models" / model / "train.py"
+    comparison = _compared(known, script, data.held_out(known, new, root), scratch)
+    if comparison is not None:
+        comparison.show()
+    if comparison is None or not comparison.decides:
+        days = len(comparison.days) if comparison else 0
+        print(f"{model}: {days} held-out days, fewer than {DAYS}, decide nothing: the gate alone does")
+    else:
+        verdict = f"its WIS is {comparison.wis_ratio:.3f} of the incumbent's, and {WIS_RATIO} is allowed"
+        if not comparison.holds:
+            raise Refused(verdict)
+        print(f"{model}: the challenger goes on to the gate: {verdict}")
+
+    current = scratch / observations.CURRENT
+    observations.write(new, current)
+    incumbent.replace(current, comparison)
+    current.replace(root / "data" / observations.CURRENT)
+    print(f"{model}: the challenger has replaced {known.version}")
+    print(f"{model}: its data, up to {new['date'].max():%Y-%m-%d}, are in use: data/{observations.CURRENT}")
+    print(f"{model}: {incumbent.serve()}")
+
+
+def _compared(known: Artifact, script: Path, rows: pd.DataFrame, scratch: Path) -> Comparison | None:
+    """Fit the challenger to what the incumbent knew, and compare; None if there is nothing to compare."""
+    path, forecasts = scratch / "held-out.csv", scratch / "held-out.nc"
+    observations.write(rows, path)
+    if incumbents.run(script, path, "--held-out", known.data_through.isoformat(), str(forecasts)):
+        raise Refused("it cannot be fitted")
+    return compare(known, xr.load_dataset(forecasts, engine="h5netcdf")) if forecasts.is_file() else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""What the command lines have in common: whatever goes wrong is one line."""
+
+import signal
+import sys
+from collections.abc import Callable
+
+from forecastle.artifact import ArtifactError
+from forecastle.observations import ObservationsError
+from forecastle.project.retraining import Refused, RetrainingError
+from forecastle.project.retraining.images import ImagesError
+
+
+def run(model: str, work: Callable[[], None]) -> int:
+    """Do the work; the exit code. It tidies up when it is terminated, as it does on Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    try:
+        work()
+    except Refused as error:
+        reason = f"the challenger is refused, {error}; the incumbent and the data in use stay"
+    except (RetrainingError, ObservationsError, ArtifactError, ImagesError) as error:
+        reason = str(error)
+    except KeyboardInterrupt:
+        reason = "interrupted; what was not replaced yet stays"
+    else:
+        return 0
+    print(f"{model}: {reason}", file=sys.stderr)
+    return 1

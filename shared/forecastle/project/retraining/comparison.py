@@ -1,0 +1,142 @@
+"""A challenger's forecasts held against an incumbent's, of the same countries and days."""
+
+import datetime
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import rich.box
+import rich.console
+import rich.table
+import xarray as xr
+
+from forecastle.artifact import Artifact
+from forecastle.project.retraining import RetrainingError
+from forecastle.scores import QUANTILES
+from forecastle.training import scores
+
+WIS_RATIO = 1.05  # at most, of the challenger's weighted interval score to the incumbent's
+DAYS = 7  # at least, that are held out: fewer decide nothing
+LEVEL = "0.9"  # of the coverage that is told
+
+BOUNDS = {"wis_ratio": WIS_RATIO, "days": DAYS}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Scores of the same forecasts by a challenger and by an incumbent.
+
+    Attributes:
+        days: Which were forecast, the earliest first.
+        countries: How many were by both.
+        alone: How many only the challenger forecasts, and how many only the incumbent.
+        challenger: Its scores, as of `scores.summarise`.
+        incumbent: Its scores.
+    """
+
+    days: list[datetime.date]
+    countries: int
+    alone: tuple[int, int]
+    challenger: dict[str, Any]
+    incumbent: dict[str, Any]
+
+    @property
+    def wis_ratio(self) -> float:
+        """The challenger's weighted interval score over the incumbent's; below 1 it is better."""
+        ours, theirs = self.challenger["wis"], self.incumbent["wis"]
+        return ours / theirs if theirs else float("inf" if ours else 1)
+
+    @property
+    def decides(self) -> bool:
+        """Whether there are days enough to go by."""
+        return len(self.days) >= DAYS
+
+    @property
+    def holds(self) -> bool:
+        """Whether the challenger forecasts no worse than the incumbent, within the tolerance."""
+        return self.wis_ratio <= WIS_RATIO
+
+    def summary(self) -> dict[str, Any]:
+        """What a manifest tells of it."""
+        return {
+            "first_day": self.days[0].isoformat(),
+            "last_day": self.days[-1].isoformat(),
+            "countries": self.countries,
+            "forecasts": self.challenger["forecasts"],
+            "wis": self.challenger["wis"],
+            "wis_incumbent": self.incumbent["wis"],
+            "bounds": BOUNDS,
+        }
+
+    def show(self) -> None:
+        """Print the scores of the challenger, the incumbent and the naive forecast."""
+        print(
+            f"held-out days {self.days[0]} to {self.days[-1]}: {self.challenger['forecasts']:,} forecasts, "
+            f"{self.countries} countries"
+        )
+        if any(self.alone):
+            print(
+                "not compared: countries of the challenger alone, {}; of the incumbent, {}".format(
+                    *self.alone
+                )
+            )
+        table = rich.table.Table(box=rich.box.SIMPLE)
+        table.add_column("")
+        for heading in ("WIS", "ratio to incumbent", "ratio to naive", "90% coverage"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        theirs = self.incumbent
+        naive = {"wis": theirs["wis_naive"], "wis_ratio": 1.0, "coverage": theirs["coverage_naive"]}
+        for name, scored in (("challenger", self.challenger), ("incumbent", theirs), ("naive", naive)):
+            table.add_row(
+                name,
+                f"{scored['wis']:,.4g}",
+                f"{scored['wis'] / theirs['wis']:.3f}" if theirs["wis"] else "",
+                f"{scored['wis_ratio']:.3f}",
+                f"{scored['coverage'][LEVEL]:.0%}",
+            )
+        rich.console.Console().print(table)
+
+
+def compare(incumbent: Artifact, forecasts: xr.Dataset) -> Comparison | None:
+    """Score an incumbent's own draws and a challenger's forecasts on the days that both forecast.
+
+    Args:
+        incumbent: Its posterior predictive draws are its forecasts.
+        forecasts: The challenger's as `backtest.forecast` gives them, with `target` and `unit` in `attrs`.
+
+    Returns:
+        None if there is no country and day that both forecast.
+
+    Raises:
+        RetrainingError: They do not forecast the same quantity.
+    """
+    for key in ("target", "unit"):
+        if (ours := forecasts.attrs[key]) != (theirs := incumbent.manifest[key]):
+            raise RetrainingError(
+                f"its {key} is {ours!r} and the incumbent's {theirs!r}, which cannot be compared: use "
+                "`make train` or `make build`"
+            )
+    positions = {code: position for position, code in enumerate(incumbent.countries)}
+    forecast = set(forecasts["country"].values.tolist())
+    forecasts = forecasts.isel(forecast=np.isin(forecasts["country"].values, list(positions)))
+    codes = forecasts["country"].values.tolist()
+    position = np.array([positions[code] for code in codes], dtype=int)
+    origin = np.array([incumbent.countries[code].origin_date for code in codes], dtype="datetime64[D]")
+    ahead = (forecasts["date"].values.astype("datetime64[D]") - origin).astype(int)
+    within = (ahead >= 1) & (ahead <= incumbent.horizon)
+    if not within.any():
+        return None
+    forecasts, position, ahead = forecasts.isel(forecast=within), position[within], ahead[within]
+    draws, observed = incumbent.draws[:, position, ahead - 1], forecasts["observed"].values
+    of_incumbent = forecasts.assign(
+        quantiles=(("forecast", "quantile"), np.quantile(draws, QUANTILES, axis=0).T),
+        mean=("forecast", draws.mean(axis=0)),
+        bias=("forecast", (draws > observed).mean(axis=0) - (draws < observed).mean(axis=0)),
+    )
+    return Comparison(
+        days=[day.item() for day in np.unique(forecasts["date"].values.astype("datetime64[D]"))],
+        countries=len(np.unique(position)),
+        alone=(len(forecast - positions.keys()), len(positions.keys() - forecast)),
+        challenger=scores.summarise(forecasts),
+        incumbent=scores.summarise(of_incumbent),
+    )

@@ -1,0 +1,23 @@
+"""The health check of a container: exit code 0 if the server here is ready, else 1 and a line why."""
+
+import http.client
+import os
+import sys
+
+
+def main() -> None:
+    """Ask the server; an app that has no `/readyz`, as a plain FastAPI app, is ready once it answers."""
+    port = int(os.environ.get("BIND", "0.0.0.0:8000").rpartition(":")[2])
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
+    try:
+        connection.request("GET", "/readyz")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        sys.exit(f"not ready: {error}")
+    if status not in (200, 404):
+        sys.exit(f"not ready: status {status}")
+    print("ready")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,314 @@
+"""Prometheus metrics of an app, right under several worker processes.
+
+prometheus_client keeps its numbers in files of the folder that `PROMETHEUS_MULTIPROC_DIR` names (it must be
+set before prometheus_client's first import: `server.py` does so), one set of files a process, and adds them
+up when they are asked for. Without that variable one process is all there is.
+
+A model's own metrics are prometheus_client's as they stand; they are told together with these.
+"""
+
+import fcntl
+import importlib.metadata
+import os
+import platform
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import (
+    GC_COLLECTOR,
+    PLATFORM_COLLECTOR,
+    PROCESS_COLLECTOR,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from forecastle.artifact import Artifact
+from forecastle.runtime.resources import GarbageCollection, Processes
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+BYTES = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+LABELS = ("http_request_method", "http_route", "http_response_status_code")
+LIBRARIES = ("fastapi", "gunicorn", "numpy", "prometheus-client", "pydantic", "starlette", "uvicorn")
+
+
+class Metrics:
+    """The metrics of one app.
+
+    Args:
+        model: Its model's name.
+        version: The version of what it serves.
+        artifact: What it serves, if that is an artifact.
+        own: The registry of the app's own metrics.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        version: str = "",
+        artifact: Artifact | None = None,
+        own: CollectorRegistry = REGISTRY,
+    ) -> None:
+        self.own = own
+        # Not the library's own registry, so that `make run` can have one of these for every model.
+        self.registry = CollectorRegistry()
+        self.durations = Histogram(
+            "http_server_request_duration_seconds",
+            "From the request's arrival to the end of its answer.",
+            LABELS,
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.sizes = Histogram(
+            "http_server_response_body_size_bytes",
+            "Of the answer's body, as the app sends it.",
+            LABELS,
+            buckets=BYTES,
+            registry=self.registry,
+        )
+        self.in_flight = Gauge(
+            "http_server_active_requests",
+            "Requests being answered.",
+            multiprocess_mode="livesum",
+            registry=self.registry,
+        )
+        self.workers = Gauge(
+            "forecastle_workers",
+            "Processes that answer requests.",
+            multiprocess_mode="livesum",
+            registry=self.registry,
+        )
+        self.restarts = Counter(
+            "forecastle_worker_restarts",
+            "Workers that have ended and been replaced.",
+            registry=self.registry,
+        )
+        # `labels()` takes longer than all else in `count`, so its results are kept.
+        self.series: dict[tuple[str, str, int], tuple[Histogram, Late]] = {}
+        self.served = Served(model, version, artifact)
+        self.garbage = GarbageCollection(self.registry) if _folder() else None
+        self.processes = Processes(os.getpid(), _living)
+
+    def count(self, method: str, route: str, status: int, seconds: float, size: int) -> None:
+        """Count a request that has been answered with so many bytes."""
+        key = (method, route, status)
+        series = self.series.get(key)
+        if series is None:
+            series = self.series[key] = (self.durations.labels(*key), Late(self.sizes.labels(*key), BYTES))
+        durations, sizes = series
+        durations.observe(seconds)
+        sizes.observe(size)
+
+    def note(self, active: int) -> None:
+        """Write down for other processes what this one has kept to itself, and how many requests it has."""
+        self.in_flight.set(active)
+        for _, sizes in self.series.values():
+            sizes.write()
+        if self.garbage:
+            self.garbage.note()
+
+    def exposition(self, accept: str, collectors: Iterable[Any] = ()) -> tuple[bytes, str]:
+        """All metrics in the format that `Accept` asks for, and that format's media type.
+
+        Args:
+            accept: The header.
+            collectors: What the app tells besides, the same from every worker.
+        """
+        encode, media_type = choose_encoder(accept)
+        registry = CollectorRegistry()
+        registry.register(self.served)
+        if _folder():
+            registry.register(AllProcesses())
+            registry.register(self.processes)
+            registry.register(PLATFORM_COLLECTOR)
+        else:
+            registry.register(self.registry)
+            registry.register(self.own)
+        for collector in collectors:
+            registry.register(collector)
+        return encode(registry), media_type
+
+
+class Late:
+    """A histogram's observations, kept until they are written down: that takes a tenth of the time."""
+
+    def __init__(self, histogram: Histogram, bounds: tuple[int, ...]) -> None:
+        self.histogram = histogram
+        self.bounds = bounds
+        self.counts, self.total = [0] * (len(bounds) + 1), 0
+
+    def observe(self, amount: int) -> None:
+        """Keep an observation."""
+        self.counts[bisect_left(self.bounds, amount)] += 1
+        self.total += amount
+
+    def write(self) -> None:
+        """Add what is kept to the histogram."""
+        if any(self.counts):
+            for bucket, count in zip(self.histogram._buckets, self.counts, strict=True):
+                bucket.inc(count)
+            self.histogram._sum.inc(self.total)
+            self.counts, self.total = [0] * len(self.counts), 0
+
+
+class Served:
+    """A collector of what does not change while the server runs: what is served, and how it was trained."""
+
+    def __init__(self, model: str, version: str, artifact: Artifact | None) -> None:
+        self.metrics = [build_info(model, version, artifact)]
+        if artifact:
+            self.metrics += of_manifest(artifact.manifest)
+
+    def collect(self) -> Iterable[Metric]:
+        return self.metrics
+
+
+def build_info(model: str, version: str, artifact: Artifact | None) -> Metric:
+    """`forecastle_build_info`: what is served, and by what."""
+    info = {
+        "model": model,
+        "version": version,
+        "revision": os.environ.get("REVISION") or "unknown",
+        "data_through": artifact.data_through.isoformat() if artifact else "",
+        "python": platform.python_version(),
+        **{name.replace("-", "_"): importlib.metadata.version(name) for name in LIBRARIES},
+    }
+    metric = GaugeMetricFamily("forecastle_build_info", "What is served; always 1.", labels=list(info))
+    metric.add_metric(list(info.values()), 1)
+    return metric
+
+
+def of_manifest(manifest: Mapping[str, Any]) -> Iterator[Metric]:
+    """What an artifact's manifest says of its model; what it does not say is left out."""
+    worst = manifest.get("diagnostics", {}).get("worst", {})
+    scores = (manifest.get("backtest") or {}).get("scores", {})
+    ess = [worst[name] for name in ("ess_bulk", "ess_tail") if worst.get(name) is not None]
+    values: list[tuple[str, str, Any]] = [
+        (
+            "data_through_timestamp_seconds",
+            "The beginning of the last day in the data, in seconds since the epoch.",
+            _timestamp(manifest["data"]["last_day"]),
+        ),
+        (
+            "trained_timestamp_seconds",
+            "When the model was trained, in seconds since the epoch.",
+            _timestamp(manifest["created"]),
+        ),
+        ("training_seconds", "How long training took.", manifest.get("training_seconds")),
+        ("fit_r_hat_max", "The largest R-hat of all parameters.", worst.get("r_hat")),
+        ("fit_ess_min", "The smallest effective sample size, bulk or tail.", min(ess, default=None)),
+        ("fit_divergences", "Transitions that diverged.", worst.get("divergences")),
+        ("fit_e_bfmi_min", "The smallest E-BFMI of all chains.", worst.get("e_bfmi")),
+        (
+            "backtest_wis_ratio",
+            "The backtest's weighted interval score over the naive forecast's; below 1 is better.",
+            scores.get("wis_ratio"),
+        ),
+        ("countries", "Countries that there are forecasts for.", len(manifest["countries"])),
+        ("countries_excluded", "Countries that were left out of training.", len(manifest["excluded"])),
+    ]
+    model = manifest["model"]
+    for name, description, value in values:
+        if value is not None:
+            metric = GaugeMetricFamily(f"forecastle_{name}", description, labels=["model"])
+            metric.add_metric([model], value)
+            yield metric
+    if coverage := scores.get("coverage"):
+        metric = GaugeMetricFamily(
+            "forecastle_backtest_coverage_ratio",
+            "The share of the backtest's counts in central intervals of this level.",
+            labels=["model", "level"],
+        )
+        for level, share in coverage.items():
+            metric.add_metric([model, level], share)
+        yield metric
+
+
+def route_of(scope: MutableMapping[str, Any]) -> str | None:
+    """The template of the route that was taken; with the path itself there would be no end of series."""
+    # FastAPI's route of an included router lacks the router's prefix; what it made of both lies deeper.
+    route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    return getattr(route, "path_format", None)
+
+
+@contextmanager
+def own_registry() -> Iterator[CollectorRegistry]:
+    """A registry that takes what the block registers with prometheus_client's, beside those of the process.
+
+    So two models in one process may have metrics of the same name.
+    """
+    registry, before = CollectorRegistry(), set(REGISTRY._collector_to_names)
+    for of_process in (GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR):
+        registry.register(of_process)
+    try:
+        yield registry
+    finally:
+        for collector in [one for one in REGISTRY._collector_to_names if one not in before]:
+            REGISTRY.unregister(collector)
+            registry.register(collector)
+
+
+class AllProcesses:
+    """A collector that adds up what the files of all processes say."""
+
+    def collect(self) -> Iterable[Metric]:
+        with _locked() as folder:
+            # The file of a process that has just started may still be empty.
+            return MultiProcessCollector.merge(
+                [str(file) for file in folder.glob("*.db") if file.stat().st_size]
+            )
+
+
+def keep_totals(pid: int) -> None:
+    """Add the totals of a worker that has ended to those of all that have, and remove its files.
+
+    So files do not pile up while workers come and go, and no total ever falls. Gauges go with their worker.
+    """
+    with _locked() as folder:
+        for file in folder.glob(f"*_{pid}.db"):
+            kind = file.name.partition("_")[0]
+            if kind != "gauge" and file.stat().st_size:  # counters, histograms and summaries are sums
+                totals = MmapedDict(str(folder / f"{kind}_ended.db"))
+                for key, value, _, _ in MmapedDict.read_all_values_from_file(str(file)):
+                    totals.write_value(key, totals.read_value(key)[0] + value, 0.0)
+                totals.close()
+            file.unlink()
+
+
+@contextmanager
+def _locked() -> Iterator[Path]:
+    """The folder of the metrics' files, with no `keep_totals` and no scrape at the same time.
+
+    A scrape amid a `keep_totals` would count a worker twice or not at all. The system drops the lock of a
+    process that is killed.
+    """
+    folder = Path(_folder())
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+
+
+def _living() -> set[int]:
+    """The process ids of those that have files here: the master, and every worker that has not ended."""
+    pids = {file.stem.rpartition("_")[2] for file in Path(_folder()).glob("*.db")}
+    return {int(pid) for pid in pids if pid.isdecimal()}
+
+
+def _folder() -> str:
+    return os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+
+
+def _timestamp(moment: str) -> float:
+    """Of a date or a time in ISO 8601, which is in UTC unless it says otherwise."""
+    parsed = datetime.fromisoformat(moment)
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,180 @@
+"""What the base image puts around any ASGI app: metrics, traces, request ids, and errors as problems.
+
+`metrics.py`, `tracing.py` and `logs.py` say what of each; here is where a request meets them.
+"""
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+
+from prometheus_client import REGISTRY, CollectorRegistry
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from forecastle.artifact import Artifact
+from forecastle.runtime import logs, tracing
+from forecastle.runtime.metrics import Metrics, route_of
+from forecastle.web import problems
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+BROKEN_ENCODING = re.compile(rb"%(?![0-9A-Fa-f]{2})|%00")
+UNTRACED = frozenset({"/metrics", "/livez", "/readyz"})  # asked every few seconds, by machines
+
+logger = logging.getLogger(__name__)
+
+
+class Monitoring:
+    """ASGI middleware around any app.
+
+    Every answer carries `X-Request-ID`: the request's own if it is 1 to 128 letters, digits, dots, hyphens
+    and underscores, else a fresh one. The app finds it as `request.state.request_id`, and every log line has
+    it, with the id of the trace that the request's `traceparent` names or that begins here. An exception that
+    the app leaves unhandled is logged with its traceback and answered as a problem.
+
+    Args:
+        app: The app. Of one that `create_app` made the artifact gives version and metrics.
+        model: Its model's name, for metrics, traces and logs.
+        version: The version of what it serves, for the same; without it the artifact's.
+        prefix: The path under which the gateway has the app, such as `/deaths`. Paths with it and without it
+            lead to the same routes; with it `root_path` is set, so that links and Swagger UI keep to it.
+        own: The registry of the app's own metrics.
+
+    Raises:
+        ValueError: Traces are wanted by a protocol that is not spoken here; the message is one line.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        model: str,
+        version: str = "",
+        prefix: str = "",
+        own: CollectorRegistry = REGISTRY,
+    ) -> None:
+        artifact = artifact_of(app)
+        version = version or (artifact.version if artifact else "")
+        self.app = app
+        self.labels = {"model": model, "version": version}
+        self.prefix = prefix
+        self.metrics = Metrics(model, version, artifact, own)
+        self.tracing = tracing.Tracing(self._app, model, version) if tracing.wanted() else None
+        self.active = 0
+        self.next_note: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Say that this process answers requests from now on; a server that forks does so in every worker."""
+        self.metrics.workers.set(1)
+        if self.tracing:
+            self.tracing.start()
+
+    def stop(self) -> None:
+        """Write down and send what is not yet; the process is about to end."""
+        self.metrics.note(self.active)
+        if self.tracing:
+            self.tracing.stop()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        app, path = self.app, self._enter_prefix(scope)
+        method = scope["method"] if scope["method"] in METHODS else "_OTHER"
+        request_id, parent = _ids(scope)
+        trace_id = parent[1].decode() if parent else secrets.token_hex(16)
+        scope.setdefault("state", {})["request_id"] = request_id
+        # Never reset: a server runs every request in a task of its own, and may log after this returns.
+        logs.request.set({**self.labels, "request_id": request_id, "trace_id": trace_id})
+        status = size = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status, size
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", request_id.encode()),
+                ]
+            elif method != "HEAD":
+                size += len(message.get("body", b""))
+            await send(message)
+
+        if path == "/metrics":
+            app = self._metrics
+        elif b"%" in (raw_path := scope.get("raw_path") or b"") and BROKEN_ENCODING.search(raw_path):
+            app = _bad_path
+        elif self.tracing and path not in UNTRACED and self.tracing.samples(trace_id, parent):
+            app = self.tracing
+        started = time.perf_counter()
+        self.active += 1
+        if self.next_note is None:
+            self._note_active()
+        try:
+            await app(scope, receive, send_with_id)
+        except Exception:
+            logger.exception("unhandled exception in %s %s", method, path)
+            if not status:  # else it is answered, or the server notices that the answer lacks its end
+                failed = problems.answer(Request(scope), 500, problems.UNHANDLED)
+                await failed(scope, receive, send_with_id)
+        finally:
+            self.active -= 1
+            route = "/metrics" if path == "/metrics" else route_of(scope) or "unmatched"
+            # 499: cut off without an answer
+            self.metrics.count(method, route, status or 499, time.perf_counter() - started, size)
+
+    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`app`, which may have been replaced meanwhile."""
+        await self.app(scope, receive, send)
+
+    def _enter_prefix(self, scope: Scope) -> str:
+        path: str = scope["path"]
+        if not self.prefix or not path.startswith(self.prefix):
+            return path
+        rest = path[len(self.prefix) :]
+        if rest == "":
+            scope["path"] = path = path + "/"
+        elif rest[0] != "/":
+            return path
+        scope["root_path"] = self.prefix
+        return path[len(self.prefix) :]
+
+    def _note_active(self) -> None:
+        """Write down for other processes how many: once a second, since twice a request would be dear."""
+        self.metrics.note(self.active)
+        loop = asyncio.get_running_loop()
+        self.next_note = loop.call_later(1, self._note_active) if self.active else None
+
+    async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.metrics.note(self.active)
+        body, media_type = self.metrics.exposition(
+            Request(scope).headers.get("accept", ""),
+            getattr(getattr(self.app, "state", None), "collectors", ()),
+        )
+        headers = {"Content-Type": media_type, "Cache-Control": "no-store"}
+        await Response(body, headers=headers)(scope, receive, send)
+
+
+def artifact_of(app: ASGIApp) -> Artifact | None:
+    """The artifact that `create_app` made the app of; other apps have none."""
+    return getattr(getattr(app, "state", None), "artifact", None)
+
+
+def _ids(scope: Scope) -> tuple[str, re.Match[bytes] | None]:
+    """The request's id, and what it says of the span that it comes from if that is valid."""
+    request_id = parent = None
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            request_id = REQUEST_ID.fullmatch(value) and value.decode()
+        elif name == b"traceparent":
+            parent = tracing.PARENT.fullmatch(value)
+    return request_id or secrets.token_hex(16), parent
+
+
+async def _bad_path(scope: Scope, receive: Receive, send: Send) -> None:
+    detail = "The path has a % that two hexadecimal digits do not follow, or %00."
+    await problems.answer(Request(scope), 400, detail)(scope, receive, send)

@@ -1,0 +1,5 @@
+"""The API of a model that forecasts."""
+
+from forecastle.service.app import create_app
+
+__all__ = ["create_app"]

@@ -1,0 +1,380 @@
+"""The API that every model has: `create_app(artifact)`.
+
+Here is how it is asked: routes, parameters, caching. What it answers is computed in `answers.py`,
+`forecasts.py`, `events.py` and `decisions.py`, and put into JSON, CSV or NDJSON in `representations.py`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated, Any, Literal, Self
+
+from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
+from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
+from pydantic import BaseModel, Field, model_validator
+from starlette.types import Message, Receive, Scope, Send
+
+from forecastle.artifact import Artifact, Country
+from forecastle.service import answers, decisions, events, forecasts, inference, paths
+from forecastle.service.cache import Documents, Repeated, streamed
+from forecastle.service.card import page as card_page
+from forecastle.service.lookup import find
+from forecastle.service.paths import Kind
+from forecastle.web import middleware, openapi
+from forecastle.web.documents import CACHE_CONTROL, Document, is_known, not_modified
+from forecastle.web.problems import ProblemError, documented
+from forecastle.web.queries import (
+    DEFAULT_DAYS,
+    DEFAULT_LEVELS,
+    MOST_LEVELS,
+    Code,
+    Counts,
+    Day,
+    KnownParameters,
+    TableQuery,
+    must_be,
+    no_parameters,
+    optional,
+    wrong,
+)
+from forecastle.web.representations import MEDIA_TYPES, chosen
+
+NO_QUANTILES: list[float] = []
+MOST_QUANTILES, MOST_DRAWS = 30, 10_000
+# The card has nothing to load and nothing to run.
+CARD_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+NETCDF: dict[str, Any] = {"application/x-netcdf": {"schema": {"type": "string", "format": "binary"}}}
+WITHOUT_PARAMETERS: dict[str, Any] = {"dependencies": [Depends(no_parameters)]}
+
+
+ForecastFormat = Annotated[
+    Literal["json", "csv", "ndjson", "hubverse"], must_be("json, csv, ndjson or hubverse")
+]
+
+
+def create_app(artifact: Artifact) -> FastAPI:
+    """The app of a model: health, documentation, the forecast routes, and problems for errors.
+
+    It is a plain FastAPI app: a model's own routes are added to it as to any other. `CORS_ORIGINS` in the
+    environment names the web origins whose pages may use it, with spaces between, or is `*`.
+    """
+    manifest = artifact.manifest
+    app: FastAPI = FastAPIOffline(  # whose Swagger UI loads nothing from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,  # it would repeat whatever host the client names
+        generate_unique_id_function=_operation,
+        title=manifest["title"],
+        version=artifact.version,
+        description=f"Forecasts of {manifest['target']} for {len(artifact.countries)} countries, "
+        f"up to {artifact.horizon} days ahead, from data through {artifact.data_through}. Counts are in "
+        f"{manifest['unit']}, dates in ISO 8601, countries by their codes of ISO 3166 alpha-3.\n\n"
+        "Answers to GET carry a strong `ETag`: with `If-None-Match` what is known already is not sent again "
+        "(304). Errors are `application/problem+json` (RFC 9457), of a `type` that leads to a page about it.",
+    )
+    app.state.artifact = artifact
+    documents = Documents(artifact)
+    app.add_middleware(Repeated, documents=documents)
+    middleware.install(app)
+    _add_forecasts(app, documents)
+    _add_events(app, documents)
+    _add_countries(app, documents)
+    _add_files(app, artifact)
+    app.include_router(inference.routes(artifact))
+    openapi.install(app)
+    return app
+
+
+def _add_forecasts(app: FastAPI, documents: Documents) -> None:
+    artifact, horizon = documents.artifact, documents.artifact.horizon
+    most_draws = min(len(artifact.draws), MOST_DRAWS)
+
+    class ForecastsQuery(KnownParameters):
+        days: Annotated[
+            int,
+            Field(ge=1, le=horizon, description="Days ahead."),
+            must_be(f"a whole number from 1 to {horizon}, the horizon of this model"),
+        ] = min(DEFAULT_DAYS, horizon)
+        level: Annotated[
+            list[Annotated[float, Field(gt=0, lt=1)]],
+            Field(max_length=MOST_LEVELS, description="The probability of a central interval; repeatable."),
+            must_be(f"a number between 0 and 1 such as 0.9, or up to {MOST_LEVELS} of them"),
+        ] = DEFAULT_LEVELS
+        quantile: Annotated[
+            list[Annotated[float, Field(gt=0, lt=1)]],
+            Field(max_length=MOST_QUANTILES, description="Of these, instead of intervals; repeatable."),
+            must_be(f"a number between 0 and 1 such as 0.975, or up to {MOST_QUANTILES} of them"),
+        ] = NO_QUANTILES
+        counts: Counts | None = optional(
+            "Counts a day or running totals; without it, what the model forecasts."
+        )
+        as_of: Day | None = optional(
+            "The forecast that was known on this day. This service has its own alone, which is "
+            "known since the last day in its data; the gateway keeps past ones.",
+        )
+        format: ForecastFormat | None = optional(
+            "Takes precedence over `Accept`. hubverse: CSV with 23 quantiles, mean and median, as forecast "
+            "hubs take it."
+        )
+
+        @model_validator(mode="after")
+        def quantiles_once(self) -> Self:
+            """Of `level`, `quantile` and hubverse's quantiles."""
+            if self.quantile and "level" in self.model_fields_set:
+                raise wrong("level and quantile do not go together: ask for one of both")
+            if self.format == "hubverse" and {"level", "quantile"} & self.model_fields_set:
+                raise wrong("format=hubverse has 23 quantiles of its own: leave level and quantile out")
+            return self
+
+        @property
+        def kind(self) -> Kind:
+            return self.counts or paths.own(artifact)
+
+        def arguments(self, representation: str) -> tuple[Any, ...]:
+            """What `forecasts.forecast` and `forecasts.hubverse` take after the country."""
+            if representation == "hubverse":
+                return self.days, self.kind
+            levels = None if self.quantile else tuple(sorted(set(self.level)))
+            return self.days, self.kind, levels, tuple(sorted(set(self.quantile)))
+
+    class ForecastQuery(ForecastsQuery):
+        draws: (
+            Annotated[int, Field(ge=1, le=most_draws), must_be(f"a whole number from 1 to {most_draws}")]
+            | None
+        ) = optional("Whole paths besides, so many of the draws.")
+
+    def only_this(as_of: Day | None) -> None:
+        if as_of is not None and as_of < artifact.data_through:
+            raise ProblemError(
+                404,
+                f"The forecast that is served here is from data through {artifact.data_through}. What was "
+                f"known on {as_of} is kept by the gateway's catalogue, if it was set up by then.",
+                type="past-forecast",
+            )
+
+    def about(root: str, country: Country, query: ForecastsQuery, representation: str) -> Iterator[Any]:
+        """What `documents` computes a country's forecast from."""
+        yield representation
+        yield forecasts.hubverse if representation == "hubverse" else forecasts.forecast
+        yield from (root, country, *query.arguments(representation))
+
+    @app.get(
+        "/countries/{code}/forecast",
+        response_model=forecasts.CountryForecast,
+        responses=_also(*MEDIA_TYPES) | documented(404, 422),
+    )
+    async def forecast(request: Request, code: Code, query: Annotated[ForecastQuery, Query()]) -> Response:
+        """Mean, median and central intervals or quantiles of every coming day; with `draws` whole paths."""
+        country, representation = find(artifact, code), chosen(request, query.format)
+        only_this(query.as_of)
+        asked = about(_root(request), country, query, representation)
+        return documents.answer(request, *asked, query.draws)
+
+    @app.get(
+        "/forecast",
+        name="forecasts",
+        response_model=forecasts.AllForecasts,
+        responses=_also(*MEDIA_TYPES) | documented(404, 422),
+    )
+    async def all_forecasts(request: Request, query: Annotated[ForecastsQuery, Query()]) -> Response:
+        """The forecasts for all countries at once; as NDJSON they are sent while they are computed."""
+        only_this(query.as_of)
+        root, representation = _root(request), chosen(request, query.format)
+
+        async def parts() -> AsyncIterator[bytes]:
+            for country in artifact.countries.values():
+                yield documents.get(*about(root, country, query, representation)).body
+                await asyncio.sleep(0)  # other requests are not to wait for all countries
+
+        key = (representation, root, *query.arguments(representation))
+        if representation == "ndjson":
+            headers = {**streamed(artifact, key), "Content-Type": MEDIA_TYPES["ndjson"]}
+            if is_known(request, headers["ETag"]):
+                return not_modified(headers)
+            return StreamingResponse(parts(), headers=headers)
+        if (document := documents.kept.get(key)) is None:
+            bodies = [body async for body in parts()]
+            if representation == "json":
+                around = forecasts.forecasts(artifact, root, query.kind).model_dump_json().encode()
+                body = around.removesuffix(b"[]}") + b"[" + b",".join(bodies) + b"]}"
+            else:  # one row of columns' names
+                body = bodies[0] + b"".join(body.partition(b"\r\n")[2] for body in bodies[1:])
+            document = Document.of(body, MEDIA_TYPES[representation])
+            documents.keep(key, document)
+        return documents.respond(request, key, document)
+
+
+def _add_events(app: FastAPI, documents: Documents) -> None:
+    """What is posted is computed in threads (hence no `async`): others are not to wait for it."""
+    artifact = documents.artifact
+
+    @app.get(
+        "/countries/{code}/probability",
+        response_model=events.Probability,
+        responses=documented(404, 422),
+    )
+    async def probability(request: Request, code: Code, event: Annotated[events.Event, Query()]) -> Response:
+        """The probability of an event: of a count on a day, of a running total, or along whole paths."""
+        arguments = (_root(request), find(artifact, code), event)
+        return documents.answer(request, "json", events.probability, *arguments)
+
+    @app.post(
+        "/probability",
+        name="probability",
+        response_model=events.EventProbabilities,
+        responses=documented(400, 413, 422),
+        **WITHOUT_PARAMETERS,
+    )
+    def many_probabilities(request: Request, asked: events.EventsRequest) -> Response:
+        """The probabilities of many events, also of one country's count above another's."""
+        return _not_kept(events.probabilities(artifact, _root(request), asked.events))
+
+    @app.post(
+        "/decisions",
+        name="decisions",
+        response_model=decisions.Decision,
+        responses=documented(400, 413, 422),
+        **WITHOUT_PARAMETERS,
+    )
+    def decide(request: Request, asked: decisions.DecisionRequest) -> Response:
+        """The action with the least expected loss, and the distribution of its loss."""
+        return _not_kept(decisions.decide(artifact, _root(request), asked))
+
+
+def _add_countries(app: FastAPI, documents: Documents) -> None:
+    artifact = documents.artifact
+
+    @app.get("/", response_model=answers.Overview, responses=documented(422), **WITHOUT_PARAMETERS)
+    async def overview(request: Request) -> Response:
+        """What the model is, and where to go from here."""
+        return documents.answer(request, "json", answers.overview, _root(request))
+
+    @app.get(
+        "/countries",
+        response_model=answers.CountryPage,
+        responses=_also("csv", "ndjson") | documented(422),
+    )
+    async def countries(request: Request, query: Annotated[TableQuery, Query()]) -> Response:
+        """The countries that there are forecasts for."""
+        arguments = (_root(request), query.limit, query.offset)
+        return documents.answer(request, chosen(request, query.format), answers.countries, *arguments)
+
+    @app.get(
+        "/countries/{code}",
+        response_model=answers.CountryEntry,
+        responses=documented(404, 422),
+        **WITHOUT_PARAMETERS,
+    )
+    async def country(request: Request, code: Code) -> Response:
+        """A country, and what there is about it."""
+        return documents.answer(request, "json", answers.entry, _root(request), find(artifact, code))
+
+    @app.get(
+        "/countries/{code}/observations",
+        response_model=answers.ObservationPage,
+        responses=_also("csv", "ndjson") | documented(404, 422),
+    )
+    async def observations(request: Request, code: Code, query: Annotated[TableQuery, Query()]) -> Response:
+        """The counts that the model was fitted to."""
+        arguments = (_root(request), find(artifact, code), query.limit, query.offset)
+        return documents.answer(request, chosen(request, query.format), answers.observations, *arguments)
+
+    @app.get(
+        "/countries/{code}/parameters",
+        response_model=answers.CountryParameters,
+        responses=documented(404, 422),
+        **WITHOUT_PARAMETERS,
+    )
+    async def parameters(request: Request, code: Code) -> Response:
+        """Posterior summaries of the parameters, and how well each has converged."""
+        arguments = (_root(request), find(artifact, code))
+        return documents.answer(request, "json", answers.parameters, *arguments)
+
+
+def _add_files(app: FastAPI, artifact: Artifact) -> None:
+    """What lies in the artifact as it is served, and health."""
+    the_manifest = Document.of((artifact.folder / "manifest.json").read_bytes(), MEDIA_TYPES["json"])
+    the_card = Document.of(card_page(artifact).encode(), "text/html; charset=utf-8")
+    the_card.headers["Content-Security-Policy"] = CARD_POLICY
+
+    @app.get("/manifest.json", response_model=dict[str, Any], responses=documented(422), **WITHOUT_PARAMETERS)
+    async def manifest(request: Request) -> Response:
+        """What was fitted to which data, with which versions, how well it converged, and files' hashes."""
+        return the_manifest.answer(request)
+
+    @app.get("/card", response_class=HTMLResponse, responses=documented(422), **WITHOUT_PARAMETERS)
+    async def card(request: Request) -> Response:
+        """The model card as a page: what was fitted to what, how well, and how far to trust it."""
+        return the_card.answer(request)
+
+    @app.get(
+        "/posterior.nc",
+        response_class=PosteriorResponse,
+        responses={200: {"content": NETCDF}, **documented(400, 416, 422)},
+        **WITHOUT_PARAMETERS,
+    )
+    async def posterior(request: Request) -> Response:
+        """The posterior as a NetCDF file in ArviZ's schema, whole or in ranges of bytes."""
+        etag = f'"{artifact.manifest["files"]["posterior.nc"][:32]}"'
+        headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
+        if is_known(request, etag):
+            return not_modified(headers)
+        path, name = artifact.folder / "posterior.nc", f"{artifact.model}-{artifact.version}.nc"
+        return PosteriorResponse(path, 200, headers, PosteriorResponse.media_type, filename=name)
+
+    @app.get("/livez")
+    async def livez(response: Response) -> answers.Health:
+        """The process answers."""
+        response.headers["Cache-Control"] = "no-store"
+        return answers.Health(status="alive")
+
+    @app.get("/readyz")
+    async def readyz(response: Response) -> answers.Health:
+        """The artifact is loaded and verified; without that there is no app to answer."""
+        response.headers["Cache-Control"] = "no-store"
+        return answers.Health(status="ready")
+
+
+class PosteriorResponse(FileResponse):
+    """A NetCDF file, streamed from disk; a range that it does not have is a problem as other errors are."""
+
+    media_type = "application/x-netcdf"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_unless_refused(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                size = self.headers["Content-Length"]
+                detail = f"Range must name bytes from 0 to {int(size) - 1}, such as bytes=0-99"
+                error = ProblemError(message["status"], detail)
+                error.headers = {"Content-Range": f"bytes */{size}"}
+                raise error
+            await send(message)
+
+        if scope.get("is_head"):  # set by AnswerHead; the file need not be read
+            scope = {**scope, "method": "HEAD"}
+        await super().__call__(scope, receive, send_unless_refused)
+
+
+def _operation(route: APIRoute) -> str:
+    """An operation's id, by which clients are named that are generated from the OpenAPI document."""
+    return f"{min(route.methods or {'get'}).lower()}_{route.name}"
+
+
+def _also(*representations: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route that has representations besides JSON."""
+    types = {MEDIA_TYPES[name].partition(";")[0] for name in representations} - {MEDIA_TYPES["json"]}
+    return {200: {"content": {media_type: {"schema": {"type": "string"}} for media_type in sorted(types)}}}
+
+
+def _root(request: Request) -> str:
+    """The path that the app's routes start with, such as `/deaths` behind the gateway."""
+    return request.scope.get("root_path", "")
+
+
+def _not_kept(answer: BaseModel) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    return Response(answer.model_dump_json(), headers=headers, media_type=MEDIA_TYPES["json"])

@@ -1,0 +1,331 @@
+"""Events, and their probabilities: the share of posterior predictive paths along which they happen.
+
+A path is one draw for all coming days, so that what depends on several days, such as whether a level is ever
+exceeded, is counted along whole paths. Draws of one number belong together in all countries.
+"""
+
+import datetime
+import math
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from forecastle.artifact import Artifact, Country
+from forecastle.service import lookup, paths
+from forecastle.service.answers import OfCountry, OfModel, Place, of_country, of_model
+from forecastle.service.paths import Kind
+from forecastle.web.problems import InvalidValue, ProblemError
+from forecastle.web.queries import Counts, Day, KnownParameters, Members, Threshold, must_be, optional
+
+MOST_EVENTS = 100
+
+Days = Annotated[int, Field(ge=1), must_be("a whole number of days, at least 1")]
+AnyCode = Annotated[str, Field(max_length=60), must_be("a country's code such as GBR")]
+
+
+class Event(KnownParameters):
+    """What may happen in a country.
+
+    Either a count (`above` or `below` a number, or above another country's: `exceeds`) at some time (`on` a
+    day, `by` the end of one, at any time until then: `ever_by`); or one of `peak_by`, `doubles_within` and
+    `halves_within` alone.
+    """
+
+    above: Threshold | None = optional("The count is above this number.", examples=[45000])
+    below: Threshold | None = optional("The count is below this number.")
+    exceeds: AnyCode | None = optional(
+        "The count is above that of the country with this code, at the same time."
+    )
+    on: Day | None = optional("It is about the count on this day.")
+    by: Day | None = optional(
+        "It is about the running total by the end of this day.", examples=["2020-06-30"]
+    )
+    ever_by: Day | None = optional(
+        "It is about the count on any day until this one: it happens at least once."
+    )
+    peak_by: Day | None = optional(
+        "The seven days with the highest counts end by this day: seven of those that were fitted "
+        "or that the horizon reaches, whichever those are.",
+    )
+    doubles_within: Days | None = optional(
+        "Within so many days the running total is twice that of the origin date or, of daily "
+        "counts, the mean of some seven days is twice that of the last week.",
+    )
+    halves_within: Days | None = optional(
+        "Within so many days the mean of some seven days is half that of the last week."
+    )
+    counts: Counts | None = optional(
+        "Whether it is about counts a day or running totals. Without it, about what the model "
+        "forecasts, or what alone makes sense.",
+    )
+
+    model_config = ConfigDict(frozen=True)  # so that answers can be kept by their events
+    measures: ClassVar = ("above", "below", "exceeds")
+    times: ClassVar = ("on", "by", "ever_by")
+    whole: ClassVar = ("peak_by", "doubles_within", "halves_within")
+
+    @model_validator(mode="after")
+    def one_event(self) -> Self:
+        """Enough to be one, and no more."""
+        measures, times, whole = (
+            sum(getattr(self, name) is not None for name in names)
+            for names in (self.measures, self.times, self.whole)
+        )
+        if (measures, times, whole) not in ((1, 1, 0), (0, 0, 1)):
+            message = (
+                "exactly one of above, below and exceeds is needed, and exactly one of on, by and ever_by; "
+                "or exactly one of peak_by, doubles_within and halves_within, and none of those"
+            )
+            raise PydanticCustomError("one_event", message)
+        if self.by and self.counts == "daily":
+            message = (
+                "by is about the running total: of daily counts ask on a day, or whether they are ever_by it"
+            )
+            raise PydanticCustomError("counts", message)
+        if (self.peak_by or self.halves_within) and self.counts == "cumulative":
+            message = (
+                "a running total neither peaks nor halves: peak_by and halves_within are about daily counts"
+            )
+            raise PydanticCustomError("counts", message)
+        return self
+
+    def kind(self, artifact: Artifact) -> Kind:
+        """What is counted."""
+        if self.by:
+            return "cumulative"
+        if self.peak_by or self.halves_within:
+            return "daily"
+        return self.counts or paths.own(artifact)
+
+
+class CountryEvent(Event, Members):
+    """An event, and where."""
+
+    country: AnyCode = Field(description="ISO 3166 alpha-3, in capital letters or not.", examples=["GBR"])
+
+
+class EventsRequest(Members):
+    """What POST /probability takes."""
+
+    events: Annotated[
+        list[CountryEvent],
+        Field(
+            min_length=1,
+            max_length=MOST_EVENTS,
+            examples=[
+                [
+                    {"country": "GBR", "above": 45000, "by": "2020-06-30"},
+                    {"country": "ITA", "exceeds": "GBR", "counts": "daily", "on": "2020-06-30"},
+                    {"country": "GBR", "halves_within": 14},
+                ]
+            ],
+        ),
+    ]
+
+
+class EventProbability(BaseModel):
+    """The probability of an event."""
+
+    event: str = Field(
+        description="In words.",
+        examples=["total deaths in United Kingdom by the end of 2020-06-30 above 45,000"],
+    )
+    probability: float = Field(description="The share of draws in which it happens.", examples=[0.1045])
+    monte_carlo_error: float = Field(
+        description="Standard error of the probability, from the finite number of draws alone.",
+        examples=[0.00685],
+    )
+    draws: int = Field(description="How many there are.", examples=[2000])
+    caveat: str | None = optional("Why the model cannot tell, if so.")
+
+
+class Probability(EventProbability, OfCountry):
+    """The probability of an event: the share of posterior predictive draws in which it happens."""
+
+
+class CountryProbability(EventProbability, Place):
+    """The probability of an event, and where."""
+
+
+class EventProbabilities(OfModel):
+    """The probabilities of the events, in their order."""
+
+    probabilities: list[CountryProbability]
+
+
+def probability(artifact: Artifact, root: str, country: Country, event: Event) -> Probability:
+    """The probability of an event in a country.
+
+    Raises:
+        InvalidValue: The model has no such day, no such other country, or nothing that could double.
+    """
+    about = of_country(artifact, root, country)
+    return Probability(**about, **_probability(artifact, country, event))
+
+
+def probabilities(artifact: Artifact, root: str, events: list[CountryEvent]) -> EventProbabilities:
+    """The probabilities of many events, wherever.
+
+    Raises:
+        ProblemError: 422, for all events that the model cannot tell.
+    """
+    told, errors = [], []
+    for index, event in enumerate(events):
+        try:
+            country = known(artifact, "country", event.country)
+            probability = _probability(artifact, country, event)
+            told.append(CountryProbability(country=country.code, name=country.name, **probability))
+        except InvalidValue as error:
+            errors += error.in_body(f"events.{index}.").errors
+    if errors:
+        raise ProblemError(422, "; ".join(error["detail"] for error in errors), errors=errors)
+    return EventProbabilities(**of_model(artifact, root), probabilities=told)
+
+
+def _probability(artifact: Artifact, country: Country, event: Event) -> dict[str, Any]:
+    happens, words = evaluate(artifact, country, event)
+    happened, draws = int(happens.sum()), len(happens)
+    several_days = not (event.on or event.by)
+    return {
+        "event": words,
+        "probability": round(happened / draws, 5),
+        "monte_carlo_error": round(monte_carlo_error(happened, draws), 5),
+        "draws": draws,
+        "caveat": paths.caveat(artifact, country, event.kind(artifact), several_days),
+    }
+
+
+def monte_carlo_error(happened: int, draws: int) -> float:
+    """The standard error of a share of draws, sqrt(p (1 - p) / draws).
+
+    For p it takes (happened + 1/2) / (draws + 1), the mean under Jeffreys' prior: with the share itself an
+    event of no or of every draw would have an error of 0, as if more draws could tell nothing else.
+    """
+    share = (happened + 0.5) / (draws + 1)
+    return math.sqrt(share * (1 - share) / draws)
+
+
+def evaluate(artifact: Artifact, country: Country, event: Event) -> tuple[np.ndarray, str]:
+    """In which draws the event happens, shape (draw), and what it is in words.
+
+    A count that equals a threshold is neither above nor below it.
+
+    Raises:
+        InvalidValue: The model has no such day, no such other country, or nothing that could double.
+    """
+    if event.peak_by:
+        return _peak(artifact, country, event.peak_by)
+    if event.doubles_within:
+        return _change(artifact, country, event, "doubles_within", event.doubles_within)
+    if event.halves_within:
+        return _change(artifact, country, event, "halves_within", event.halves_within)
+    return _level(artifact, country, event)
+
+
+def _level(artifact: Artifact, country: Country, event: Event) -> tuple[np.ndarray, str]:
+    parameter = next(name for name in Event.times if getattr(event, name))
+    kind, last = event.kind(artifact), getattr(event, parameter)
+    ahead(artifact, country, parameter, last)
+    compared = [country]
+    if event.exceeds is not None:
+        compared.append(known(artifact, "exceeds", event.exceeds))
+        ahead(artifact, compared[1], parameter, last)
+    # The days that all of them have ahead.
+    first = max(one.origin_date for one in compared) + datetime.timedelta(1) if event.ever_by else last
+    values, *others = (
+        paths.paths(artifact, one, kind)[
+            :, (first - one.origin_date).days - 1 : (last - one.origin_date).days
+        ]
+        for one in compared
+    )
+    if others:
+        happens, relation = values > others[0], f"above those in {compared[1].name}"
+    elif event.above is not None:
+        happens, relation = values > event.above, f"above {event.above:,.15g}"
+    else:
+        happens, relation = values < event.below, f"below {event.below:,.15g}"
+    what, when = moment(artifact, kind, last)
+    if event.ever_by:
+        when = f"on any day from {first} to {last}"
+    return happens.any(axis=1), f"{what} in {country.name} {when} {relation}"
+
+
+def _peak(artifact: Artifact, country: Country, last: datetime.date) -> tuple[np.ndarray, str]:
+    days_ahead = ahead(artifact, country, "peak_by", last, earliest=0)
+    past, coming = paths.weekly(artifact, country)
+    # A week without reports is not the highest, and of those that are as high the first one is.
+    past_peak = np.max(past, initial=-np.inf, where=np.isfinite(past))
+    happens = (coming.max(axis=1) <= past_peak) | (coming.argmax(axis=1) < days_ahead)
+    end = country.origin_date + datetime.timedelta(artifact.horizon)
+    words = (
+        f"the seven days with the most {artifact.manifest['unit']} in {country.name}, of those from "
+        f"{country.first_day} to {end}, end by {last}"
+    )
+    return happens, words
+
+
+def _change(
+    artifact: Artifact, country: Country, event: Event, parameter: str, within: int
+) -> tuple[np.ndarray, str]:
+    if within > artifact.horizon:
+        words = f"must be a whole number of days from 1 to {artifact.horizon}, the horizon of this model"
+        raise InvalidValue(parameter, words)
+    unit, origin = artifact.manifest["unit"], country.origin_date
+    doubles = parameter == "doubles_within"
+    if event.kind(artifact) == "cumulative":
+        reference, values = float(country.total), paths.paths(artifact, country, "cumulative")
+        what, change, since = f"total {unit}", "rise to twice", f"of {origin}"
+        before = f"up to {origin}"
+    else:
+        past, values = paths.weekly(artifact, country)
+        reference = past[-1]
+        what, since = f"the mean of seven days' {unit}", f"of the week to {origin}"
+        before = f"in the week to {origin}"
+        change = "rises to twice" if doubles else "falls to half"
+    if not reference > 0:
+        words = f"cannot be told for {country.name}: there were no {unit} {before}"
+        raise InvalidValue(parameter, words)
+    values, end = values[:, :within], origin + datetime.timedelta(within)
+    happens = values >= 2 * reference if doubles else values <= reference / 2
+    shown = f"{paths.rounded(reference):,.15g}"
+    return happens.any(axis=1), f"{what} in {country.name} {change} the {shown} {since} by {end}"
+
+
+def moment(artifact: Artifact, kind: Kind, day: datetime.date) -> tuple[str, str]:
+    """What is counted, and when, in words."""
+    if kind == "cumulative" and not artifact.cumulative:
+        return f"total {artifact.manifest['unit']}", f"by the end of {day}"
+    return paths.target(artifact, kind), f"on {day}"
+
+
+def known(artifact: Artifact, parameter: str, code: str) -> Country:
+    """The country that a parameter or member names.
+
+    Raises:
+        InvalidValue: There is none, or it was left out.
+    """
+    try:
+        return lookup.find(artifact, code)
+    except ProblemError as error:
+        near_matches = error.members.get("near_matches")
+        words = f"must be a country of this model: {error.detail}"
+        raise InvalidValue(parameter, words, near_matches=near_matches) from None
+
+
+def ahead(artifact: Artifact, country: Country, parameter: str, day: datetime.date, earliest: int = 1) -> int:
+    """How many days ahead the day lies that a parameter or member names.
+
+    Raises:
+        InvalidValue: That is less than `earliest`, or more than the horizon.
+    """
+    days = (day - country.origin_date).days
+    if not earliest <= days <= artifact.horizon:
+        first, last = (country.origin_date + datetime.timedelta(n) for n in (earliest, artifact.horizon))
+        raise InvalidValue(
+            parameter,
+            f"must be a day from {first} to {last} for {country.name}: "
+            f"the horizon of this model is {artifact.horizon} days",
+        )
+    return days

@@ -1,0 +1,128 @@
+"""Sampling a posterior: PyMC models, compiled and sampled by nutpie."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import arviz as az
+import numpy as np
+import nutpie
+import pandas as pd
+import pymc as pm
+import pytensor
+import xarray as xr
+
+from forecastle.training.diagnostics import FitError
+from forecastle.training.progress import Report, Step
+
+CHAINS = 4
+TREE_DEPTH = (
+    8  # at most 255 steps a draw: good fits take 31, and only the first warm-up draws would take more
+)
+
+# Machine code from the cache rounds differently than fresh code, and so would give other draws.
+pytensor.config.numba__cache = False
+
+Observe = Callable[[Path], pd.DataFrame]
+Build = Callable[[pd.DataFrame], pm.Model]
+Predict = Callable[[xr.Dataset, pd.DataFrame, np.ndarray, np.random.Generator], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to sample.
+
+    Attributes:
+        each_country: Whether a model is of one country: compiled once and refitted with the data of each.
+        draws: Kept draws of each chain.
+        tune: Draws of each chain that adapt the sampler.
+        seed: Of all randomness.
+        cores: Chains that run at the same time.
+    """
+
+    each_country: bool
+    draws: int
+    tune: int
+    seed: int
+    cores: int = min(CHAINS, os.cpu_count() or 1)
+
+    def within(self, *, draws: int, cores: int) -> Self:
+        """The same with other draws and cores."""
+        return replace(self, draws=draws, cores=cores)
+
+    def fit(self, rows: pd.DataFrame, build: Build, step: Step) -> xr.DataTree:
+        """The groups posterior and sample_stats, dimensions chain, draw and those of the model.
+
+        With `each_country` all variables have the dimension `country`, and `attrs["failed"]` names the
+        countries without a fit, each with its reasons.
+
+        Raises:
+            FitError: The sampler fails; or it does for every country.
+        """
+        return (
+            self._fit_each_country(rows, build, step) if self.each_country else self._fit(rows, build, step)
+        )
+
+    def _fit(self, rows: pd.DataFrame, build: Build, step: Step) -> xr.DataTree:
+        with step("compiling"):
+            compiled = nutpie.compile_pymc_model(build(rows))
+        with step("sampling") as report:
+            try:
+                return self._sample(compiled, report)
+            except (RuntimeError, ValueError) as error:
+                raise FitError(f"  the sampler fails: {error}") from None
+
+    def _fit_each_country(self, rows: pd.DataFrame, build: Build, step: Step) -> xr.DataTree:
+        groups = [(str(code), group.reset_index(drop=True)) for code, group in rows.groupby("country")]
+        with step("compiling"):
+            compiled = nutpie.compile_pymc_model(build(groups[0][1]))
+        fits, failed = {}, {}
+        with step("sampling") as report:
+            for i, (code, group) in enumerate(groups):
+                data = {variable.name: variable.get_value() for variable in build(group).data_vars}
+                try:
+                    fits[code] = self._sample(compiled.with_data(**data))
+                except (RuntimeError, ValueError) as error:
+                    failed[code] = (f"the sampler fails: {error}",)
+                report((i + 1) / len(groups))
+        if not fits:
+            raise FitError(f"  no country can be fitted, {next(iter(failed.items()))}")
+        countries = pd.Index(fits, name="country")
+        fit = xr.DataTree.from_dict(
+            {
+                group: xr.concat([fit[group].dataset for fit in fits.values()], countries).transpose(
+                    "chain", "draw", ...
+                )
+                for group in ("posterior", "sample_stats")
+            }
+        )
+        fit.attrs["failed"] = failed
+        return fit
+
+    def _sample(self, compiled: Any, report: Report | None = None) -> xr.DataTree:
+        def callback(chains: list[Any]) -> None:
+            if report:
+                report(
+                    sum(chain.finished_draws for chain in chains) / sum(chain.total_draws for chain in chains)
+                )
+
+        return nutpie.sample(
+            compiled,
+            chains=CHAINS,
+            cores=self.cores,
+            draws=self.draws,
+            tune=self.tune,
+            seed=self.seed,
+            maxdepth=TREE_DEPTH,
+            save_warmup=False,
+            progress_bar=False,
+            progress_callback=callback,
+        )
+
+
+def thinned(fit: xr.DataTree, draws: int, seed: int) -> xr.Dataset:
+    """So many draws of the posterior, taken at random; the dimension `draw` in place of chain and draw."""
+    posterior = az.extract(fit, num_samples=draws, combined=True, keep_dataset=True, random_seed=seed)
+    return posterior.reset_index("sample", drop=True).rename(sample="draw").transpose("draw", ...)

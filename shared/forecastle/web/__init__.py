@@ -1,0 +1,1 @@
+"""What any app does with HTTP: problems, middleware, queries, representations, documents."""

@@ -1,0 +1,36 @@
+"""`/openapi.json` with an entity tag, which FastAPI's own lacks: documents are large and change seldom."""
+
+import json
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from starlette.routing import Route
+
+from forecastle.web.documents import Document
+
+
+def install(app: FastAPI) -> None:
+    """Let the app's `/openapi.json` be cached, and not be sent again to who has it."""
+
+    @cache
+    def document(root_path: str) -> Document:
+        servers = {"servers": [{"url": root_path}]} if root_path else {}
+        return render({**app.openapi(), **servers})
+
+    async def openapi(request: Request) -> Response:
+        return document(request.scope.get("root_path", "")).answer(request)
+
+    replace(app, openapi)
+
+
+def replace(app: FastAPI, answer: Callable[[Request], Awaitable[Response]]) -> None:
+    """Let `answer` take the place of FastAPI's own route."""
+    assert app.openapi_url
+    app.router.routes.insert(0, Route(app.openapi_url, answer))
+
+
+def render(document: dict[str, Any]) -> Document:
+    """An OpenAPI document as it goes over the wire."""
+    return Document.of(json.dumps(document, separators=(",", ":")).encode(), "application/json")

@@ -1,0 +1,138 @@
+"""The catalogue: what it says of models that are up, down, or of another kind."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from forecastle.artifact import Artifact
+from forecastle.catalogue import upstreams
+from forecastle.catalogue.app import create_catalogue
+from forecastle.runtime.monitoring import Monitoring
+from forecastle.service import create_app
+
+from ..conftest import Ask, MakeArtifact
+
+
+def client(app: ASGIApp, name: str) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(Monitoring(app, model=name, prefix=f"/{name}"))
+    return httpx.AsyncClient(transport=transport, base_url="http://test")
+
+
+async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+    raise RuntimeError("no answer")
+
+
+async def silent(scope: Scope, receive: Receive, send: Send) -> None:
+    await asyncio.sleep(60)
+
+
+class Switch:
+    """An app in whose place another can be put, and the statuses that were answered."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.statuses: list[int] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.statuses.append(message["status"])
+            await send(message)
+
+        await self.app(scope, receive, noted)
+
+
+def entry(app: ASGIApp, ask: Ask) -> dict[str, Any]:
+    """What the catalogue says of this app, the model `flu`."""
+    (only,) = ask(create_catalogue({"flu": client(app, "flu")}), "/models").json()["models"]
+    return only
+
+
+def test_a_model_is_listed_with_its_version_and_data(make_artifact: MakeArtifact, ask: Ask) -> None:
+    artifact = Artifact.load(make_artifact("flu"))
+    listed = entry(create_app(artifact), ask)
+    assert (listed["model"], listed["health"]) == ("flu", "ready")
+    assert (listed["version"], listed["data_through"]) == (artifact.version, "2020-04-24")
+    assert listed["links"]["docs"] == "/flu/docs"
+    assert (listed["first_day"], listed["countries"]) == ("2020-04-20", 4)
+    assert listed["diagnostics"] == {
+        **{"r_hat": 1.0, "ess_bulk": None, "ess_tail": None, "divergences": None, "e_bfmi": None},
+    }
+    assert listed["reference"] is False
+    assert listed["backtest"] == {
+        "origins": ["2020-04-10"],
+        "wis_ratio": 0.8,
+        "coverage": {"0.5": 0.48, "0.9": 0.91},
+    }
+
+
+def test_one_that_is_down_leaves_the_others_listed(make_artifact: MakeArtifact, ask: Ask) -> None:
+    apps = {"flu": create_app(Artifact.load(make_artifact("flu"))), "worse": broken}
+    catalogue = create_catalogue({name: client(app, name) for name, app in apps.items()})
+    listed = ask(catalogue, "/models").json()["models"]
+    assert [(one["model"], one["health"]) for one in listed] == [("flu", "ready"), ("worse", "down")]
+    assert listed[1]["version"] is None
+
+
+def test_one_that_keeps_silent_is_down(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstreams, "TIMEOUT", 0.1)
+    assert entry(silent, ask)["health"] == "down"
+
+
+def test_one_that_went_down_is_listed_with_what_it_said_last(make_artifact: MakeArtifact, ask: Ask) -> None:
+    artifact = Artifact.load(make_artifact("flu"))
+    goes_down = Switch(create_app(artifact))
+    catalogue = create_catalogue({"flu": client(goes_down, "flu")})
+    (before,) = ask(catalogue, "/models").json()["models"]
+    goes_down.app = broken
+    (after,) = ask(catalogue, "/models").json()["models"]
+    assert before["version"] == artifact.version
+    assert after == before | {"health": "down"}
+
+
+def test_what_did_not_change_is_not_sent_again(make_artifact: MakeArtifact, ask: Ask) -> None:
+    artifact = Artifact.load(make_artifact("flu"))
+    switch = Switch(create_app(artifact))
+    catalogue = create_catalogue({"flu": client(switch, "flu")})
+    first, second = (ask(catalogue, "/models").json() for _ in range(2))
+    assert first == second
+    assert switch.statuses == [200, 304]
+
+
+def test_a_reference_model_is_marked(make_artifact: MakeArtifact, ask: Ask) -> None:
+    assert entry(create_app(Artifact.load(make_artifact("flu", reference=True))), ask)["reference"] is True
+
+
+def test_one_that_refuses_connections_is_down(ask: Ask) -> None:
+    nobody = httpx.AsyncClient(base_url="http://127.0.0.1:1")
+    (listed,) = ask(create_catalogue({"flu": nobody}), "/models").json()["models"]
+    assert listed["health"] == "down"
+
+
+def test_a_plain_app_that_says_nothing_of_itself_is_ready(ask: Ask) -> None:
+    plain = FastAPI()
+
+    @plain.get("/")
+    def hello() -> str:
+        return "hello"
+
+    assert entry(plain, ask)["health"] == "ready"
+    assert entry(FastAPI(), ask)["health"] == "ready"
+
+
+def test_unknown_paths_are_problems_that_name_the_list(ask: Ask) -> None:
+    answer = ask(create_catalogue({}), "/nosuch/countries")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "GET /models" in answer.json()["detail"]
+
+
+def test_its_documentation_loads_nothing_from_elsewhere(ask: Ask) -> None:
+    catalogue = create_catalogue({})
+    page = ask(catalogue, "/docs").text
+    assert "//" not in page.replace("// ", "").replace("://test", "").replace("<!--", "")
+    assert ask(catalogue, "/docs/static/swagger-ui-bundle.js").status_code == 200

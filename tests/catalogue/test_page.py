@@ -1,0 +1,686 @@
+"""The page for people: as it is served, and as a browser shows it.
+
+The browser is Chromium, at `$CHROMIUM` or on the path; a real gateway serves it real apps with synthetic
+forecasts.
+"""
+
+import csv
+import io
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from fastapi import FastAPI
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
+from starlette import requests
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from forecastle.artifact import Artifact
+from forecastle.catalogue.app import create_catalogue
+from forecastle.project import local_gateway
+from forecastle.service import create_app
+from forecastle.web import problems
+
+from ..conftest import DRAWS, HORIZON, NAMES, TOTAL, Ask, MakeArtifact
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+# No network but the test's own, and no sandbox where the user is root.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+
+
+# --- as it is served ---
+
+
+def test_the_page_may_load_nothing_from_elsewhere_and_run_nothing_inline(ask: Ask) -> None:
+    answer = ask(create_catalogue({}), "/")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; ")
+    assert "unsafe" not in policy
+    assert not re.search(r"<script(?![^>]*src=)|<style| style=| on[a-z]+=|//", answer.text)
+
+
+def test_what_it_loads_may_be_kept_for_good(ask: Ask) -> None:
+    catalogue = create_catalogue({})
+    addresses = re.findall(r'(?:href|src)="(/docs/page/[^"]+)"', ask(catalogue, "/").text)
+    assert {path.rpartition(".")[2] for path in addresses} == {"css", "js", "svg"}
+    for address in addresses:
+        answer = ask(catalogue, address)
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+        # Modules name each other by paths that lead into the same folder.
+        for name in re.findall(r"from '\./([^']+)'|url\(\"([^\"]+)\"\)", answer.text):
+            assert ask(catalogue, f"{address.rpartition('/')[0]}/{''.join(name)}").status_code == 200, name
+
+
+def test_the_page_itself_is_new_within_seconds_and_known_by_its_tag(ask: Ask) -> None:
+    answer = ask(create_catalogue({}), "/")
+    assert answer.headers["cache-control"].startswith("public, max-age=2, stale-while-revalidate=3")
+    known = ask(create_catalogue({}), "/", headers={"If-None-Match": f"W/{answer.headers['etag']}"})
+    assert (known.status_code, known.text) == (304, "")
+
+
+@pytest.mark.parametrize("path", ["/docs/page/0123456789abcdef/page.js", "/docs/page/x/../index.html"])
+def test_files_of_another_version_are_problems(path: str, ask: Ask) -> None:
+    answer = ask(create_catalogue({}), path)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+# --- as a browser shows it ---
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        reason = "there is no Chromium: install it (apt install chromium), or name one with CHROMIUM="
+        if os.environ.get("REQUIRE_BROWSER"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+class Down:
+    """A model whose app can be taken down."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.down = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.down and scope["type"] == "http":
+            failed = problems.answer(requests.Request(scope), 503, "colds does not answer at the moment.")
+            await failed(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+@pytest.fixture(scope="module")
+def colds(make_artifact: MakeArtifact) -> Down:
+    return Down(create_app(Artifact.load(make_artifact("colds", draws=counts(5, 30), unit="colds"))))
+
+
+@pytest.fixture(scope="module")
+def url(make_artifact: MakeArtifact, colds: Down) -> Iterator[str]:
+    """A gateway of models of daily counts and of running totals, one of which can be taken down."""
+    cases: dict[str, Any] = {"target": "cumulative cases", "unit": "cases", "cumulative": True}
+    independent = np.random.default_rng(4).permuted(totals(3, 90), axis=0)  # so that they may fall
+    apps: dict[str, ASGIApp] = {
+        "colds": colds,
+        "flu": create_app(Artifact.load(make_artifact("flu", draws=counts(1, 60)))),
+        "growth": create_app(Artifact.load(make_artifact("growth", draws=totals(2, 40), **cases))),
+        "plain": FastAPI(),
+        "rival": create_app(
+            Artifact.load(make_artifact("rival", draws=independent, reference=True, **cases))
+        ),
+    }
+    server = uvicorn.Server(
+        uvicorn.Config(local_gateway.Gateway(apps), host="127.0.0.1", port=0, log_level="warning")
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+
+
+def counts(seed: int, mean: float) -> np.ndarray:
+    """Daily counts, shape (draw, country, day): more in each country than in the one before."""
+    scale = mean * np.arange(1, len(NAMES) + 1)[:, None] * np.ones(HORIZON)
+    return np.random.default_rng(seed).negative_binomial(4, 4 / (4 + scale), (DRAWS, *scale.shape))
+
+
+def totals(seed: int, mean: float) -> np.ndarray:
+    return TOTAL + counts(seed, mean).cumsum(axis=2)
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, url: str) -> Iterator[Open]:
+    """`open_page("/?model=flu", color_scheme="dark")` opens an address, and waits until it is all there.
+
+    In the end it fails if the browser complained, of the policy say, or asked another host; answers that are
+    problems are what it may complain of, with `problems=True`.
+    """
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def opened(path: str = "/", *, problems: bool = False, **options: Any) -> Page:
+        usual: dict[str, Any] = {"locale": "en-GB", "viewport": {"width": 1280, "height": 900}}
+        context = browser.new_context(**{**usual, **options})
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = context.new_page()
+
+        def hear(message: ConsoleMessage) -> None:
+            told = "the server responded with a status of" in message.text or "DISCONNECTED" in message.text
+            # Not every catalogue keeps scores.
+            expected = problems or message.location["url"].endswith("/scores")
+            # Containers come and go on the machine: then the page asks again.
+            if not (told and expected) and "ERR_NETWORK_CHANGED" not in message.text:
+                complaints.append(message.text)
+
+        def watch(request: Request) -> None:
+            if not request.url.startswith((url, "blob:")):
+                complaints.append(request.url)
+
+        page.on("console", hear)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", watch)
+        page.goto(url + path)
+        settled(page)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def settled(page: Page) -> None:
+    """Wait until all is loaded, drawn and asked for."""
+    expect(page.locator("main:not([aria-busy])")).to_be_attached()
+    expect(page.locator("#answers:not([aria-busy]) li, #problem:visible").first).to_be_attached()
+
+
+def choose(page: Page, what: str, typed: str) -> None:
+    """Type into the combobox, and take what it finds."""
+    field = page.locator(f"#{what}-input")
+    field.focus()
+    page.keyboard.type(typed)
+    expect(page.locator(f"#{what}-list [role=option]:not([aria-disabled])").first).to_be_visible()
+    page.keyboard.press("Enter")
+    settled(page)
+
+
+def shown(page: Page) -> list[float]:
+    """The probabilities that the page tells."""
+    return [float(each.get_attribute("value") or "nan") for each in page.locator("#answers data").all()]
+
+
+def told(url: str, model: str, country: str, **event: Any) -> float:
+    """The probability that the API tells."""
+    answer = httpx.get(f"{url}/{model}/countries/{country}/probability", params=event)
+    return answer.raise_for_status().json()["probability"]
+
+
+def parameters(page: Page) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def ticks(page: Page) -> list[float]:
+    return [float(text.replace(",", "")) for text in page.locator(".counts text").all_text_contents()]
+
+
+def test_it_starts_with_a_forecast_of_a_model_that_is_for_use(open_page: Open) -> None:
+    page = open_page("/")
+    expect(page.locator("#model-input")).to_have_value("colds")
+    expect(page.locator("#title")).to_contain_text("Daily colds")
+    assert page.locator("#chart path.band").count() == 3
+    assert len(shown(page)) == 1
+
+
+def test_a_model_and_a_country_are_chosen_by_typing(open_page: Open, url: str) -> None:
+    page = open_page("/")
+    choose(page, "model", "fl")
+    choose(page, "country", "united k")
+    expect(page.locator("#title")).to_have_text("Daily deaths, United Kingdom")
+    assert parameters(page) == {"model": "flu", "country": "GBR"}
+    for typed in ("fra", "France", "FRANCE", "ran"):
+        choose(page, "country", "uk")
+        expect(page.locator("#title")).to_contain_text("United Kingdom")
+        choose(page, "country", typed)
+        expect(page.locator("#title")).to_contain_text("France")
+
+
+def test_the_combobox_follows_the_pattern(open_page: Open) -> None:
+    page = open_page("/?model=flu&country=GBR")
+    field, options = page.locator("#country-input"), page.locator("#country-list [role=option]")
+    expect(field).to_have_attribute("aria-expanded", "false")
+    field.focus()
+    page.keyboard.press("ArrowDown")
+    expect(field).to_have_attribute("aria-expanded", "true")
+    active = page.locator(f"#{field.get_attribute('aria-activedescendant')}")
+    expect(active).to_have_text("United Kingdom")
+    expect(active).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("ArrowUp")
+    assert field.get_attribute("aria-activedescendant") != active.get_attribute("id")
+    page.keyboard.press("Escape")
+    expect(field).to_have_attribute("aria-expanded", "false")
+    expect(field).to_have_value("United Kingdom")
+    page.keyboard.type("zzz")
+    expect(options).to_have_text(["No match"])
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(field).to_have_value("United Kingdom")
+    assert parameters(page) == {"model": "flu", "country": "GBR"}
+    field.click()
+    options.filter(has_text="Greece").click()
+    settled(page)
+    expect(page.locator("#title")).to_contain_text("Greece")
+
+
+def test_the_probability_is_what_the_api_says_of_threshold_and_date(open_page: Open, url: str) -> None:
+    page = open_page("/?model=flu&country=GBR")
+    page.fill("#threshold", "150")
+    page.fill("#date", "2020-05-10")
+    settled(page)
+    expect(page.locator("#answers data")).to_have_attribute(
+        "value", str(told(url, "flu", "GBR", above=150, on="2020-05-10"))
+    )
+    expect(page.locator("#answers")).to_contain_text("above 150")
+    page.select_option("#side", "below")
+    expect(page.locator("#answers data")).to_have_attribute(
+        "value", str(told(url, "flu", "GBR", below=150, on="2020-05-10"))
+    )
+    assert parameters(page) == {"model": "flu", "country": "GBR", "below": "150", "date": "2020-05-10"}
+
+
+def test_the_lines_are_dragged(open_page: Open, url: str) -> None:
+    page = open_page("/?model=flu&country=GBR&above=150&date=2020-05-10")
+    before = shown(page)
+    for line, (across, down) in {"threshold": (0, -60), "day": (40, 0)}.items():
+        tag = page.locator(f".handle.{line} .tag").bounding_box()
+        assert tag
+        page.mouse.move(tag["x"] + 5, tag["y"] + 10)
+        page.mouse.down()
+        page.mouse.move(tag["x"] + 5 + across, tag["y"] + 10 + down, steps=5)
+        page.mouse.up()
+    settled(page)
+    moved = parameters(page)
+    assert float(moved["above"]) > 150
+    assert moved["date"] > "2020-05-10"
+    assert page.input_value("#threshold") == moved["above"]
+    assert page.input_value("#date") == moved["date"]
+    assert shown(page) == [told(url, "flu", "GBR", above=moved["above"], on=moved["date"])] != before
+
+
+def test_the_lines_are_moved_by_keys(open_page: Open, url: str) -> None:
+    page = open_page("/?model=flu&country=GBR&above=150&date=2020-05-10")
+    threshold, day = page.locator(".handle.threshold"), page.locator(".handle.day")
+    threshold.focus()
+    page.keyboard.press("ArrowUp")
+    above = int(threshold.get_attribute("aria-valuenow") or "")
+    assert above > 150
+    expect(threshold).to_have_attribute("aria-valuetext", f"{above} deaths")
+    day.focus()
+    page.keyboard.press("ArrowRight")
+    expect(day).to_have_attribute("aria-valuetext", "11 May 2020")
+    page.keyboard.press("End")
+    expect(day).to_have_attribute("aria-valuetext", "22 May 2020")
+    page.keyboard.press("ArrowRight")
+    expect(day).to_have_attribute("aria-valuetext", "22 May 2020")
+    settled(page)
+    assert shown(page) == [told(url, "flu", "GBR", above=above, on="2020-05-22")]
+    assert page.locator("#answers").get_attribute("role") == "status"
+
+
+def test_a_day_outside_the_forecast_is_said_to_be(open_page: Open) -> None:
+    page = open_page("/?model=flu&country=GBR&date=2021-01-01")
+    expect(page.locator("#answers")).to_contain_text("reaches from 25 April 2020 to 22 May 2020")
+
+
+def test_scales_are_linear_or_logarithmic(open_page: Open) -> None:
+    page = open_page("/?model=flu&country=GBR")
+    linear = np.diff(ticks(page))
+    assert len(linear) > 2 and len(set(linear)) == 1
+    page.get_by_label("Log").check(force=True)
+    assert parameters(page)["scale"] == "log"
+    labels = page.locator(".counts text").all()
+    height = {label.text_content(): float(label.get_attribute("y") or "") for label in labels}
+    assert height["10"] - height["20"] == pytest.approx(height["100"] - height["200"], abs=1.1)
+    assert "NaN" not in page.content()
+
+
+def test_counts_are_daily_or_cumulative_whatever_the_model_forecasts(open_page: Open, url: str) -> None:
+    page = open_page("/?model=flu&country=GBR")
+    page.get_by_label("Cumulative").check(force=True)
+    settled(page)
+    expect(page.locator("#title")).to_have_text("Cumulative deaths, United Kingdom")
+    page.fill("#threshold", "3500")
+    settled(page)
+    date = page.input_value("#date")
+    assert shown(page) == [told(url, "flu", "GBR", above=3500, by=date)]
+    page.locator("#table summary").click()
+    # The last day's total, and backwards from it what was counted each day.
+    rows = page.locator("#table tbody tr").all_text_contents()
+    assert any(row.startswith("24 April 20201,000") for row in rows)
+    assert any(row.startswith("23 April 2020960") for row in rows)
+
+    choose(page, "model", "growth")
+    expect(page.locator("#title")).to_have_text("Cumulative cases, United Kingdom")
+    page.get_by_label("Daily").check(force=True)
+    settled(page)
+    page.fill("#threshold", "100")
+    settled(page)
+    date = page.input_value("#date")
+    assert shown(page) == [told(url, "growth", "GBR", above=100, on=date, counts="daily")]
+    rows = page.locator("#table tbody tr").all_text_contents()
+    assert any(row.startswith("24 April 202010") for row in rows)
+
+
+def test_countries_and_models_are_compared(open_page: Open, url: str) -> None:
+    page = open_page("/?model=growth&country=GBR")
+    choose(page, "compare", "france")
+    choose(page, "compare", "rival")
+    assert parameters(page)["with"] == "FRA,rival"
+    assert page.locator("#chart path.band").count() == 3
+    page.fill("#threshold", "3000")
+    page.fill("#date", "2020-05-10")
+    settled(page)
+    assert page.locator("#answers .name").all_text_contents() == [
+        "United Kingdom, growth",
+        "France, growth",
+        "United Kingdom, rival",
+    ]
+    event = {"above": 3000, "by": "2020-05-10"}
+    asked = [("growth", "GBR"), ("growth", "FRA"), ("rival", "GBR")]
+    assert shown(page) == [told(url, model, country, **event) for model, country in asked]
+    expect(page.locator("#notices")).to_contain_text("rival is a reference model")
+    page.get_by_role("button", name="Remove France").click()
+    settled(page)
+    assert parameters(page)["with"] == "rival"
+
+
+def test_only_models_that_count_the_same_are_compared(open_page: Open) -> None:
+    page = open_page("/?model=growth&country=GBR")
+    page.locator("#compare-input").click()
+    offered = page.locator("#compare-list [role=option]").all_text_contents()
+    assert [text for text in offered if "cumulative" in text or "daily" in text] == [
+        "rivalcumulative cases, reference"
+    ]
+    page.goto(page.url + "&with=flu")
+    settled(page)
+    expect(page.locator("#readings")).to_contain_text("flu counts deaths, not cases")
+    page.get_by_role("button", name="Remove flu").click()
+    settled(page)
+    assert parameters(page) == {"model": "growth", "country": "GBR"}
+
+
+def test_an_address_holds_the_view(open_page: Open, url: str) -> None:
+    view = "model=flu&country=FRA&counts=cumulative&scale=log&past=all&with=DEU&below=3000&date=2020-05-03"
+    page = open_page(f"/?{view}")
+    expect(page.locator("#title")).to_have_text("Cumulative deaths, France, Germany")
+    for name in ("Cumulative", "Log", "All"):
+        expect(page.get_by_label(name, exact=True)).to_be_checked()
+    expect(page.locator("#side")).to_have_value("below")
+    event = {"below": 3000, "by": "2020-05-03"}
+    assert shown(page) == [told(url, "flu", country, **event) for country in ("FRA", "DEU")]
+    page.get_by_label("Linear").check(force=True)
+    page.get_by_label("Log").check(force=True)
+    assert parameters(page) == {name: values[0] for name, values in parse_qs(view).items()}
+
+
+def test_back_and_forward_lead_through_what_was_chosen(open_page: Open) -> None:
+    page = open_page("/?model=flu&country=FRA")
+    choose(page, "country", "greece")
+    page.fill("#threshold", "7")  # which is no step of its own
+    choose(page, "country", "germany")
+    page.go_back()
+    expect(page.locator("#title")).to_contain_text("Greece")
+    settled(page)
+    expect(page.locator("#threshold")).to_have_value("7")
+    page.go_back()
+    expect(page.locator("#title")).to_contain_text("France")
+    page.go_forward()
+    expect(page.locator("#title")).to_contain_text("Greece")
+    settled(page)
+
+
+def test_the_link_is_copied_with_all_that_is_shown(open_page: Open, url: str) -> None:
+    page = open_page("/", permissions=["clipboard-read", "clipboard-write"])
+    page.click("#share")
+    expect(page.locator("#done")).to_have_text("Copied.")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert {"model", "country", "above", "date"} <= parse_qs(urlsplit(copied).query).keys()
+
+
+def test_a_model_that_is_down_is_said_to_be_and_tried_again(open_page: Open, colds: Down) -> None:
+    page = open_page("/?model=flu&country=GBR", problems=True)
+    try:
+        colds.down = True
+        page.reload()
+        settled(page)
+        page.locator("#model-input").click()
+        expect(page.locator("#model-list [role=option]").first).to_contain_text("down")
+        page.keyboard.press("Escape")
+        choose(page, "model", "colds")
+        expect(page.locator("#problem")).to_contain_text("colds does not answer at the moment")
+        expect(page.locator(".health")).to_have_text("Down")
+        expect(page.locator("#notices")).to_contain_text("colds does not answer")
+        expect(page.locator("#answers")).to_be_hidden()
+    finally:
+        colds.down = False
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#title")).to_have_text("Daily colds, United Kingdom")
+    expect(page.locator(".health")).to_have_text("Answering")
+    settled(page)
+
+
+def test_a_server_out_of_reach_is_said_to_be(open_page: Open) -> None:
+    page = open_page("/?model=flu&country=GBR", problems=True)
+    page.context.set_offline(True)
+    choose(page, "country", "greece")
+    expect(page.locator("#problem")).to_contain_text("The server cannot be reached")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#title")).to_have_text("Daily deaths, Greece")
+    settled(page)
+
+
+def test_it_starts_with_another_model_while_one_is_down(open_page: Open, colds: Down) -> None:
+    colds.down = True
+    try:
+        page = open_page("/")
+        expect(page.locator("#model-input")).to_have_value("flu")
+    finally:
+        colds.down = False
+
+
+def test_a_country_without_a_forecast_tells_why(open_page: Open) -> None:
+    page = open_page("/?model=flu&country=GBR", problems=True)
+    choose(page, "country", "andorra")
+    expect(page.locator("#problem")).to_contain_text(
+        "Andorra has no forecast: it has 40 deaths, and 50 are needed"
+    )
+    expect(page.locator("#title")).to_have_text("Andorra")
+    choose(page, "country", "greece")
+    expect(page.locator("#title")).to_have_text("Daily deaths, Greece")
+    expect(page.locator("#problem")).to_be_hidden()
+
+
+def test_a_misspelt_country_is_asked_about(open_page: Open) -> None:
+    page = open_page("/?model=flu&country=GRB", problems=True)
+    expect(page.locator("#problem")).to_contain_text("There is no country GRB here")
+    assert not page.get_by_role("button", name="Try again").is_visible()
+    page.get_by_role("button", name="United Kingdom").click()
+    expect(page.locator("#title")).to_have_text("Daily deaths, United Kingdom")
+    settled(page)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/?model=nosuch", "There is no model nosuch here"),
+        ("/?model=plain", "plain has no forecasts that this page could show"),
+        ("/?model=flu&country=%3Cimg%20src=x%20onerror=alert(1)%3E", "There is no country"),
+    ],
+)
+def test_an_address_that_names_nothing_is_said_to(path: str, words: str, open_page: Open) -> None:
+    page = open_page(path, problems=True)
+    expect(page.locator("#problem")).to_contain_text(words)
+
+
+def test_health_age_and_past_forecasts_are_told(open_page: Open) -> None:
+    page = open_page("/?model=rival&country=GBR")
+    about, past = page.locator("#about"), page.locator("#past")
+    expect(about).to_contain_text("A synthetic model of rival")
+    expect(about).to_contain_text("Answering")
+    expect(about).to_contain_text("24 April 2020")
+    expect(about).to_contain_text("years ago")
+    expect(past).to_contain_text("0.80")
+    rows = page.locator("#past tr").all_text_contents()
+    assert rows == ["50 %48 %right", "90 %91 %right"]
+    expect(page.locator("#notices")).to_contain_text("rival is a reference model")
+    for link in page.locator("#about a").all():
+        assert httpx.get(str(link.evaluate("link => link.href"))).status_code == 200
+
+
+def test_what_the_api_warns_of_is_passed_on(open_page: Open, url: str) -> None:
+    page = open_page("/?model=rival&country=GBR&counts=daily")
+    caveat = httpx.get(f"{url}/rival/countries/GBR/forecast?counts=daily").json()["caveat"]
+    expect(page.locator("#notices")).to_contain_text(caveat)
+    page.get_by_label("Cumulative").check(force=True)
+    settled(page)
+    expect(page.locator("#notices")).not_to_contain_text(caveat)
+
+
+def test_scores_of_forecasts_in_use_are_told_where_they_are_kept(open_page: Open) -> None:
+    page = open_page("/?model=rival&country=GBR")
+    kept = {"forecasts": 40, "wis": 9.5, "wis_naive": 5.0, "wis_ratio": 1.9, "bias": 0.2}
+    scores = {
+        "model": "flu",
+        "first_date": "2020-04-25",
+        "last_date": "2020-05-02",
+        "scores": {**kept, "coverage": {"0.5": 0.6, "0.9": 0.7}},
+    }
+    page.route("**/models/flu/scores", lambda route: route.fulfill(json=scores))
+    choose(page, "model", "flu")
+    past = page.locator("#past")
+    expect(past).to_contain_text("for 25 April 2020 to 2 May 2020 came no closer than a naive forecast")
+    assert past.locator("tr").all_text_contents() == [
+        *("50 %48 %right", "90 %91 %right"),
+        *("50 %60 %too wide", "90 %70 %too narrow"),
+    ]
+
+
+def test_the_table_tells_what_the_chart_draws(open_page: Open, url: str) -> None:
+    page = open_page("/?model=flu&country=GBR")
+    page.locator("#table summary").click()
+    rows = page.locator("#table tbody tr")
+    expect(rows).to_have_count(HORIZON + 5)
+    day = httpx.get(f"{url}/flu/countries/GBR/forecast", params={"days": 28}).json()["forecast"][-1]
+    expect(rows.first).to_contain_text(f"22 May 2020{day['median']:.0f}")
+    said = page.locator("#chart [role=img]").get_attribute("aria-label") or ""
+    assert said.startswith("daily deaths, United Kingdom, model flu: observed through 24 April 2020")
+
+
+def test_values_under_the_pointer_are_read(open_page: Open) -> None:
+    page = open_page("/?model=flu&country=DEU")
+    box = page.locator("#chart svg").bounding_box()
+    assert box
+    expect(page.locator("#reading-date")).to_have_text("Friday, 8 May 2020")
+    dot = page.locator("circle.observed").last.bounding_box()
+    assert dot
+    page.mouse.move(dot["x"] + 2, box["y"] + 60)
+    expect(page.locator("#reading-date")).to_have_text("Friday, 24 April 2020")
+    expect(page.locator("#readings")).to_contain_text("Observed40")
+    page.mouse.move(0, 0)
+    expect(page.locator("#reading-date")).to_have_text("Friday, 8 May 2020")
+
+
+def test_csv_and_png_are_downloaded(open_page: Open, url: str, tmp_path: Path) -> None:
+    page = open_page("/?model=flu&country=GBR&with=FRA")
+    with page.expect_download() as download:
+        page.click("#csv")
+    assert download.value.suggested_filename == "flu-GBR-FRA-daily-2020-04-24.csv"
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    assert len(rows) == 2 * (5 + HORIZON)
+    answer = httpx.get(f"{url}/flu/countries/FRA/forecast", params={"days": 28, "level": 0.95}).json()
+    (last,) = [row for row in rows if row["country"] == "FRA" and row["date"] == "2020-05-22"]
+    expected = answer["forecast"][-1]
+    assert float(last["median"]) == expected["median"]
+    assert float(last["mean"]) == expected["mean"]
+    assert float(last["lower_0.95"]) == expected["intervals"][0]["lower"]
+    assert float(last["upper_0.95"]) == expected["intervals"][0]["upper"]
+    assert last["observed"] == ""
+    assert {row["observed"] for row in rows if row["date"] == "2020-04-24"} == {"40"}
+
+    with page.expect_download() as download:
+        page.click("#png")
+    assert download.value.suggested_filename == "flu-GBR-FRA-daily-2020-04-24.png"
+    picture = download.value.path().read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    width = int.from_bytes(picture[16:20])
+    assert width == 1920
+    assert len(picture) > 20_000  # there is something on it
+
+
+@pytest.mark.parametrize(
+    "path", ["/?model=flu&country=GBR", "/?model=growth&country=GBR&with=FRA,rival&past=all"]
+)
+def test_it_fits_a_phone(path: str, open_page: Open) -> None:
+    page = open_page(path, **PHONE)
+    page.locator("#table summary").click()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    box = page.locator("#chart svg").bounding_box()
+    assert box and box["x"] >= 0 and box["x"] + box["width"] <= 360
+    for button in page.locator("button:visible, input:visible, select:visible").all():
+        size = button.bounding_box()
+        assert size and size["height"] >= 24 and size["width"] >= 24
+    # A tap on the chart moves the date.
+    page.touchscreen.tap(box["x"] + box["width"] - 60, box["y"] + 100)
+    settled(page)
+    assert "date" in parameters(page) or page.input_value("#date")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/?model=flu&country=GBR",
+        "/?model=growth&country=GBR&with=FRA,rival&scale=log",
+        "/?model=flu&country=AND",
+    ],
+)
+def test_axe_finds_no_violation(path: str, scheme: str, open_page: Open) -> None:
+    page = open_page(path, color_scheme=scheme, problems=True)
+    if page.locator("#table").is_visible():
+        page.locator("#table summary").click()
+        page.locator("#country-input").click()
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_it_is_dark_where_the_system_is(open_page: Open) -> None:
+    brightness = {}
+    for scheme in ("light", "dark"):
+        page = open_page("/?model=flu&country=GBR", color_scheme=scheme)
+        colour = page.evaluate("getComputedStyle(document.querySelector('.card')).backgroundColor")
+        brightness[scheme] = sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
+    assert brightness["light"] > 240 and brightness["dark"] < 50

@@ -1,0 +1,308 @@
+"""live.py: counts come in with a key, whole or not at all; scores and drift go out."""
+
+import asyncio
+import csv
+import datetime
+import io
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from forecastle.catalogue import routes, scoring, upload
+from forecastle.catalogue.app import create_catalogue
+from forecastle.catalogue.metrics import RECEIVED, REJECTED
+from forecastle.catalogue.settings import Settings
+from forecastle.catalogue.store.engine import Store
+from forecastle.catalogue.upload import Row
+
+from ..conftest import Ask
+from .conftest import MakeIssue, day, deaths, keep, receive
+
+KEY = "correct horse battery staple"
+CSV = "date,country,cases,deaths\n2020-04-25,GBR,4913,813\n2020-04-25,FRA,,369\n"
+
+
+def catalogue(store: Store, key: str = KEY) -> FastAPI:
+    nobody = httpx.AsyncClient(base_url="http://127.0.0.1:1")
+    return create_catalogue({"flu": nobody}, store, Settings(key))
+
+
+def post(ask: Ask, app: FastAPI, content: Any = CSV, **headers: str) -> httpx.Response:
+    sent = {"Authorization": f"Bearer {KEY}", "Content-Type": "text/csv"} | headers
+    return ask(app, "/observations", "POST", content=content, headers=sent)
+
+
+def stored(ask: Ask, app: FastAPI, query: str = "") -> list[dict[str, Any]]:
+    return ask(app, f"/observations{query}").json()["observations"]
+
+
+def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    return answer.json()
+
+
+def test_csv_is_received_and_given_back(store: Store, ask: Ask) -> None:
+    app, before = catalogue(store), RECEIVED._value.get()
+    answer = post(ask, app)
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "received": 2,
+        "new": 2,
+        "revised": 0,
+        "unchanged": 0,
+        "observations_through": "2020-04-25",
+    }
+    told = {"date": "2020-04-25", "population": None}
+    assert stored(ask, app) == [
+        {**told, "country": "FRA", "name": "France", "cases": None, "deaths": 369},
+        {**told, "country": "GBR", "name": "United Kingdom", "cases": 4913, "deaths": 813},
+    ]
+    assert RECEIVED._value.get() == before + 2
+
+
+def test_json_is_received(store: Store, ask: Ask) -> None:
+    app = catalogue(store)
+    content = json.dumps({"observations": [{"date": "2020-04-25", "country": "GBR", "deaths": 813}]})
+    answer = post(ask, app, content, **{"Content-Type": "application/json; charset=utf-8"})
+    assert answer.json()["new"] == 1
+    assert post(ask, app, content, **{"Content-Type": "application/json"}).json()["unchanged"] == 1
+
+
+def test_what_is_stored_has_the_columns_of_the_data_in_use(store: Store, ask: Ask) -> None:
+    app = catalogue(store)
+    answer = ask(app, "/observations", headers={"Accept": "text/csv"})
+    assert answer.text == "date,country,name,cases,deaths\r\n"
+    receive(store, [Row(day(1), "GBR", {"cases": 4913, "population": 66_000_000}), *deaths("FRA", 1, [369])])
+    assert ask(app, "/observations?format=csv").text.splitlines() == [
+        "date,country,name,cases,deaths,population",
+        "2020-04-25,FRA,France,,369,",
+        "2020-04-25,GBR,United Kingdom,4913,,66000000",
+    ]
+    lines = ask(app, "/observations?format=ndjson").text.splitlines()
+    assert [json.loads(line)["country"] for line in lines] == ["FRA", "GBR"]
+
+
+def test_a_part_may_be_asked_for(store: Store, ask: Ask) -> None:
+    app = catalogue(store)
+    receive(store, [*deaths("GBR", 1, [1, 2, 3]), *deaths("FRA", 1, [4, 5, 6])])
+    part = stored(ask, app, "?since=2020-04-26&until=2020-04-26&country=gbr")
+    assert [(row["country"], row["deaths"]) for row in part] == [("GBR", 2)]
+    for query in ("since=yesterday", "country=XXX", "colour=red", "format=xml"):
+        assert query.partition("=")[0] in problem(ask(app, f"/observations?{query}"), 422)["detail"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", "Bearer ", "Bearer wrong", f"Basic {KEY}", KEY, f"Bearer {KEY}x", "Bearer schlüssel"],
+)
+def test_who_has_no_key_is_refused(header: str, store: Store, ask: Ask) -> None:
+    app, before = catalogue(store), REJECTED._value.get()
+    answer = ask(
+        app,
+        "/observations",
+        "POST",
+        content=CSV,
+        headers=[("Content-Type", "text/csv"), ("Authorization", header.encode())],  # type: ignore[arg-type]
+    )
+    assert "Authorization: Bearer KEY" in problem(answer, 401)["detail"]
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert stored(ask, app) == []
+    assert REJECTED._value.get() == before + 1
+
+
+def test_without_a_key_of_its_own_it_takes_nothing_and_says_why(store: Store, ask: Ask) -> None:
+    app = catalogue(store, key="")
+    for header in ("Bearer ", "Bearer x"):
+        answer = post(ask, app, Authorization=header)
+        assert "OBSERVATIONS_KEY" in problem(answer, 403)["detail"]
+
+
+def test_the_key_is_never_logged(store: Store, ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        app = catalogue(store)
+        post(ask, app)
+        post(ask, app, "nonsense")
+        post(ask, app, Authorization="Bearer wrong key")
+    assert caplog.records
+    assert KEY not in caplog.text and "wrong key" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "detail"),
+    [
+        (CSV + "2020-04-25,XXX,1,2\n", "line 4, country", "no country"),
+        (CSV + "2120-04-25,ITA,1,2\n", "line 4, date", "lies in the future"),
+        (CSV + "2020-04-25,ITA,-1,2\n", "line 4, cases", "not a whole number of at least 0"),
+        (CSV + "2020-04-25,ITA,1,some\n", "line 4, deaths", "not a whole number of at least 0"),
+        (CSV + "2020-04-25,GBR,1,2\n", "line 4", "is there already, in line 2"),
+        (CSV + "2020-04-25,ITA,1,2", "line 4", "half written"),
+        (CSV + "2020-04-25,IT", "line 4", "half written"),
+        (b"PK\x03\x04\xff\xff", "", "not UTF-8"),
+    ],
+)
+def test_a_file_with_anything_wrong_is_refused_whole(
+    content: Any, place: str, detail: str, store: Store, ask: Ask
+) -> None:
+    app, before = catalogue(store), REJECTED._value.get()
+    receive(store, deaths("GBR", 1, [700]))
+    told = problem(post(ask, app, content), 422)
+    (error,) = told["errors"]
+    assert (error["in"], error["parameter"]) == ("body", place)
+    assert detail in error["detail"]
+    assert detail in told["detail"]
+    assert [row["deaths"] for row in stored(ask, app)] == [700]
+    assert REJECTED._value.get() == before + 1
+
+
+def test_a_body_of_another_kind_is_refused(store: Store, ask: Ask) -> None:
+    answer = post(ask, catalogue(store), **{"Content-Type": "application/octet-stream"})
+    assert problem(answer, 415)["detail"] == "Content-Type must be one of text/csv, application/json."
+
+
+def test_too_much_is_refused_as_soon_as_it_is(store: Store, ask: Ask) -> None:
+    """Ten megabytes of rows, of which no more than eight are read, whatever the header says."""
+    line = "2020-04-25,GBR,4913,813\n"
+    sent = 0
+
+    async def ten_megabytes() -> Any:
+        nonlocal sent
+        yield CSV.encode()
+        while sent < 10 * 10**6:
+            block = (line * 2000).encode()
+            sent += len(block)
+            yield block
+
+    app = catalogue(store)
+    told = problem(post(ask, app, ten_megabytes()), 413)
+    assert f"{upload.LARGEST:,} bytes" in told["detail"]
+    assert stored(ask, app) == []
+
+
+def test_a_sender_that_breaks_off_leaves_nothing(store: Store) -> None:
+    app = catalogue(store)
+    messages = iter(
+        [{"type": "http.request", "body": CSV.encode(), "more_body": True}, {"type": "http.disconnect"}]
+    )
+    headers = [(b"authorization", f"Bearer {KEY}".encode()), (b"content-type", b"text/csv")]
+    scope = {"type": "http", "method": "POST", "path": "/observations", "raw_path": b"/observations"}
+    scope |= {"headers": headers, "query_string": b"", "scheme": "http", "server": ("test", 80)}
+    sent: list[Any] = []
+
+    async def receive_part() -> Any:
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def post_part() -> None:
+        try:
+            await app(scope, receive_part, send)
+        except Exception as error:
+            assert type(error).__name__ == "ClientDisconnect"
+
+    asyncio.run(post_part())
+    with store.reading() as connection:
+        assert routes.observations.current(connection) == []
+
+
+def test_a_store_that_fails_is_told_and_the_rest_answers(tmp_path: Path, ask: Ask) -> None:
+    folder = tmp_path / "volume"
+    app = catalogue(Store(f"sqlite:///{folder}/store.sqlite"))
+    for answer in (post(ask, app), ask(app, "/observations"), ask(app, "/models/flu/scores")):
+        told = problem(answer, 503)
+        assert told["detail"].startswith("The forecast store fails: unable to open database file.")
+        assert answer.headers["retry-after"] == "5"
+    assert ask(app, "/models").status_code == 200
+    assert ask(app, "/readyz").status_code == 200
+    folder.mkdir()
+    assert post(ask, app).status_code == 200
+
+
+def test_scores_are_told_by_horizon_origin_and_country(store: Store, make_issue: MakeIssue, ask: Ask) -> None:
+    keep(store, make_issue())
+    keep(store, make_issue(data_through=day(7)))
+    receive(store, [*deaths("GBR", 1, [11] * 8), *deaths("FRA", 1, [21])])
+    scoring.score(store)
+    app = catalogue(store)
+    told = ask(app, "/models/flu/scores").json()
+    assert (told["model"], told["observations_through"]) == ("flu", "2020-05-02")
+    assert (told["first_date"], told["last_date"]) == ("2020-04-25", "2020-05-02")
+    scores = told["scores"]
+    assert scores["forecasts"] == 10
+    assert scores["coverage"] == {"0.5": 0.9, "0.8": 0.9, "0.9": 0.9, "0.95": 1.0}
+    assert scores["bias"] == pytest.approx(-0.095)
+    assert scores["wis_naive"] == pytest.approx((9 * 1 + 11) / 10)
+    assert scores["wis_ratio"] == pytest.approx(scores["wis"] / scores["wis_naive"], rel=1e-3)
+    assert [(one["horizon"], one["forecasts"]) for one in told["by_horizon"]] == [
+        (1, 3),
+        *((horizon, 1) for horizon in range(2, 9)),
+    ]
+    weeks = [("2020-04-20", 9), ("2020-04-27", 1)]  # Mondays
+    assert [(one["week"], one["forecasts"]) for one in told["by_origin"]] == weeks
+    assert [(one["country"], one["forecasts"]) for one in told["by_country"]] == [("FRA", 1), ("GBR", 9)]
+
+    some = ask(app, "/models/flu/scores?since=2020-04-26&until=2020-04-27&country=GBR").json()
+    assert some["scores"]["forecasts"] == 2
+    table = list(csv.DictReader(io.StringIO(ask(app, "/models/flu/scores?format=csv").text)))
+    assert [row["by"] for row in table] == ["all", *["horizon"] * 8, *["week"] * 2, *["country"] * 2]
+    assert (table[0]["coverage_0.9"], table[0]["coverage_0.95"]) == ("0.9", "1.0")
+    lines = ask(app, "/models/flu/scores?format=ndjson").text.splitlines()
+    assert len(lines) == len(table)
+    assert json.loads(lines[1])["by"] == "horizon"
+
+
+def test_a_model_without_scores_says_so(store: Store, ask: Ask) -> None:
+    told = ask(catalogue(store), "/models/flu/scores").json()
+    assert (told["scores"], told["by_horizon"], told["first_date"]) == (None, [], None)
+
+
+def test_a_model_that_is_gone_keeps_its_scores(store: Store, make_issue: MakeIssue, ask: Ask) -> None:
+    keep(store, make_issue(model="cold"))
+    receive(store, deaths("GBR", 1, [11]))
+    scoring.score(store)
+    app = catalogue(store)
+    assert ask(app, "/models/cold/scores").json()["scores"]["forecasts"] == 1
+    for path in ("/models/none/scores", "/models/none/drift"):
+        assert "no such model" in problem(ask(app, path), 404)["detail"]
+
+
+def test_drift_is_told_with_the_country_and_the_reason(store: Store, make_issue: MakeIssue, ask: Ask) -> None:
+    keep(store, make_issue())
+    receive(store, deaths("GBR", 1, [99] * 7))
+    app = catalogue(store)
+    told = ask(app, "/models/flu/drift").json()
+    assert told["observations_through"] == "2020-05-01"
+    flags = {flag["reason"]: flag for flag in told["drift"]}
+    assert flags["range"]["name"] == "United Kingdom"
+    assert flags["range"]["date"] == "2020-05-01"
+    assert "above the 10.0 of the highest week" in flags["range"]["detail"]
+    rows = ask(app, "/models/flu/drift?format=csv").text.splitlines()
+    assert rows[0] == "model,country,name,reason,date,detail"
+    assert len(rows) == 1 + len(told["drift"])
+
+
+def test_the_document_names_the_routes_and_the_key(store: Store, ask: Ask) -> None:
+    document = ask(catalogue(store), "/openapi.json").json()
+    assert {"/observations", "/models/{model}/scores", "/models/{model}/drift"} <= document["paths"].keys()
+    operation = document["paths"]["/observations"]["post"]
+    assert operation["security"] == [{"ObservationsKey": []}]
+    assert document["components"]["securitySchemes"]["ObservationsKey"]["scheme"] == "bearer"
+    assert set(operation["requestBody"]["content"]) == {"text/csv", "application/json"}
+    assert {"401", "403", "413", "415", "422", "503"} <= operation["responses"].keys()
+
+
+def test_without_a_store_there_are_no_such_routes(ask: Ask) -> None:
+    app = create_catalogue({"flu": httpx.AsyncClient(base_url="http://127.0.0.1:1")})
+    assert ask(app, "/observations").status_code == 404
+
+
+def test_dates_of_today_are_taken(store: Store, ask: Ask) -> None:
+    today = datetime.datetime.now(datetime.UTC).date()
+    content = f"date,country,deaths\n{today},GBR,1\n"
+    assert post(ask, catalogue(store), content).json()["observations_through"] == today.isoformat()

@@ -1,0 +1,109 @@
+"""What docker/gateway/nginx.conf decides by regular expressions; all else of it is tested in e2e/."""
+
+import ipaddress
+import re
+from pathlib import Path
+
+import pytest
+
+from forecastle.runtime import logs
+
+CONF = (Path(__file__).resolve().parents[2] / "docker/gateway/nginx.conf").read_text()
+
+
+def mapped(variable: str, value: str) -> str:
+    """What a map of nginx makes of a value."""
+    (block,) = re.findall(rf"map \S.* \${variable} {{\n(.*?)\n    }}", CONF, re.DOTALL)
+    default = ""
+    for line in block.splitlines():
+        pattern, result = re.fullmatch(r'\s*(".*?"|\S+) (.*?);.*', line).groups()  # type: ignore[union-attr]
+        if pattern == "default":
+            default = result.strip('"')
+            continue
+        flags = re.IGNORECASE if pattern.startswith('"~*') else 0
+        pattern = re.sub(r"\(\?<(?=\w+>)", "(?P<", pattern.strip('"').lstrip("~*"))
+        if match := re.search(pattern, value, flags):
+            return re.sub(r"\$(\w+)", lambda name: match.groupdict().get(name[1], name[0]), result)
+    return default
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "203.0.113.77",
+        "10.0.0.1",
+        "2001:db8:1234:5678:9abc:def0:1234:5678",
+        "2001:db8:1234:5678::1",
+        "2001:db8:1234::1",
+        "2001:db8::1",
+        "2001:db8:0:1::5",
+        "fe80::1234:5678",
+        "::1",
+        "::",
+    ],
+)
+def test_an_address_is_logged_as_the_apps_would(address: str) -> None:
+    kept = mapped("client", address)
+    assert ipaddress.ip_address(kept) == ipaddress.ip_address(logs.anonymous(address))
+
+
+def test_other_addresses() -> None:
+    assert mapped("client", "::ffff:203.0.113.77") == "203.0.113.0"
+    assert mapped("client", "2001:0:1:2:3:4:5:6") == "2001:0:1::"
+    assert mapped("client", "2001::1:2:3:4:5:6") == "2001::"
+    assert mapped("client", "unix:") == ""
+
+
+@pytest.mark.parametrize(
+    ("request_line", "path"),
+    [
+        ("GET /deaths/countries/GBR/forecast?days=3&level=0.5", None),
+        ("HEAD /deaths/countries?x=1", None),
+        ("GET /deaths/countries?API_KEY=x&days=3", "/deaths/countries"),
+        ("GET /deaths/countries?days=3&access_token=x", "/deaths/countries"),
+        ("GET /deaths/countries?password=x", "/deaths/countries"),
+        ("GET /keys/secret", None),
+        ("POST /observations?x=1", "/observations"),
+        ("DELETE /observations?x=1", "/observations"),
+        ("POST /observations", "/observations"),
+    ],
+)
+def test_no_query_is_logged_that_could_hold_a_secret(request_line: str, path: str | None) -> None:
+    assert mapped("logged_path", request_line) == (path or "$request_uri")
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (f"00-{'a' * 32}-{'b' * 16}-01", True),
+        (f"01-{'a' * 32}-{'b' * 16}-00", True),
+        (f"ff-{'a' * 32}-{'b' * 16}-01", False),
+        (f"00-{'a' * 32}-{'b' * 16}-01-more", False),
+        (f"00-{'A' * 32}-{'b' * 16}-01", False),
+        (f"00-{'0' * 32}-{'b' * 16}-01", False),
+        (f"00-{'a' * 32}-{'0' * 16}-01", False),
+        (f"00-{'a' * 32}-{'b' * 16}-01, 00-{'a' * 32}-{'b' * 16}-01", False),
+        ("", False),
+    ],
+)
+def test_a_valid_traceparent_is_kept_and_any_other_replaced(given: str, kept: bool) -> None:
+    assert mapped("traceparent", given) == ("$http_traceparent" if kept else "00-$request_id-$span_id-01")
+
+
+@pytest.mark.parametrize(
+    ("failed", "again"),
+    [
+        ("GET 502/-", True),  # no live upstreams
+        ("GET 502/0.001", True),  # a replica went away while it answered
+        ("GET 504/-", True),  # no connection came about
+        ("HEAD 504, 504/-, -", True),
+        ("GET 502, 504/0.001, -", True),
+        ("GET 504, 502/-, 0.001", True),
+        ("GET 504/0.001", False),  # it took too long
+        ("GET 502, 504/-, 0.001", False),
+        ("POST 502/-", False),
+        ("POST 504/-", False),
+    ],
+)
+def test_what_is_tried_anew_where_no_replica_answered(failed: str, again: bool) -> None:
+    assert bool(mapped("again", failed)) == again

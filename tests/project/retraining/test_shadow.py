@@ -1,0 +1,56 @@
+"""retraining/shadow.py where there is nothing to do; what is Docker's to do is in tests/e2e."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from forecastle.project.retraining.shadow import main
+
+DOCKER = """#!/bin/sh
+case "$*" in
+    "compose ps --quiet --status running shadow") echo 0123456789ab ;;
+    "inspect --format {{json .Config.Env}} 0123456789ab") echo '["PATH=/venv/bin","MODEL=flu-shadow"]' ;;
+    *) echo "unknown: $*" >&2; exit 1 ;;
+esac
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project in which Docker says that the shadow of `flu` runs."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "docker").write_text(DOCKER)
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return tmp_path
+
+
+def test_one_shadow_runs_at_a_time(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["deaths"], root) == 1
+    assert capsys.readouterr().err == (
+        "deaths: flu has a shadow, and one can run at a time: end it with `make shadow MODEL=flu STOP=1`\n"
+    )
+
+
+def test_without_a_shadow_there_is_nothing_to_promote(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["deaths", "--promote"], root) == 1
+    assert capsys.readouterr().err == "deaths: it has no shadow: `make shadow MODEL=deaths` makes one\n"
+
+
+def test_ending_what_does_not_run_is_no_error(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["deaths", "--stop"], root) == 0
+    assert capsys.readouterr().out == "deaths: no shadow runs any more\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--stop"]])
+def test_without_an_engine_it_is_one_line(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+    monkeypatch.setenv("PATH", f"{tmp_path}")  # no docker command either
+    assert main(["deaths", *arguments], tmp_path) == 1
+    assert capsys.readouterr().err.startswith("deaths: the docker command cannot be run: No such file")

@@ -1,0 +1,246 @@
+"""gateway.py, which `make run` starts: many models in one process."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from forecastle.catalogue.store.engine import Store
+from forecastle.project import local_gateway
+
+from ..conftest import Ask, MakeArtifact
+from ..served import series
+
+MAIN = """
+from pathlib import Path
+
+from forecastle.artifact import Artifact
+from forecastle.service import create_app
+
+artifact = Artifact.load(Path(__file__).with_name("artifact"))
+app = create_app(artifact)
+"""
+PLAIN = """
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+from helper import NAME
+from prometheus_client import Counter
+
+NAMED = Counter("named", "How often the name was asked for.")
+
+@asynccontextmanager
+async def lifespan(app):
+    app.state.started = True
+    yield
+
+app = FastAPI(lifespan=lifespan)
+
+@app.get("/name")
+async def name():
+    NAMED.inc()
+    return [NAME, app.state.started]
+"""
+
+
+@pytest.fixture
+def root(make_artifact: MakeArtifact, tmp_path: Path) -> Path:
+    """A repository with a forecast model, two plain apps with helpers of one name, and three broken ones."""
+    stops = PLAIN.replace("app.state.started = True", "1 / 0")
+    mains = {"flu": MAIN, "one": PLAIN, "two": PLAIN, "raises": "1 / 0", "stops": stops, "untrained": MAIN}
+    for name, main in mains.items():
+        folder = tmp_path / "models" / name
+        folder.mkdir(parents=True)
+        (folder / "main.py").write_text(main)
+        (folder / "helper.py").write_text(f"NAME = {name!r}")
+    (tmp_path / "models/flu/artifact").symlink_to(make_artifact("flu"))
+    return tmp_path
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture
+def server(root: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The command itself, serving that repository."""
+    port = free_port()
+    code = f"from forecastle.project import local_gateway as gateway\n\
+from pathlib import Path; root = Path({str(root)!r}); \
+load_all = gateway.load_all; gateway.load_all = lambda: load_all(root); gateway.main(['--port', '{port}'])"
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                get(port, "/models")
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield process, port
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def get(port: int, path: str) -> tuple[int, str, str]:
+    """Status, media type and body."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.putrequest("GET", path, skip_accept_encoding=True)
+    connection.endheaders()
+    response = connection.getresponse()
+    return response.status, response.headers["Content-Type"], response.read().decode()
+
+
+def test_every_model_answers_under_its_own_name(server: tuple[subprocess.Popen[str], int]) -> None:
+    """Forecasts, two apps with a module of the same name, their start-up code, and what failed to start."""
+    process, port = server
+    assert json.loads(get(port, "/flu/countries/GBR/forecast?days=3")[2])["country"] == "GBR"
+    assert json.loads(get(port, "/one/name")[2]) == ["one", True]
+    assert json.loads(get(port, "/two/name")[2]) == ["two", True]
+    assert 'forecastle_countries{model="flu"} 4.0' in get(port, "/flu/metrics")[2]
+    get(port, "/two/name")
+    for name, named in (("one", 1), ("two", 2)):  # both of which count under one name
+        metrics = series(get(port, f"/{name}/metrics")[2])
+        assert metrics["named_total"] == named
+        assert metrics["forecastle_workers"] == 1
+        assert metrics["process_cpu_seconds_total"] > 0
+        assert any(f'model="{name}"' in line for line in metrics if line.startswith("forecastle_build_info"))
+    assert "named_total" not in get(port, "/flu/metrics")[2]
+    for name in ("raises", "stops", "untrained"):
+        status, media_type, body = get(port, f"/{name}/countries")
+        assert (status, media_type) == (503, "application/problem+json")
+        assert "could not start" in json.loads(body)["detail"]
+    listed = {entry["model"]: entry["health"] for entry in json.loads(get(port, "/models")[2])["models"]}
+    assert {name for name, health in listed.items() if health == "ready"} == {"flu", "one", "two"}
+    assert {name for name, health in listed.items() if health == "down"} == {"raises", "stops", "untrained"}
+
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 0
+    assert process.stderr
+    output = process.stderr.read()
+    assert f"http://localhost:{port}/flu/docs" in output
+    assert (
+        "untrained is not served: " in output and "manifest.json is missing: train the model first" in output
+    )
+    assert "raises is not served: its main.py fails" in output
+    assert output.endswith("stopped\n")
+    assert "KeyboardInterrupt" not in output
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/nosuch/countries", 404),
+        ("/nosuch", 404),
+        ("/flux", 404),
+        ("/flu/../x", 404),
+        ("*", 404),
+        ("/flu/countries/", 404),
+        ("/flu/countries/%zz/forecast", 400),
+        ("/flu/countries/GB%00/forecast", 400),
+        ("/flu/countries/GRB/forecast", 404),
+        ("/flu/countries/GBR/forecast?days=0", 422),
+        ("/" + "x" * 1_000_000, 414),
+    ],
+)
+def test_bad_requests_are_problems(path: str, status: int, server: tuple[subprocess.Popen[str], int]) -> None:
+    answered, media_type, body = get(server[1], path)
+    assert (answered, media_type) == (status, "application/problem+json")
+    assert json.loads(body)["status"] == status
+    assert "Traceback" not in body
+
+
+def test_a_taken_port_is_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "forecastle.project.local_gateway", "--port", port],
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"port {port} cannot be used (Address already in use): choose another, make run PORT=8081 say"
+    ]
+
+
+@pytest.mark.parametrize("port", ["0", "70000", "http", ""])
+def test_a_port_that_is_none_is_one_line(port: str) -> None:
+    with pytest.raises(SystemExit, match=f"PORT={port} is no port"):
+        local_gateway._listen("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        (
+            {"LOG_LEVEL": "loud"},
+            "LOG_LEVEL is 'loud': it must be one of debug, info, warning, error, critical",
+        ),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+            "OTEL_EXPORTER_OTLP_PROTOCOL is 'grpc': it must be http/protobuf (receivers' port 4318)",
+        ),
+    ],
+)
+def test_a_bad_variable_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], told: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as stopped:
+        local_gateway.main(["--port", str(free_port())])
+    assert stopped.value.code == told
+
+
+def test_loading_leaves_no_module_behind(root: Path) -> None:
+    apps = {name: local_gateway.load(root / "models" / name) for name in ("one", "two")}
+    assert apps["one"] is not apps["two"]
+    assert not {"main", "helper"} & sys.modules.keys()
+    assert str(root / "models/one") not in sys.path
+
+
+def test_the_routes_are_those_of_the_nginx_gateway(root: Path, ask: Ask) -> None:
+    app = local_gateway.Gateway({"flu": local_gateway.load(root / "models/flu")})
+    for path in ("/", "/models", "/docs", "/openapi.json", "/flu", "/flu/", "/flu/docs", "/flu/openapi.json"):
+        assert ask(app, path).status_code == 200, path
+    page = ask(app, "/flu/docs").text
+    assert "/flu/openapi.json" in page
+
+
+def test_past_forecasts_are_asked_of_the_catalogue(root: Path, tmp_path: Path, ask: Ask) -> None:
+    app = local_gateway.load(root / "models/flu")
+    kept = local_gateway.Gateway({"flu": app}, Store(f"sqlite:///{tmp_path}/store.sqlite"))
+    path = "/flu/countries/GBR/forecast"
+    # The catalogue keeps no draws, and the model has no `days` of the past.
+    for query, detail in (
+        ("as_of=2020-05-01&draws=2", "draws of past forecasts are not kept"),
+        ("draws=2", None),
+    ):
+        answer = ask(kept, f"{path}?{query}")
+        assert (answer.status_code == 200) == (detail is None)
+        assert detail is None or answer.json()["detail"].startswith(detail)
+    without = local_gateway.Gateway({"flu": app})
+    assert ask(without, f"{path}?as_of=2020-05-01&draws=2").status_code == 200
+    assert ask(kept, "/flu/forecast?as_of=2020-05-01&days=1").status_code == 200
+    assert ask(kept, f"{path}?as_of=").status_code == 422
+
+
+def test_a_database_that_is_none_is_one_line() -> None:
+    command = [sys.executable, "-m", "forecastle.project.local_gateway", "--port", str(free_port())]
+    environment = {**os.environ, "DATABASE_URL": "mysql://localhost/x"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["DATABASE_URL is of mysql: it must be of PostgreSQL or SQLite"]

@@ -1,0 +1,302 @@
+"""Events: which draws they happen in, their words, and what is refused."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi import FastAPI
+
+from forecastle.artifact import Artifact
+from forecastle.service import create_app, events
+
+from ..conftest import HORIZON, Ask, Get, MakeArtifact
+
+
+@pytest.mark.parametrize(
+    ("query", "event", "probability"),
+    [
+        ("above=99&on=2020-04-25", "daily deaths in United Kingdom on 2020-04-25 above 99", 0.5),
+        ("above=98.5&on=2020-04-25", "daily deaths in United Kingdom on 2020-04-25 above 98.5", 0.505),
+        ("below=99&on=2020-05-22", "daily deaths in United Kingdom on 2020-05-22 below 99", 0.495),
+        # 1000 at the origin, then ten days of 0 to 199 each
+        (
+            "above=2000&by=2020-05-04",
+            "total deaths in United Kingdom by the end of 2020-05-04 above 2,000",
+            0.495,
+        ),
+        (
+            "below=1000&by=2020-05-04",
+            "total deaths in United Kingdom by the end of 2020-05-04 below 1,000",
+            0,
+        ),
+    ],
+)
+def test_a_probability_is_a_share_of_draws(get: Get, query: str, event: str, probability: float) -> None:
+    body = get(f"/countries/GBR/probability?{query}").json()
+    assert (body["event"], body["probability"], body["draws"]) == (event, probability, 200)
+
+
+def test_for_a_cumulative_target_on_and_by_are_the_same(make_artifact: MakeArtifact, ask: Ask) -> None:
+    app = create_app(Artifact.load(make_artifact(cumulative=True, target="cumulative cases")))
+    on, by = (
+        ask(app, f"/countries/GBR/probability?above=99&{word}=2020-05-04").json() for word in ("on", "by")
+    )
+    assert on == by
+    assert on["probability"] == 0.5
+
+
+def test_the_monte_carlo_error_is_never_zero(get: Get) -> None:
+    assert events.monte_carlo_error(1000, 2000) == pytest.approx(math.sqrt(0.25 / 2000), rel=1e-3)
+    none, every = (events.monte_carlo_error(happened, 2000) for happened in (0, 2000))
+    assert none == pytest.approx(every)
+    assert 0 < none < 1 / 2000
+    body = get("/countries/GBR/probability?below=0&on=2020-05-01").json()
+    assert body["probability"] == 0 < body["monte_carlo_error"]
+
+
+@pytest.mark.parametrize("day", ["2020-04-24", "2020-05-23", "1999-01-01"])
+@pytest.mark.parametrize("parameter", ["on", "by", "ever_by"])
+def test_days_outside_of_the_forecast_name_the_horizon(get: Get, parameter: str, day: str) -> None:
+    response = get(f"/countries/GBR/probability?above=1&{parameter}={day}")
+    assert response.status_code == 422
+    assert response.json()["detail"] == (
+        f"{parameter} must be a day from 2020-04-25 to 2020-05-22 for United Kingdom: "
+        "the horizon of this model is 28 days"
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("", "exactly one of above, below and exceeds is needed, and exactly one of on, by and ever_by; or"),
+        ("above=1", "exactly one of above, below and exceeds"),
+        ("on=2020-05-01", "exactly one of above, below and exceeds"),
+        ("above=1&below=2&on=2020-05-01", "exactly one of above, below and exceeds"),
+        ("above=1&exceeds=ITA&on=2020-05-01", "exactly one of above, below and exceeds"),
+        ("above=1&on=2020-05-01&by=2020-05-01", "exactly one of above, below and exceeds"),
+        ("above=1&on=2020-05-01&ever_by=2020-05-01", "exactly one of above, below and exceeds"),
+        ("above=1&peak_by=2020-05-01", "exactly one of above, below and exceeds"),
+        ("peak_by=2020-05-01&halves_within=7", "exactly one of above, below and exceeds"),
+        ("above=1&by=2020-05-01&counts=daily", "by is about the running total: of daily counts ask on a day"),
+        ("peak_by=2020-05-01&counts=cumulative", "a running total neither peaks nor halves"),
+        ("halves_within=7&counts=cumulative", "a running total neither peaks nor halves"),
+        ("above=1&on=2020-05-01&counts=weekly", "counts must be daily or cumulative, not 'weekly'"),
+        ("doubles_within=0", "doubles_within must be a whole number of days, at least 1, not '0'"),
+        ("halves_within=x", "halves_within must be a whole number of days, at least 1, not 'x'"),
+        ("doubles_within=29", "doubles_within must be a whole number of days from 1 to 28, the horizon of"),
+        (
+            "exceeds=GRB&on=2020-05-01",
+            "exceeds must be a country of this model: There is no country GRB here",
+        ),
+        ("exceeds=AND&on=2020-05-01", "exceeds must be a country of this model: Andorra has no forecast"),
+        ("above=-1&on=2020-05-01", "above must be a number of at least 0, not '-1'"),
+        ("above=nan&on=2020-05-01", "above must be a number of at least 0, not 'nan'"),
+        ("below=inf&on=2020-05-01", "below must be a number of at least 0, not 'inf'"),
+        ("above=1&on=tomorrow", "on must be a date such as 2020-05-01, not 'tomorrow'"),
+        ("above=1&by=1588291200", "by must be a date such as 2020-05-01, not '1588291200'"),
+    ],
+)
+def test_an_event_must_be_whole(get: Get, query: str, detail: str) -> None:
+    response = get(f"/countries/GBR/probability?{query}")
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith(detail)
+
+
+# Along whole paths
+
+
+@pytest.fixture(scope="module")
+def waves(make_artifact: MakeArtifact) -> FastAPI:
+    """Four draws of a country's days: steady, falling, a wave, rising. The last week reported 20 a day."""
+    day = np.arange(1, HORIZON + 1)
+    paths = [np.full(HORIZON, 20), 20 * 0.9**day, 10 + 90 * np.exp(-((day - 14) ** 2) / 20), 20 * 1.1**day]
+    draws = np.repeat(np.array(paths)[:, None, :], 4, axis=1)
+    draws[:, 0] += 1  # Germany has one more a day, whatever happens
+    return create_app(Artifact.load(make_artifact(draws=draws)))
+
+
+@pytest.mark.parametrize(
+    ("query", "words", "share"),
+    [
+        (
+            "above=80&ever_by=2020-05-08",
+            "daily deaths in United Kingdom on any day from 2020-04-25 to 2020-05-08 above 80",
+            1 / 4,  # the wave
+        ),
+        ("above=80&ever_by=2020-04-30", None, 0),
+        ("above=80&ever_by=2020-05-22", None, 2 / 4),  # and what rises
+        ("below=5&ever_by=2020-05-22", None, 1 / 4),
+        (
+            "above=1250&ever_by=2020-05-22&counts=cumulative",
+            "total deaths in United Kingdom on any day from 2020-04-25 to 2020-05-22 above 1,250",
+            3 / 4,
+        ),
+        ("above=50&on=2020-05-22", "daily deaths in United Kingdom on 2020-05-22 above 50", 1 / 4),
+        (
+            "above=1250&on=2020-05-22&counts=cumulative",
+            "total deaths in United Kingdom by the end of 2020-05-22 above 1,250",
+            3 / 4,
+        ),
+        (
+            "peak_by=2020-05-11",
+            "the seven days with the most deaths in United Kingdom, of those from 2020-04-20 to 2020-05-22, "
+            "end by 2020-05-11",
+            3 / 4,  # all but what rises
+        ),
+        ("peak_by=2020-05-10", None, 2 / 4),  # the wave's middle is the 8th: its best week ends on the 11th
+        ("peak_by=2020-04-28", None, 2 / 4),  # what falls, and what does not rise, after 10, 20, 30 and 40
+        ("peak_by=2020-04-27", None, 0),
+        ("peak_by=2020-04-24", None, 0),
+        ("peak_by=2020-05-22", None, 1),
+        (
+            "doubles_within=28",
+            "the mean of seven days' deaths in United Kingdom rises to twice the 20 of the week to "
+            "2020-04-24 by 2020-05-22",
+            2 / 4,
+        ),
+        ("doubles_within=7", None, 0),
+        (
+            "halves_within=28",
+            "the mean of seven days' deaths in United Kingdom falls to half the 20 of the week to 2020-04-24 "
+            "by 2020-05-22",
+            1 / 4,
+        ),
+        (
+            "doubles_within=28&counts=cumulative",
+            "total deaths in United Kingdom rise to twice the 1,000 of 2020-04-24 by 2020-05-22",
+            1 / 4,
+        ),
+        ("doubles_within=14&counts=cumulative", None, 0),
+        (
+            "exceeds=DEU&by=2020-05-22",
+            "total deaths in United Kingdom by the end of 2020-05-22 above those in Germany",
+            0,
+        ),
+        (
+            "exceeds=FRA&on=2020-05-22",
+            "daily deaths in United Kingdom on 2020-05-22 above those in France",
+            0,  # as many are not more
+        ),
+    ],
+)
+def test_an_event_along_paths(waves: FastAPI, ask: Ask, query: str, words: str | None, share: float) -> None:
+    response = ask(waves, f"/countries/GBR/probability?{query}")
+    assert response.status_code == 200, response.text
+    body = response.json()
+    assert body["probability"] == share
+    assert body["event"] == words or words is None
+    assert body["draws"] == 4 and body["monte_carlo_error"] > 0 and "caveat" not in body
+
+
+def test_a_comparison_goes_draw_by_draw(waves: FastAPI, ask: Ask) -> None:
+    for query in ("exceeds=gbr&on=2020-05-01", "exceeds=GBR&by=2020-05-01", "exceeds=GBR&ever_by=2020-05-01"):
+        body = ask(waves, f"/countries/DEU/probability?{query}").json()
+        assert body["probability"] == 1  # one more in each draw, though the draws differ by far more
+
+
+def test_countries_are_compared_on_days_that_both_have_ahead(make_artifact: MakeArtifact, ask: Ask) -> None:
+    draws = np.zeros((10, 4, HORIZON))
+    draws[:, 2, 0] = 5  # GBR, on its first day, which is FRA's second
+    countries = {
+        code: {"name": code, "first_day": "2020-04-20", "origin_date": origin, "total": 10}
+        for code, origin in [
+            ("DEU", "2020-04-24"),
+            ("FRA", "2020-04-23"),
+            ("GBR", "2020-04-24"),
+            ("GRC", "2020-04-24"),
+        ]
+    }
+    app = create_app(Artifact.load(make_artifact(draws=draws, countries=countries)))
+    for when in ("on", "ever_by"):
+        body = ask(app, f"/countries/GBR/probability?exceeds=FRA&{when}=2020-04-25").json()
+        assert body["probability"] == 1
+    body = ask(app, "/countries/FRA/probability?below=1&ever_by=2020-04-24").json()
+    assert body["event"].startswith("daily deaths in FRA on any day from 2020-04-24 to 2020-04-24")
+    beyond = ask(app, "/countries/GBR/probability?exceeds=FRA&on=2020-05-22")
+    assert beyond.status_code == 422
+    assert "must be a day from 2020-04-24 to 2020-05-21 for FRA" in beyond.json()["detail"]
+
+
+def test_nothing_doubles_that_is_not_there(make_artifact: MakeArtifact, ask: Ask) -> None:
+    countries = {
+        code: {"name": code, "first_day": "2020-04-24", "origin_date": "2020-04-24", "total": 0}
+        for code in ("DEU", "FRA", "GBR", "GRC")
+    }
+    app = create_app(Artifact.load(make_artifact(countries=countries)))
+    for query in ("doubles_within=7&counts=cumulative", "doubles_within=7", "halves_within=7"):
+        response = ask(app, f"/countries/GRC/probability?{query}")  # nothing was reported on its last day
+        assert response.status_code == 422
+        assert "cannot be told for GRC: there were no deaths" in response.json()["detail"]
+
+
+def test_a_peak_is_looked_for_among_days_with_reports(make_artifact: MakeArtifact, ask: Ask) -> None:
+    origin = {"first_day": "2020-04-24", "origin_date": "2020-04-24", "total": 10}
+    countries = {code: {"name": code, **origin} for code in ("DEU", "FRA", "GBR", "GRC")}
+    app = create_app(Artifact.load(make_artifact(countries=countries)))
+    body = ask(app, "/countries/GRC/probability?peak_by=2020-04-24").json()
+    assert body["probability"] == 0  # there was none to the origin
+
+
+# Many at once
+
+
+def test_many_events_are_answered_in_their_order(get: Get) -> None:
+    asked = [
+        {"country": "gbr", "above": 99, "on": "2020-04-25"},
+        {"country": "FRA", "peak_by": "2020-05-22"},
+        {"country": "DEU", "exceeds": "FRA", "by": "2020-05-01"},
+    ]
+    response = get("/probability", method="POST", json={"events": asked})
+    assert response.status_code == 200 and response.headers["cache-control"] == "no-store"
+    body = response.json()
+    events.EventProbabilities.model_validate(body)
+    first, second, third = body["probabilities"]
+    alone = get("/countries/GBR/probability?above=99&on=2020-04-25").json()
+    assert first == {name: alone[name] for name in first}
+    assert (second["country"], second["probability"]) == ("FRA", 1)
+    assert third["event"] == "total deaths in Germany by the end of 2020-05-01 above those in France"
+
+
+def test_all_that_is_wrong_with_many_events_is_told(get: Get) -> None:
+    asked: list[dict[str, Any]] = [
+        {"country": "GRB", "above": 1, "on": "2020-05-01"},
+        {"country": "GBR", "above": 1, "on": "2020-05-01"},
+        {"country": "GBR", "above": 1, "on": "2021-05-01"},
+    ]
+    response = get("/probability", method="POST", json={"events": asked})
+    assert response.status_code == 422
+    errors = response.json()["errors"]
+    assert [(error["in"], error["parameter"]) for error in errors] == [
+        ("body", "events.0.country"),
+        ("body", "events.2.on"),
+    ]
+    assert "Did you mean GBR (United Kingdom)" in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({}, "events is missing"),
+        ({"events": []}, "events: List should have at least 1 item"),
+        (
+            {"events": [{"country": "GBR", "peak_by": "2020-05-01"}] * 101},
+            "events: List should have at most 100",
+        ),
+        ({"events": 1}, "events should be a valid list"),
+        ([], "the body should be a valid dictionary"),
+        ({"events": [{}]}, "events.0.country is missing"),
+        ({"events": [{"country": "GBR"}]}, "events.0: exactly one of above, below and exceeds"),
+        ({"events": [{"country": 7, "peak_by": "2020-05-01"}]}, "events.0.country must be a country's code"),
+        ({"events": [{"country": "GBR", "peak_by": 20200501}]}, "events.0.peak_by must be a date such as"),
+        (
+            {"events": [{"country": "GBR", "peak": "2020-05-01"}]},
+            "events.0: unknown member peak (known here: above, below, ",
+        ),
+        ({"event": []}, "unknown member event (known here: events)"),
+    ],
+)
+def test_a_body_must_be_a_list_of_events(get: Get, body: Any, detail: str) -> None:
+    response = get("/probability", method="POST", json=body)
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith(detail)

@@ -1,0 +1,283 @@
+"""Forecasts: intervals, quantiles, whole paths, daily and cumulative, of one country and of all."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from forecastle.artifact import Artifact
+from forecastle.scores import HUB_QUANTILES, QUANTILES
+from forecastle.service import create_app
+
+from ..conftest import DRAWS, HORIZON, TOTAL, Ask, Get, MakeArtifact, table
+
+
+def test_a_forecast(get: Get) -> None:
+    body = get("/countries/GBR/forecast", params={"days": 2, "level": [0.9, 0.5, 0.9]}).json()
+    version, links = body.pop("version"), body.pop("links")
+    assert version.startswith("2020-04-24-")
+    assert all(get(link).status_code == 200 for link in links.values())
+    intervals = [{"level": 0.5, "lower": 49.8, "upper": 149.2}, {"level": 0.9, "lower": 9.95, "upper": 189.0}]
+    day = {"mean": 99.5, "median": 99.5, "intervals": intervals}
+    assert body == {
+        "country": "GBR",
+        "name": "United Kingdom",
+        "target": "daily deaths",
+        "unit": "deaths",
+        "origin_date": "2020-04-24",
+        "data_through": "2020-04-24",
+        "as_of": "2020-04-24",
+        "model": "flu",
+        "counts": "daily",
+        "forecast": [
+            {"date": "2020-04-25", "horizon": 1, **day},
+            {"date": "2020-04-26", "horizon": 2, **day},
+        ],
+    }
+
+
+def test_a_forecast_without_parameters_is_14_days_and_three_intervals(get: Get) -> None:
+    forecast = get("/countries/gbr/forecast").json()["forecast"]
+    assert len(forecast) == 14
+    assert [interval["level"] for interval in forecast[0]["intervals"]] == [0.5, 0.8, 0.95]
+
+
+def test_a_forecast_as_a_table(get: Get) -> None:
+    path = "/countries/GBR/forecast?days=3&level=0.5"
+    rows = table(get(path, headers={"Accept": "text/csv"}))
+    assert len(rows) == 3
+    assert list(rows[0]) == ["country", "date", "horizon", "mean", "median", "lower_0.5", "upper_0.5"]
+    assert (rows[2]["date"], rows[2]["lower_0.5"]) == ("2020-04-27", "49.8")
+
+
+def test_counts_are_rounded_to_what_draws_can_tell(make_artifact: MakeArtifact, ask: Ask) -> None:
+    draws = np.full((10, 4, 28), 1e6 / 3)
+    draws[:, :, 1] = 1 / 3
+    app = create_app(Artifact.load(make_artifact(draws=draws)))
+    forecast = ask(app, "/countries/GBR/forecast?days=2").json()["forecast"]
+    assert [day["mean"] for day in forecast] == [333333.3, 0.333]
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "29", "1000", "abc", "", "1.5", "1e1"])
+def test_days_beyond_the_horizon_or_no_number_name_the_horizon(get: Get, days: str) -> None:
+    response = get("/countries/GBR/forecast", params={"days": days})
+    assert response.status_code == 422
+    expected = f"days must be a whole number from 1 to 28, the horizon of this model, not {days!r}"
+    assert response.json()["detail"] == expected
+    assert response.json()["errors"] == [{"in": "query", "parameter": "days", "detail": expected}]
+
+
+@pytest.mark.parametrize(
+    "levels", ["0", "1", "-0.1", "1.1", "95", "nan", "inf", "abc", "", ["0.5", "2"], ["0.5"] * 11]
+)
+def test_levels_must_be_probabilities(get: Get, levels: Any) -> None:
+    response = get("/countries/GBR/forecast", params={"level": levels})
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith("level must be a number between 0 and 1")
+
+
+@pytest.mark.parametrize("quantiles", ["0", "1", "50", "x", ["0.5"] * 31])
+def test_quantiles_must_be_probabilities(get: Get, quantiles: Any) -> None:
+    response = get("/countries/GBR/forecast", params={"quantile": quantiles})
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith("quantile must be a number between 0 and 1")
+
+
+# Quantiles instead of intervals
+
+
+def test_quantiles_take_the_place_of_intervals(get: Get) -> None:
+    path = "/countries/GBR/forecast?days=1&quantile=0.9&quantile=0.025&quantile=0.9"
+    (day,) = get(path).json()["forecast"]
+    assert day == {
+        "date": "2020-04-25",
+        "horizon": 1,
+        "mean": 99.5,
+        "median": 99.5,
+        "quantiles": [{"quantile": 0.025, "value": 4.98}, {"quantile": 0.9, "value": 179.1}],
+    }
+    assert table(get(path + "&format=csv")) == [
+        {
+            "country": "GBR",
+            "date": "2020-04-25",
+            "horizon": "1",
+            "mean": "99.5",
+            "median": "99.5",
+            "quantile_0.025": "4.98",
+            "quantile_0.9": "179.1",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("level=0.5&quantile=0.5", "level and quantile do not go together"),
+        ("format=hubverse&level=0.5", "format=hubverse has 23 quantiles of its own"),
+        ("format=hubverse&quantile=0.5", "format=hubverse has 23 quantiles of its own"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/forecast", "/countries/GBR/forecast"])
+def test_quantiles_are_asked_for_in_one_way(get: Get, path: str, query: str, detail: str) -> None:
+    response = get(f"{path}?{query}")
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith(detail)
+
+
+# Daily and cumulative
+
+
+def test_a_daily_target_adds_up_to_running_totals(get: Get) -> None:
+    body = get("/countries/GBR/forecast?days=3&level=0.9&counts=cumulative").json()
+    assert (body["target"], body["counts"], body["unit"]) == ("cumulative deaths", "cumulative", "deaths")
+    assert [day["mean"] for day in body["forecast"]] == [TOTAL + 99.5 * day for day in (1, 2, 3)]
+    # Draw i adds i a day: along whole paths, so that the interval widens by days and not by their root.
+    assert body["forecast"][2]["intervals"] == [{"level": 0.9, "lower": 1029.8, "upper": 1567.1}]
+    assert get("/countries/GBR/forecast?counts=daily").json() == get("/countries/GBR/forecast").json()
+
+
+def test_a_cumulative_target_has_daily_counts_as_the_differences_of_its_paths(
+    make_artifact: MakeArtifact, ask: Ask
+) -> None:
+    totals = TOTAL + np.cumsum(np.full((50, 4, HORIZON), 7), axis=2)
+    totals[1:, :, 1:] += 3  # ten more on the second day, in all draws but one
+    app = create_app(
+        Artifact.load(make_artifact(cumulative=True, target="cumulative cases", unit="cases", draws=totals))
+    )
+    body = ask(app, "/countries/GBR/forecast?days=3&counts=daily&draws=2").json()
+    assert (body["target"], body["counts"]) == ("daily cases", "daily")
+    assert [day["median"] for day in body["forecast"]] == [7, 10, 7]
+    assert body["draws"] == [{"draw": 0, "values": [7, 7, 7]}, {"draw": 49, "values": [7, 10, 7]}]
+    assert "caveat" not in body
+    assert ask(app, "/countries/GBR/forecast").json()["counts"] == "cumulative"
+
+
+def test_a_model_whose_running_totals_fall_says_so(make_artifact: MakeArtifact, ask: Ask) -> None:
+    totals = np.random.default_rng(1).normal(TOTAL, 50, (20, 4, HORIZON))  # each day by itself
+    app = create_app(Artifact.load(make_artifact(cumulative=True, target="cumulative cases", draws=totals)))
+    for query, told in (("", False), ("?counts=daily", True), ("?draws=2", True)):
+        assert ("caveat" in ask(app, f"/countries/GBR/forecast{query}").json()) is told
+    for query, told in (("on=2020-04-26", False), ("ever_by=2020-04-26", True)):
+        body = ask(app, f"/countries/GBR/probability?above=1000&{query}").json()
+        assert ("caveat" in body) is told
+
+
+# Whole paths
+
+
+def test_draws_are_whole_paths(make_artifact: MakeArtifact, ask: Ask) -> None:
+    draws = np.random.default_rng(1).poisson(50, (100, 4, HORIZON))
+    app = create_app(Artifact.load(make_artifact(draws=draws)))
+    path = "/countries/FRA/forecast?days=5&draws=3"
+    body = ask(app, path).json()
+    assert [one["draw"] for one in body["draws"]] == [0, 50, 99]
+    assert body["draws"][1]["values"] == draws[50, 1, :5].tolist()
+    assert len(body["forecast"]) == 5
+
+    rows = table(ask(app, path, headers={"Accept": "text/csv"}))
+    assert len(rows) == 15
+    assert rows[6] == {
+        "country": "FRA",
+        "draw": "50",
+        "date": "2020-04-26",
+        "horizon": "2",
+        "value": str(float(draws[50, 1, 1])),
+    }
+
+    lines = ask(app, path + "&format=ndjson").text.splitlines()
+    assert json.loads(lines[1]) == {"country": "FRA", "origin_date": "2020-04-24", **body["draws"][1]}
+
+    every = ask(app, "/countries/FRA/forecast?days=1&draws=100").json()["draws"]
+    assert [one["draw"] for one in every] == list(range(100))
+
+
+@pytest.mark.parametrize("draws", ["0", "-1", "201", "x", "1.5", "1e9"])
+def test_draws_beyond_those_there_are_name_their_number(get: Get, draws: str) -> None:
+    response = get("/countries/GBR/forecast", params={"draws": draws})
+    assert response.status_code == 422
+    assert response.json()["detail"] == f"draws must be a whole number from 1 to {DRAWS}, not {draws!r}"
+
+
+# The hubverse's table
+
+
+def test_the_hubverses_table(get: Get) -> None:
+    rows = table(get("/countries/GBR/forecast?days=2&format=hubverse"))
+    assert list(rows[0]) == [
+        *("origin_date", "target", "horizon", "location", "output_type", "output_type_id", "value")
+    ]
+    assert len(rows) == 2 * 25
+    first = rows[:25]
+    assert {(row["origin_date"], row["target"], row["horizon"], row["location"]) for row in first} == {
+        ("2020-04-24", "daily deaths", "1", "GBR")
+    }
+    values = {(row["output_type"], row["output_type_id"]): row["value"] for row in first}
+    assert values["mean", "NA"] == values["median", "NA"] == values["quantile", "0.5"] == "99.5"
+    quantiles = [row for row in first if row["output_type"] == "quantile"]
+    assert [row["output_type_id"] for row in quantiles][:4] == ["0.01", "0.025", "0.05", "0.1"]
+    assert [row["output_type_id"] for row in quantiles][-3:] == ["0.95", "0.975", "0.99"]
+    ascending = [float(row["value"]) for row in quantiles]
+    assert len(ascending) == 23 and sorted(ascending) == ascending
+
+
+def test_its_quantiles_are_those_that_backtests_score() -> None:
+    assert list(HUB_QUANTILES) == pytest.approx(QUANTILES.tolist())
+
+
+def test_its_samples_are_the_draws(get: Get) -> None:
+    rows = table(get("/countries/GBR/forecast?days=1&format=hubverse&draws=2&counts=cumulative"))
+    assert {row["target"] for row in rows} == {"cumulative deaths"}
+    samples = [row for row in rows if row["output_type"] == "sample"]
+    assert [(row["output_type_id"], row["value"]) for row in samples] == [("0", "1000.0"), ("199", "1199.0")]
+
+
+# As it was known on a day
+
+
+def test_a_forecast_is_as_of_its_last_data(get: Get) -> None:
+    now = get("/countries/GBR/forecast")
+    for day in ("2020-04-24", "2020-04-25", "9999-12-31"):
+        assert get(f"/countries/GBR/forecast?as_of={day}").content == now.content
+    for path in ("/countries/GBR/forecast", "/forecast"):
+        response = get(f"{path}?as_of=2020-04-23")
+        assert response.status_code == 404
+        assert response.json()["type"] == "/docs/problems/past-forecast"
+        assert "catalogue" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("day", ["yesterday", "2020-02-30", "", "20200424T00", "1"])
+def test_as_of_must_be_a_date(get: Get, day: str) -> None:
+    response = get("/countries/GBR/forecast", params={"as_of": day})
+    assert response.status_code == 422
+    assert response.json()["detail"] == f"as_of must be a date such as 2020-05-01, not {day!r}"
+
+
+# All countries
+
+
+def test_all_countries_at_once_are_their_forecasts_one_after_the_other(get: Get) -> None:
+    query = "?days=2&level=0.9&counts=cumulative"
+    body = get("/forecast" + query).json()
+    assert (body["model"], body["counts"], body["target"]) == ("flu", "cumulative", "cumulative deaths")
+    assert body["as_of"] == "2020-04-24"
+    codes = [one["code"] for one in get("/countries").json()["countries"]]
+    assert body["forecasts"] == [get(f"/countries/{code}/forecast{query}").json() for code in codes]
+
+
+@pytest.mark.parametrize("representation", ["csv", "ndjson", "hubverse"])
+def test_all_countries_as_a_table(get: Get, representation: str) -> None:
+    query = f"?days=3&format={representation}"
+    codes = [one["code"] for one in get("/countries").json()["countries"]]
+    each = [get(f"/countries/{code}/forecast{query}").text for code in codes]
+    whole = get("/forecast" + query)
+    assert whole.headers["content-type"] == get("/countries/GBR/forecast" + query).headers["content-type"]
+    if representation == "ndjson":
+        assert whole.text == "".join(each)
+        assert len([json.loads(line) for line in whole.text.splitlines()]) == 12
+    else:
+        rows = list(csv.reader(io.StringIO(whole.text)))
+        assert rows[0] == each[0].split("\r\n")[0].split(",")
+        assert rows[1:] == [row for one in each for row in list(csv.reader(io.StringIO(one)))[1:]]

@@ -1,0 +1,309 @@
+"""The model card: one page that is whole, harmless and the same every time."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from forecastle import artifact
+from forecastle.training import card, diagnostics
+from forecastle.training.card import plots
+
+CHAINS, DRAWS, DAYS, HORIZON = 4, 50, 40, 28
+HOSTILE = 'Evil</svg><script>alert("1")</script> $x$ & Sons <!-- README.md -->'
+COUNTRIES = {"AAA": "Small", "BBB": HOSTILE, "CCC": "Large"}
+VOID = {"meta", "link", "br", "hr", "img"}
+
+
+def rows() -> pd.DataFrame:
+    """Three countries of 40, 30 and 20 days, each with a day that was not reported."""
+    groups = []
+    for i, (code, name) in enumerate(COUNTRIES.items()):
+        days = DAYS - 10 * i
+        count = pd.array(np.arange(days) % 7 * 10**i, dtype="Int64")
+        count[3] = pd.NA
+        dates = pd.date_range(end="2020-06-08", periods=days)
+        total = pd.Series(count).fillna(0).cumsum()
+        groups.append(
+            pd.DataFrame({"date": dates, "country": code, "name": name, "count": count, "total": total})
+        )
+    return pd.concat(groups, ignore_index=True)
+
+
+def fit(pooled: bool) -> xr.DataTree:
+    rng = np.random.default_rng(1)
+    per_country = (("chain", "draw", "country"), rng.normal(size=(CHAINS, DRAWS, 3)))
+    shared = (("chain", "draw"), rng.normal(size=(CHAINS, DRAWS)))
+    weekdays = (("chain", "draw", "weekday"), rng.normal(size=(CHAINS, DRAWS, 2)))
+    variables = {"growth": per_country} | ({"growth_mean": shared, "effect": weekdays} if pooled else {})
+    coords = {"country": list(COUNTRIES), "weekday": ["Saturday", "Sunday"]}
+    stats = shared if pooled else per_country
+    return xr.DataTree.from_dict(
+        {
+            "posterior": xr.Dataset(variables, coords if pooled else {"country": coords["country"]}),
+            "sample_stats": xr.Dataset(
+                {"energy": stats, "diverging": (stats[0], stats[1] > 100)}, {"country": coords["country"]}
+            ),
+        }
+    )
+
+
+def prior(posterior: xr.Dataset) -> xr.Dataset:
+    return (3 * posterior.isel(chain=0)).drop_vars(["chain", "draw"], errors="ignore")
+
+
+def manifest(**others: Any) -> dict[str, Any]:
+    last = rows().groupby("country").last()
+    first = rows().groupby("country").first()
+    return {
+        "model": "flu",
+        "title": "A model of <flu>",
+        "target": "daily deaths",
+        "unit": "deaths",
+        "cumulative": False,
+        "created": "2020-06-09T06:00:00+00:00",
+        "seed": 1,
+        "training_seconds": 1.0,
+        "horizon": HORIZON,
+        "data": {"file": "data.csv", "sha256": "0" * 64, "last_day": "2020-06-08", "changes": ["a <b>", "c"]},
+        "countries": {
+            code: {
+                "name": name,
+                "first_day": f"{first['date'][code]:%Y-%m-%d}",
+                "origin_date": f"{last['date'][code]:%Y-%m-%d}",
+                "total": int(last["total"][code]),
+            }
+            for code, name in COUNTRIES.items()
+        },
+        "excluded": {"AND": {"name": "Andorra", "reason": "it has 40 deaths, and 50 are needed"}},
+        "versions": {"python": "3.13.0", "numpy": "2.5.5"},
+        "diagnostics": {
+            "bounds": diagnostics.BOUNDS,
+            "worst": {"r_hat": 1.2, "ess_bulk": 900.0, "ess_tail": 800.0, "divergences": 0.0, "e_bfmi": 0.9},
+        },
+        **others,
+    }
+
+
+def backtest(origins: int = 2) -> dict[str, Any]:
+    coverage = {"0.5": 0.52, "0.8": 0.81, "0.9": 0.9, "0.95": 0.94}
+    scores = {
+        "forecasts": 100,
+        "wis": 12.3,
+        "wis_naive": 16.1,
+        "wis_ratio": 0.76,
+        "wis_ratio_log": None,
+        "bias": -0.03,
+        "coverage": coverage,
+        "coverage_naive": {"0.5": 0.415, "0.8": 0.7, "0.9": 0.8},
+        "absolute_percentage_error": 0.31,
+    }
+    days = ["2020-04-13", "2020-05-11"][:origins]
+    return {
+        "kind": "short",
+        "origins": days,
+        "forecasts": 1234,
+        "scores": scores,
+        "by_horizon": [{"horizon": horizon, **scores} for horizon in (1, 2, 28)],
+        "by_origin": [{"origin": day, "countries": 3, **scores} for day in days],
+        "quantiles": [{"quantile": q, "share_below": q**2} for q in (0.01, 0.25, 0.5, 0.75, 0.99)],
+    }
+
+
+def arguments(pooled: bool = True, **others: Any) -> dict[str, Any]:
+    rng = np.random.default_rng(2)
+    fitted = fit(pooled)
+    return {
+        "manifest": manifest(),
+        "fit": fitted,
+        "prior": prior(fitted["posterior"].dataset),
+        "rows": rows(),
+        "replicated": rng.poisson(20, (100, 3, 35)),
+        "draws": rng.poisson(20, (100, 3, HORIZON)).astype(np.float32),
+        "backtest": backtest(),
+        **others,
+    }
+
+
+def page(path: Path, **others: Any) -> str:
+    card.write(path / "card.html", **arguments(**others))
+    return (path / "card.html").read_text(encoding="utf-8")
+
+
+class Outline(HTMLParser):
+    """Elements, ids, texts; fails where an end tag does not fit."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        for tag in self.open[-1:]:
+            self.texts.setdefault(tag, []).append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+CASES = [{}, {"pooled": False}, {"backtest": None}, {"prior": xr.Dataset()}, {"backtest": backtest(1)}]
+
+
+@pytest.mark.parametrize("others", CASES)
+def test_the_page_is_well_formed_and_holds_every_section(tmp_path: Path, others: dict[str, Any]) -> None:
+    text = page(tmp_path, **others)
+    outline = Outline(text)
+    assert len(outline.all("h1")) == 1
+    assert outline.texts["h2"] == [
+        "Data",
+        "Convergence",
+        "Prior and posterior",
+        "Posterior predictive check",
+        "Backtest",
+        "Forecasts",
+        "Reproduction",
+    ]
+    ids = [attributes["id"] for _, attributes in outline.elements if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    for link in outline.all("a"):
+        assert link["href"] in ("manifest.json", "posterior.nc") or str(link["href"])[1:] in ids
+    assert text.count(artifact.PROSE) == 1
+    assert len(text) < 500_000
+
+
+@pytest.mark.parametrize("others", CASES)
+def test_it_loads_and_runs_nothing(tmp_path: Path, others: dict[str, Any]) -> None:
+    text = page(tmp_path, **others)
+    outline = Outline(text)
+    assert not {"script", "img", "iframe", "object", "image", "foreignobject"} & {
+        tag for tag, _ in outline.elements
+    }
+    assert not re.search(r"@import|url\((?!#)", text)
+    for _, attributes in outline.elements:
+        assert not [name for name in attributes if name.startswith("on")]
+        for name in ("src", "href", "xlink:href"):
+            assert "//" not in str(attributes.get(name))
+
+
+def test_every_plot_says_what_is_seen_and_follows_dark_mode(tmp_path: Path) -> None:
+    text = page(tmp_path)
+    outline = Outline(text)
+    drawn = outline.all("svg")
+    assert len(drawn) >= 15
+    assert all(svg["role"] == "img" and len(str(svg["aria-label"])) > 30 for svg in drawn)
+    for svg in re.findall("<svg.*?</svg>", text, flags=re.DOTALL):
+        assert not re.search(r"(fill|stroke|color): *#", svg)
+    assert len(outline.all("caption")) == len(outline.all("table")) > 5
+    assert all(cell["scope"] in ("col", "row") for cell in outline.all("th"))
+
+
+def test_what_is_inserted_is_escaped(tmp_path: Path) -> None:
+    text = page(tmp_path)
+    assert "<script" not in text
+    assert "a &lt;b&gt;" in text and "A model of &lt;flu&gt;" in text
+    assert any(HOSTILE in cell for cell in Outline(text).texts["th"])  # as text
+
+
+def test_the_same_fit_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        card.write(tmp_path / name, **arguments())
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_matplotlib_stays_as_the_user_has_it(tmp_path: Path) -> None:
+    with matplotlib.rc_context({"font.size": 33, "text.usetex": True}):
+        before = dict(matplotlib.rcParams)
+        backend = matplotlib.get_backend(auto_select=False)
+        text = page(tmp_path)
+        assert dict(matplotlib.rcParams) == before
+        assert matplotlib.get_backend(auto_select=False) == backend
+    assert plt.get_fignums() == []
+    assert text == page(tmp_path)
+
+
+def test_the_numbers_are_those_of_the_fit(tmp_path: Path) -> None:
+    cells = " ".join(Outline(page(tmp_path)).texts["td"])
+    assert "1.200 at most 1.01" in cells  # R-hat
+    assert "52.0\N{NO-BREAK SPACE}% +2.0 41.5\N{NO-BREAK SPACE}% \N{MINUS SIGN}8.5" in cells
+    assert "it has 40 deaths, and 50 are needed" in cells
+
+
+def test_a_bound_that_is_broken_is_said_in_words(tmp_path: Path) -> None:
+    spans = Outline(page(tmp_path)).texts["span"]
+    assert spans == ["fails", "holds", "holds", "holds", "holds"]
+
+
+def test_a_long_list_is_folded(tmp_path: Path) -> None:
+    data = manifest()["data"]
+    folded = page(tmp_path, manifest=manifest(data={**data, "changes": [f"change {i}" for i in range(30)]}))
+    assert "<summary>30 changes</summary>" in folded
+    assert "<summary>2 changes</summary>" not in page(tmp_path)
+    assert "Nothing." in page(tmp_path, manifest=manifest(data={**data, "changes": []}, excluded={}))
+
+
+def test_pooled_parameters_or_else_a_few_countries_are_shown(tmp_path: Path) -> None:
+    titles = Outline(page(tmp_path)).texts["figcaption"]
+    assert {"growth_mean", "effect[Saturday]", "Ranks of effect[Sunday]"} <= set(titles)
+    assert not any(title.startswith("growth[") for title in titles)
+    one = prior(fit(False)["posterior"].dataset).sel(country=["CCC"])
+    titles = Outline(page(tmp_path, pooled=False, prior=one)).texts["figcaption"]
+    assert "growth[CCC]" in titles and "growth[AAA]" not in titles
+    assert len([title for title in titles if title.startswith("Ranks of growth[")]) == 1
+
+
+def test_the_largest_countries_are_shown() -> None:
+    assert card.largest(rows(), 2) == ["CCC", "BBB"]
+
+
+def test_calibration_counts_fitted_days_alone() -> None:
+    """Days before a country's first row, days that were not reported and days without draws are left out."""
+    replicated = np.full((100, 3, 35), np.nan)
+    fitted = rows()
+    last = fitted.groupby("country").tail(35)
+    for index, (_, group) in enumerate(last.groupby("country")):
+        counts = group["count"].fillna(-1).to_numpy(dtype=float)
+        replicated[:, index, 35 - len(group) :] = counts
+    check = card.calibration(fitted, replicated)
+    assert check["days"] == last["count"].notna().sum() == 35 + 29 + 19
+    assert check["countries"] == 3
+    assert check["coverage"] == {"0.5": 1.0, "0.8": 1.0, "0.9": 1.0, "0.95": 1.0}
+    assert check["zeros"]["observed"] == check["zeros"]["replicated"] > 0
+
+
+def test_calibration_of_a_model_that_is_right() -> None:
+    rng = np.random.default_rng(3)
+    count = rng.normal(1000, 100, 1000)
+    days = pd.date_range("2020-01-01", periods=1000)
+    fitted = pd.DataFrame({"date": days, "country": "AAA", "name": "A", "count": count, "total": 1.0})
+    check = card.calibration(fitted, rng.normal(1000, 100, (500, 1, 1000)))
+    for level, share in check["coverage"].items():
+        assert share == pytest.approx(float(level), abs=0.04)
+    assert check["zeros"] == {"observed": 0, "replicated": 0}
+
+
+def test_numbers_are_short() -> None:
+    assert [plots.number(value) for value in (0.01234, -5.678, 123.4, 1234567, None, np.nan)] == [
+        *("0.0123", "\N{MINUS SIGN}5.68", "123", "1,234,567", "–", "–")
+    ]

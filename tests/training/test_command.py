@@ -1,0 +1,245 @@
+"""training.py on real, tiny fits: what ends up in the artifact, and what ends without one."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import arviz as az
+import numpy as np
+import pytest
+
+from forecastle.artifact import Artifact, sha256
+from forecastle.training import command
+
+from ..conftest import load
+
+ROOT = Path(__file__).resolve().parents[2]
+DAYS = 30
+TINY = '''"""A tiny model: log-linear growth."""
+
+import numpy as np
+import pymc as pm
+
+from forecastle.observations import read, since_total
+from forecastle.training import train
+
+MIDDLE = 15
+
+
+def observe(path):
+    return since_total(read(path), "deaths", start=10, total=50)
+
+
+def build(rows):
+    with pm.Model() as model:
+        day = pm.Data("day", rows.groupby("country").cumcount().to_numpy(dtype=float) - MIDDLE)
+        count = pm.Data("count", rows["count"].to_numpy(dtype=int))
+        level, growth = pm.Normal("level", 3, 1), pm.Normal("growth", 0, 0.1)
+        pm.Poisson("deaths", pm.math.exp(level + growth * day), observed=count)
+    return model
+
+
+def predict(posterior, rows, days, rng):
+    last = rows.groupby("country").size().to_numpy() - 1 - MIDDLE
+    shape = (len(posterior["draw"]), -1, 1)
+    level, growth = (posterior[name].to_numpy().reshape(shape) for name in ("level", "growth"))
+    return rng.poisson(np.exp(level + growth * (last[:, None] + days)))
+
+
+if __name__ == "__main__":
+    train(observe, build, predict, target="daily deaths", unit="deaths", draws=2000, tune=300)
+'''
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two countries with 30 days of about 20 deaths each, and one with too few; the data in use."""
+    counts = np.random.default_rng(1).poisson(20, size=(2, DAYS))
+    lines = ["date,country,name,cases,deaths", "2020-03-01,AND,Andorra,3,1"]
+    for code, name, row in zip(("FRA", "GBR"), ("France", "United Kingdom"), counts, strict=True):
+        lines += [f"2020-04-{day + 1:02},{code},{name},{10 * count},{count}" for day, count in enumerate(row)]
+    path = tmp_path / "data.csv"
+    path.write_text("\n".join(lines) + "\n")
+    monkeypatch.setenv("FORECASTLE_DATA", str(path))
+    return path
+
+
+def run(folder: Path, code: str = TINY, **options: Any) -> Path:
+    """Train with this train.py as its own user would, but in this process; the artifact's folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    script = folder / "train.py"
+    script.write_text(code)
+    module = load(script)
+    named = {
+        "target": "daily deaths",
+        "unit": "deaths",
+        "draws": 2000,
+        "tune": 300,
+        "arguments": [],
+        **options,
+    }
+    module.train(module.observe, module.build, module.predict, **named)
+    return folder / "artifact"
+
+
+def test_the_artifact_holds_what_was_fitted_and_how_well(data: Path, tmp_path: Path) -> None:
+    artifact = Artifact.load(run(tmp_path / "tiny"))
+    manifest = artifact.manifest
+    assert (manifest["model"], manifest["title"]) == ("tiny", "A tiny model: log-linear growth")
+    assert manifest["data"]["sha256"] == sha256(data)
+    assert manifest["data"]["last_day"] == "2020-04-30"
+    assert manifest["excluded"] == {"AND": {"name": "Andorra", "reason": "fewer than 50 deaths: 1"}}
+    assert manifest["diagnostics"]["worst"]["r_hat"] <= manifest["diagnostics"]["bounds"]["r_hat"]
+    assert list(artifact.countries) == ["FRA", "GBR"]
+    assert artifact.draws.shape == (2000, 2, 28)
+    # Counts of 20 a day went in, so about as many come out on the first day.
+    assert artifact.forecast_draws("GBR")[:, 0].mean() == pytest.approx(20, abs=4)
+    assert len(artifact.observations["FRA"]) == DAYS
+    posterior = az.from_netcdf(artifact.folder / "posterior.nc")
+    assert posterior["posterior"]["growth"].dims == ("chain", "draw")
+    check = manifest["posterior_predictive"]
+    assert (check["days"], check["countries"]) == (2 * DAYS, 2)
+    assert check["coverage"]["0.8"] > 0.7
+    page = (artifact.folder / "card.html").read_text()
+    assert "<figcaption>growth</figcaption>" in page and "United Kingdom, after 2020-04-30" in page
+
+
+def test_the_same_data_and_code_give_the_same_draws(data: Path, tmp_path: Path) -> None:
+    first, second = (Artifact.load(run(tmp_path / name / "tiny")) for name in ("a", "b"))
+    assert first.version == second.version
+    assert sha256(first.folder / "draws.npy") == sha256(second.folder / "draws.npy")
+
+
+def test_a_model_of_each_country_is_fitted_to_each(data: Path, tmp_path: Path) -> None:
+    artifact = Artifact.load(run(tmp_path / "tiny", each_country=True))
+    assert {entry["parameter"] for entry in artifact.parameters["GBR"]} == {"level", "growth"}
+    assert "" not in artifact.parameters
+    assert "<figcaption>growth[GBR]</figcaption>" in (artifact.folder / "card.html").read_text()
+
+
+def test_a_prior_that_cannot_be_drawn_from_is_left_out_of_the_card(data: Path, tmp_path: Path) -> None:
+    flat = TINY.replace('pm.Normal("level", 3, 1)', 'pm.Flat("level")')
+    page = (run(tmp_path / "tiny", flat) / "card.html").read_text()
+    assert "The priors of this model cannot be drawn from." in page
+
+
+def test_a_fit_that_does_not_converge_ends_with_its_verdict(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sha256(run(tmp_path / "tiny") / "manifest.json")
+    valley = 'x = pm.Normal("x", 0, 10); pm.Potential("two modes", -50 * (x**2 - 25) ** 2); '
+    two_modes = TINY.replace("pm.Poisson(", valley + "pm.Poisson(")
+    with pytest.raises(SystemExit) as stopped:
+        run(tmp_path / "tiny", two_modes)
+    assert "tiny: the fit is not to be used, and the last artifact stays" in str(stopped.value)
+    assert "r_hat of x is" in str(stopped.value)
+    assert sha256(tmp_path / "tiny/artifact/manifest.json") == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("return rng.poisson", "return np.nan * rng.poisson", "predict gave values that are not finite"),
+        ("+ days)", "+ days[:7])", "predict gave the shape (2000, 2, 7)"),
+    ],
+)
+def test_predictions_must_be_whole(data: Path, tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in TINY
+    with pytest.raises(SystemExit, match=re.escape(message)):
+        run(tmp_path / "tiny", TINY.replace(old, new))
+    assert not (tmp_path / "tiny/artifact").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "the file is empty"),
+        ("date,country,name,cases,deaths\n2020-04-01,GBR,,1,1\n", "no country has 50 deaths or more"),
+        (None, "is not there"),
+    ],
+)
+def test_unusable_data_are_one_line(data: Path, tmp_path: Path, content: str | None, message: str) -> None:
+    if content is None:
+        data.unlink()
+    else:
+        data.write_text(content)
+    with pytest.raises(SystemExit) as stopped:
+        run(tmp_path / "tiny")
+    assert message in str(stopped.value)
+    assert len(str(stopped.value).splitlines()) == 1
+
+
+def test_killed_half_way_it_leaves_the_last_artifact_whole(tmp_path: Path) -> None:
+    """The real model, killed while it samples: what was there before can still be served."""
+    folder = tmp_path / "exponential"
+    folder.mkdir()
+    shutil.copy(ROOT / "models/exponential/train.py", folder)
+    (folder / "artifact").mkdir()
+    (folder / "artifact/manifest.json").write_text("the last one")
+    process = subprocess.Popen(
+        [sys.executable, folder / "train.py"], stderr=subprocess.PIPE, text=True, env=os.environ
+    )
+    assert process.stderr
+    for line in process.stderr:
+        if "sampling 20 %" in line:
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    assert (folder / "artifact/manifest.json").read_text() == "the last one"
+    assert [file.name for file in (folder / "artifact").iterdir()] == ["manifest.json"]
+
+
+def test_progress_is_shown_in_a_log_too(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    (folder / "train.py").write_text(TINY)
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, folder / "train.py"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "tiny: sampling 100 %" in done.stderr
+    assert "tiny: saving took" in done.stderr
+    assert json.loads((folder / "artifact/manifest.json").read_text())["training_seconds"] < (
+        time.monotonic() - started
+    )
+
+
+def test_the_long_backtest_goes_into_the_artifact_and_changes_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts = np.random.default_rng(1).poisson(20, size=(6, DAYS))
+    lines = ["date,country,name,cases,deaths"]
+    for code, row in zip(("DEU", "ESP", "FRA", "GBR", "ITA", "USA"), counts, strict=True):
+        lines += [f"2020-04-{day + 1:02},{code},{code},{10 * count},{count}" for day, count in enumerate(row)]
+    data = tmp_path / "data.csv"
+    data.write_text("\n".join(lines) + "\n")
+    monkeypatch.setenv("FORECASTLE_DATA", str(data))
+    monkeypatch.setattr(command, "BACKTESTS", {"short": (1, 1), "full": (2, 1)})
+    before = Artifact.load(run(tmp_path / "tiny"))
+    assert before.manifest["backtest"]["origins"] == ["2020-04-16"]
+    run(tmp_path / "tiny", arguments=["--backtest"])
+    after = Artifact.load(tmp_path / "tiny/artifact")
+    assert after.manifest["backtest"]["origins"] == ["2020-04-09", "2020-04-16"]
+    assert "2020-04-09" in capsys.readouterr().out
+    changed = {
+        name for name, digest in after.manifest["files"].items() if before.manifest["files"][name] != digest
+    }
+    assert changed == {"backtest.json", "card.html"}
+    assert after.version == before.version
+    card = (after.folder / "card.html").read_text()
+    assert "2020-04-09" in card and card.count("<section") == card.count("</section>") == 7
+
+
+def test_without_enough_days_there_is_no_backtest_to_add(data: Path, tmp_path: Path) -> None:
+    """Two countries are too few to score, which does not stop training."""
+    artifact = Artifact.load(run(tmp_path / "tiny"))
+    assert artifact.manifest["backtest"] is None
+    with pytest.raises(SystemExit, match="no origin leaves enough to fit and to score"):
+        run(tmp_path / "tiny", arguments=["--backtest"])
+    assert Artifact.load(artifact.folder).version == artifact.version
