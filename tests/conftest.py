@@ -73,8 +73,8 @@ def artifacts_of_images() -> dict[str, Path]:
 def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
     """`make_artifact("flu", cumulative=True)` writes an artifact into a new folder `flu/artifact`: its path.
 
-    Keywords take the place of what its manifest says. The draws of every country are 0 to 199 on every day,
-    unless others are given, shape (draw, country, day ahead).
+    Keywords take the place of members of its manifest, in JSON. The draws of every country are
+    0 to 199 on every day, unless others are given, shape (draw, country, day ahead).
     """
 
     def make(model: str = "flu", *, draws: np.ndarray | None = None, **manifest: Any) -> Path:
@@ -93,7 +93,7 @@ def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
             "training_seconds": 1.0,
             "horizon": HORIZON,
             "data": {"file": "data.csv", "sha256": "0" * 64, "last_day": ORIGIN.isoformat(), "changes": []},
-            "countries": {
+            "series": {
                 code: {
                     "name": name,
                     "first_day": days[0].isoformat(),
@@ -124,7 +124,7 @@ def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
             for index, day in enumerate(days)
         ]
         folder = tmp_path_factory.mktemp("models") / model / "artifact"
-        with artifact.write(folder, complete) as scratch:
+        with artifact.write(folder, artifact.Manifest.of(complete)) as scratch:
             np.save(scratch / "draws.npy", draws.astype(np.float32))
             (scratch / "observations.csv").write_text("\n".join(["date,country,observed", *rows]) + "\n")
             (scratch / "parameters.json").write_text(json.dumps(parameters))
@@ -136,6 +136,14 @@ def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
         return folder
 
     return make
+
+
+def tamper(folder: Path, **members: Any) -> None:
+    """Change members of a manifest, and its hash with them; a member that is None is removed."""
+    path = folder / "manifest.json"
+    content = json.loads(path.read_bytes()) | members
+    content = {name: value for name, value in content.items() if members.get(name, "") is not None}
+    artifact.write_json(path, {**content, "manifest_sha256": artifact._digest(content)})
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,14 @@
 """Artifacts: written whole or not at all, and loaded only as training wrote them."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from forecastle import artifact
-from forecastle.artifact import FILES, KEYS, Artifact, ArtifactError
+from forecastle.artifact import FILES, Artifact, ArtifactError
 
-from .conftest import MakeArtifact
+from .conftest import MakeArtifact, tamper
 
 
 def test_what_is_written_is_loaded(make_artifact: MakeArtifact) -> None:
@@ -34,13 +33,11 @@ def test_the_version_is_the_same_however_the_card_looks(make_artifact: MakeArtif
     folder = make_artifact()
     before = Artifact.load(folder)
     contents = {name: (folder / name).read_bytes() for name in FILES}
-    written = ("schema_version", "version", "files", "manifest_sha256")
-    manifest = {key: value for key, value in before.manifest.items() if key not in written}
-    with artifact.write(folder, manifest) as scratch:
+    with artifact.write(folder, before.manifest) as scratch:
         for name, content in contents.items():
             (scratch / name).write_bytes(content + b"<p>more</p>" * (name == "card.html"))
     after = Artifact.load(folder)
-    assert after.manifest["files"]["card.html"] != before.manifest["files"]["card.html"]
+    assert after.manifest.files["card.html"] != before.manifest.files["card.html"]
     assert after.version == before.version
 
 
@@ -64,7 +61,8 @@ def test_a_missing_file_is_named(make_artifact: MakeArtifact, name: str) -> None
 
 @pytest.mark.parametrize(("version", "age"), [(99, "newer"), (0, "older")])
 def test_another_schema_version_is_refused(make_artifact: MakeArtifact, version: int, age: str) -> None:
-    folder = make_artifact(schema_version=version)
+    folder = make_artifact()
+    tamper(folder, schema_version=version)
     with pytest.raises(ArtifactError, match=f"manifest.json has schema version {version}, {age} than"):
         Artifact.load(folder)
 
@@ -77,13 +75,10 @@ def test_a_manifest_that_is_none_is_refused(make_artifact: MakeArtifact, content
         Artifact.load(folder)
 
 
-@pytest.mark.parametrize("key", sorted({*KEYS} - {"version", "files"}))
+@pytest.mark.parametrize("key", ["version", "files", "series", "noun", "frequency", "data", "backtest"])
 def test_a_manifest_that_lacks_a_key_is_refused(make_artifact: MakeArtifact, key: str) -> None:
     folder = make_artifact()
-    path = folder / "manifest.json"
-    manifest = json.loads(path.read_bytes())
-    del manifest[key]
-    artifact.write_json(path, {**manifest, "manifest_sha256": artifact._digest(manifest)})
+    tamper(folder, **{key: None})
     with pytest.raises(ArtifactError, match=rf"manifest\.json lacks {key}:"):
         Artifact.load(folder)
 
@@ -95,8 +90,28 @@ def test_draws_of_another_shape_are_refused(make_artifact: MakeArtifact) -> None
 
 
 def test_nonsense_that_training_wrote_is_one_line(make_artifact: MakeArtifact) -> None:
-    with pytest.raises(ArtifactError, match=r"^[^\n]*cannot be read[^\n]*$"):
-        Artifact.load(make_artifact(countries={"GBR": {"name": "United Kingdom"}}))
+    folder = make_artifact()
+    tamper(folder, series={"GBR": {"name": "United Kingdom"}})
+    with pytest.raises(ArtifactError, match=r"^[^\n]*is not a manifest \(KeyError[^\n]*$"):
+        Artifact.load(folder)
+
+
+def test_an_artifact_that_cannot_be_read_does_not_replace_the_last(make_artifact: MakeArtifact) -> None:
+    folder = make_artifact()
+    before = Artifact.load(folder).manifest
+    with pytest.raises(ArtifactError, match="cannot be read"), artifact.amend(folder) as scratch:
+        (scratch / "observations.csv").write_text("date,country,observed\n2020-04-24,GBR,1.5\n")
+    assert Artifact.load(folder).manifest == before
+
+
+def test_an_amended_artifact_has_the_same_files_and_version(make_artifact: MakeArtifact) -> None:
+    folder = make_artifact()
+    before = Artifact.load(folder).manifest
+    with artifact.amend(folder, retrained={"incumbent": "flu-1"}):
+        pass
+    after = Artifact.load(folder).manifest
+    assert after.retrained == {"incumbent": "flu-1"}
+    assert (after.files, after.version) == (before.files, before.version)
 
 
 def test_a_failed_write_leaves_the_last_artifact(make_artifact: MakeArtifact) -> None:
@@ -109,9 +124,9 @@ def test_a_failed_write_leaves_the_last_artifact(make_artifact: MakeArtifact) ->
     assert [path.name for path in folder.parent.iterdir()] == ["artifact"]
 
 
-def test_a_write_that_lacks_a_file_fails(tmp_path: Path) -> None:
-    data = {"data": {"last_day": "2020-04-24"}}
-    with pytest.raises(ArtifactError, match=r"lacks draws\.npy"), artifact.write(tmp_path / "a", data):
+def test_a_write_that_lacks_a_file_fails(make_artifact: MakeArtifact, tmp_path: Path) -> None:
+    manifest = Artifact.load(make_artifact()).manifest
+    with pytest.raises(ArtifactError, match=r"lacks draws\.npy"), artifact.write(tmp_path / "a", manifest):
         pass
     assert not list(tmp_path.iterdir())
 
@@ -120,7 +135,8 @@ def test_an_artifact_that_was_being_replaced_when_training_was_killed_comes_back
     make_artifact: MakeArtifact,
 ) -> None:
     folder = make_artifact()
+    manifest = Artifact.load(folder).manifest
     folder.rename(folder.with_name("artifact.previous"))
-    with pytest.raises(ZeroDivisionError), artifact.write(folder, {}):
+    with pytest.raises(ZeroDivisionError), artifact.write(folder, manifest):
         raise ZeroDivisionError
     Artifact.load(folder)

@@ -77,9 +77,9 @@ def test_every_lock_pins_by_hash_and_names_no_index(folder: Path) -> None:
 
 
 def test_the_fit_has_converged_within_the_bounds(artifact: Artifact) -> None:
-    told = artifact.manifest["diagnostics"]
-    assert told["bounds"] == diagnostics.BOUNDS
-    worst = told["worst"]
+    told = artifact.manifest.diagnostics
+    assert told.bounds == diagnostics.BOUNDS
+    worst = told.worst
     assert worst["r_hat"] <= diagnostics.R_HAT
     assert min(worst["ess_bulk"], worst["ess_tail"]) >= diagnostics.ESS
     assert worst["divergences"] == 0
@@ -118,9 +118,9 @@ def test_the_card_holds_the_prose_and_the_fit(app: Any, artifact: Artifact, ask:
     assert answer.headers["content-type"].startswith("text/html")
     page = answer.text
     assert len(page) < 1_000_000
-    assert artifact.version in page and artifact.manifest["data"]["sha256"] in page
+    assert artifact.version in page and artifact.manifest.data.sha256 in page
     assert "<strong>Likelihood.</strong>" in page  # of README.md
-    coverage = artifact.manifest["posterior_predictive"]["coverage"]
+    coverage = artifact.manifest.posterior_predictive["coverage"]
     assert f"{100 * coverage['0.9']:.1f}\N{NO-BREAK SPACE}%" in page
 
 
@@ -132,7 +132,7 @@ def test_the_posterior_opens_in_arviz(app: Any, artifact: Artifact, ask: Ask, tm
     parameters = {entry["parameter"].partition("[")[0] for entry in summaries}  # as in weekday[Mon]
     assert set(fit["posterior"].data_vars) == parameters
     assert float(az.rhat(fit["posterior"].dataset).max().to_array().max()) == pytest.approx(
-        artifact.manifest["diagnostics"]["worst"]["r_hat"], abs=1e-3
+        artifact.manifest.diagnostics.worst["r_hat"], abs=1e-3
     )
 
 
@@ -162,6 +162,6 @@ def test_probabilities_agree_with_the_draws(app: Any, artifact: Artifact, ask: A
 
 def test_no_file_of_the_artifact_is_a_pickle(artifact: Artifact) -> None:
     files = {file.name for file in artifact.folder.iterdir()}
-    assert files == {"manifest.json", *artifact.manifest["files"]}
+    assert files == {"manifest.json", *artifact.manifest.files}
     assert {Path(file).suffix for file in files} <= {".json", ".npy", ".nc", ".csv", ".html"}
     json.loads((artifact.folder / "manifest.json").read_text())

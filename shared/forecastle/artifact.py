@@ -1,40 +1,36 @@
 """The artifact: what training leaves behind and all that serving needs. Plain files, never a pickle.
 
-| file                | holds                                                                            |
-|---------------------|----------------------------------------------------------------------------------|
-| `manifest.json`     | what was fitted to which data, how well it converged, the SHA-256 of every file   |
-| `draws.npy`         | posterior predictive draws, float32, shape (draw, country, day ahead)             |
-| `observations.csv`  | `date,country,observed`: the counts that the model was fitted to                  |
-| `parameters.json`   | posterior summaries of every parameter, by country                                |
-| `posterior.nc`      | the posterior itself in ArviZ's schema, for analysts                              |
-| `backtest.json`     | scores of forecasts of past days, by horizon and by origin; null if there are none |
-| `card.html`         | the model card, but for the prose of README.md, which the server puts in          |
+| file                | holds                                                                              |
+|---------------------|------------------------------------------------------------------------------------|
+| `manifest.json`     | what was fitted to which data, how well it converged, the SHA-256 of every file    |
+| `draws.npy`         | posterior predictive draws, shape (draw, country, day ahead)                       |
+| `observations.csv`  | `date,country,observed`: the counts that the model was fitted to                   |
+| `parameters.json`   | posterior summaries of every parameter, by country                                 |
+| `posterior.nc`      | the posterior itself in ArviZ's schema, for analysts                               |
+| `backtest.json`     | scores of forecasts of past days, by horizon and by origin; null without a backtest |
+| `card.html`         | the model card, but for the prose of README.md, which the server adds              |
 
-Both sides of the artifact import this module, so it needs NumPy and the standard library alone.
+Training writes it and serving reads it, so this module needs NumPy and the standard library alone.
 """
 
 import csv
+import dataclasses
 import datetime
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILES = ("draws.npy", "observations.csv", "parameters.json", "posterior.nc", "backtest.json", "card.html")
 LEARNED = ("draws.npy", "observations.csv", "parameters.json")  # posterior.nc too, but HDF5 files carry times
-PROSE = "<!-- README.md -->"  # where in card.html the prose goes
-KEYS = (  # of the manifest, that serving needs
-    *("version", "model", "title", "target", "unit", "cumulative", "reference", "created", "horizon"),
-    *("data", "countries", "excluded", "backtest", "files"),
-)
+PROSE = "<!-- README.md -->"  # the place in card.html where the server puts the prose
 
 
 class ArtifactError(Exception):
@@ -61,13 +57,157 @@ class Country:
 
 
 @dataclass(frozen=True)
+class Data:
+    """The observations that a model was trained with.
+
+    Attributes:
+        file: The name of the file.
+        sha256: Its hash, in hexadecimal digits.
+        last_day: The last day with a report in it.
+        changes: What cleaning and selection changed, in words.
+    """
+
+    file: str
+    sha256: str
+    last_day: datetime.date
+    changes: list[str]
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """A country without a forecast, and the reason."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """The worst value of every diagnostic over all parameters, and the bounds that it was held to."""
+
+    bounds: dict[str, float]
+    worst: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """The summary of a backtest; `backtest.json` has the whole of it.
+
+    Attributes:
+        kind: `short` or `full`.
+        bounds: What the scores were held to.
+        origins: The last days that the forecasts knew.
+        forecasts: How many forecasts of a country and a day were scored.
+        scores: Of all forecasts, as `training.scores.summarise` gives them.
+    """
+
+    kind: str
+    bounds: dict[str, float]
+    origins: list[datetime.date]
+    forecasts: int
+    scores: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """`manifest.json`, which this class alone writes and reads.
+
+    Attributes:
+        model: The model's name: its folder's, its route's and its image's.
+        title: What the model is, in a line.
+        target: What is forecast, such as "daily deaths".
+        unit: Of the forecast numbers, such as "deaths".
+        cumulative: Whether the target is a running total rather than a count a day.
+        reference: Whether the model is there to be compared with, and not for use.
+        created: When training ended.
+        seed: Of all randomness.
+        training_seconds: How long training took.
+        noun: What a series is about, such as "country".
+        frequency: Of the series' dates, by pandas' alias: "D" is daily.
+        horizon: How many periods ahead forecasts reach.
+        data: What the model was trained with.
+        series: What is forecast, by identifier, in the order of the draws' second axis.
+        excluded: What the data hold and is not forecast, by identifier.
+        versions: Of Python and of the libraries that training used.
+        diagnostics: How well the sampler converged.
+        posterior_predictive: How well the fit covers its own data.
+        backtest: How well past days were forecast; None without a backtest.
+        retrained: What the model replaced, if it came about by `make retrain`.
+        schema_version: Of this format.
+        version: The data's last day and the start of a hash over everything that was learned from them.
+        files: The SHA-256 of every other file.
+        manifest_sha256: Of all else in the manifest, so that a changed manifest is noticed.
+    """
+
+    model: str
+    title: str
+    target: str
+    unit: str
+    cumulative: bool
+    reference: bool
+    created: datetime.datetime
+    seed: int
+    training_seconds: float
+    noun: str = "country"
+    frequency: str = "D"
+    horizon: int
+    data: Data
+    series: dict[str, Country]
+    excluded: dict[str, Excluded]
+    versions: dict[str, str]
+    diagnostics: Diagnostics
+    posterior_predictive: dict[str, Any] = field(default_factory=dict)
+    backtest: Backtest | None
+    retrained: dict[str, Any] | None = None
+    schema_version: int = SCHEMA_VERSION
+    version: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+    manifest_sha256: str = ""
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Self:
+        """From JSON.
+
+        Raises:
+            KeyError: A member is missing.
+            TypeError: A member is of another type, or is not one of the manifest's.
+            ValueError: A member's value is none of its type.
+        """
+        day = datetime.date.fromisoformat
+        data, backtest = content["data"], content["backtest"]
+        read: dict[str, Any] = {
+            "created": datetime.datetime.fromisoformat(content["created"]),
+            "data": Data(**{**data, "last_day": day(data["last_day"])}),
+            "series": {
+                code: Country(
+                    code, one["name"], day(one["first_day"]), day(one["origin_date"]), int(one["total"])
+                )
+                for code, one in content["series"].items()
+            },
+            "excluded": {code: Excluded(**one) for code, one in content["excluded"].items()},
+            "diagnostics": Diagnostics(**content["diagnostics"]),
+            "backtest": backtest
+            and Backtest(**{**backtest, "origins": [day(origin) for origin in backtest["origins"]]}),
+        }
+        return cls(**{**content, **read})
+
+    def json(self) -> dict[str, Any]:
+        """What `manifest.json` holds: dates and times in ISO 8601."""
+        content = dataclasses.asdict(self)
+        for country in content["series"].values():
+            del country["code"]
+        return json.loads(json.dumps(content, default=lambda day: day.isoformat()))
+
+
+@dataclass(frozen=True)
 class Artifact:
     """A verified artifact in memory, its draws mapped from disk so that all workers share one copy.
 
     Attributes:
         folder: Where it was loaded from.
-        manifest: `manifest.json` as it stands.
-        draws: Posterior predictive draws of the target, shape (draw, country, day ahead), float32, read-only;
+        manifest: Of the model.
+        draws: Posterior predictive draws of the target, shape (draw, country, day ahead), float32 or float64,
+            read-only;
             `draws[:, i, 0]` is the day after the origin of the i-th country of `countries`.
         countries: By code, in the order of the second axis of `draws`.
         observations: By country code, the (day, count) pairs that were fitted; a count of None is no report.
@@ -76,7 +216,7 @@ class Artifact:
     """
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
     draws: np.ndarray
     countries: dict[str, Country]
     observations: dict[str, list[tuple[datetime.date, int | None]]]
@@ -91,7 +231,7 @@ class Artifact:
         """
         folder = Path(folder)
         manifest = _read_manifest(folder)
-        for name, expected in manifest["files"].items():
+        for name, expected in manifest.files.items():
             if not (folder / name).is_file():
                 raise ArtifactError(f"{folder / name} is missing: train the model again")
             if sha256(folder / name) != expected:
@@ -99,50 +239,40 @@ class Artifact:
                     f"{folder / name} is not what training wrote (SHA-256): train the model again"
                 )
         try:
-            countries = {
-                code: Country(
-                    code,
-                    entry["name"],
-                    datetime.date.fromisoformat(entry["first_day"]),
-                    datetime.date.fromisoformat(entry["origin_date"]),
-                    entry["total"],
-                )
-                for code, entry in manifest["countries"].items()
-            }
             draws = np.load(folder / "draws.npy", mmap_mode="r", allow_pickle=False)
-            if draws.ndim != 3 or draws.shape[1:] != (len(countries), manifest["horizon"]):
+            if draws.ndim != 3 or draws.shape[1:] != (len(manifest.series), manifest.horizon):
                 raise ArtifactError(
                     f"{folder / 'draws.npy'} does not fit the manifest: train the model again"
                 )
             parameters = json.loads((folder / "parameters.json").read_bytes())
-            return cls(folder, manifest, draws, countries, _read_observations(folder), parameters)
+            return cls(folder, manifest, draws, manifest.series, _read_observations(folder), parameters)
         except (ValueError, TypeError, KeyError, AttributeError, EOFError) as error:
             raise ArtifactError(f"{folder} cannot be read ({error!r}): train the model again") from None
 
     @property
     def model(self) -> str:
         """The model's name: its folder's, its route's and its image's."""
-        return self.manifest["model"]
+        return self.manifest.model
 
     @property
     def version(self) -> str:
         """The data's last day and the start of a hash over everything that was learned from it."""
-        return self.manifest["version"]
+        return self.manifest.version
 
     @property
     def horizon(self) -> int:
         """How many days ahead the draws reach."""
-        return self.manifest["horizon"]
+        return self.manifest.horizon
 
     @property
     def cumulative(self) -> bool:
         """Whether the target is a running total rather than a count a day."""
-        return self.manifest["cumulative"]
+        return self.manifest.cumulative
 
-    @cached_property
+    @property
     def data_through(self) -> datetime.date:
         """The last day in the data that the model was trained with."""
-        return datetime.date.fromisoformat(self.manifest["data"]["last_day"])
+        return self.manifest.data.last_day
 
     def forecast_draws(self, code: str) -> np.ndarray:
         """The draws of one country, shape (draw, day ahead)."""
@@ -150,14 +280,15 @@ class Artifact:
 
 
 @contextmanager
-def write(folder: Path | str, manifest: dict[str, Any]) -> Iterator[Path]:
+def write(folder: Path | str, manifest: Manifest) -> Iterator[Path]:
     """Write an artifact: yields a temporary folder to put `FILES` into, which takes `folder`'s place.
 
-    `manifest` is completed with the schema's version, the artifact's version, and hashes of the files and of
-    itself. If the body raises, or the process is killed, what lies in `folder` stays as it was.
+    `manifest` is completed with the artifact's version, and hashes of the files and of itself. The artifact
+    is loaded before it replaces the last one. If the body raises, or the process is killed, or the artifact
+    cannot be loaded, what lies in `folder` stays as it was.
 
     Raises:
-        ArtifactError: A file is missing in the end.
+        ArtifactError: A file is missing in the end, or cannot be read.
     """
     folder = Path(folder)
     scratch, previous = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".previous")
@@ -170,18 +301,35 @@ def write(folder: Path | str, manifest: dict[str, Any]) -> Iterator[Path]:
         yield scratch
         if missing := [name for name in FILES if not (scratch / name).is_file()]:
             raise ArtifactError(f"{scratch} lacks {', '.join(missing)}")
-        hashes = {file.name: sha256(file) for file in sorted(scratch.iterdir())}
+        files = {
+            file.name: sha256(file) for file in sorted(scratch.iterdir()) if file.name != "manifest.json"
+        }
         # Of what was learned, not of when: the same data, code and library versions give the same version.
-        learned = hashlib.sha256("".join(hashes[name] for name in LEARNED).encode())
-        version = f"{manifest['data']['last_day']}-{learned.hexdigest()[:8]}"
-        complete = {"schema_version": SCHEMA_VERSION, "version": version, **manifest, "files": hashes}
-        write_json(scratch / "manifest.json", {**complete, "manifest_sha256": _digest(complete)})
+        learned = hashlib.sha256("".join(files[name] for name in LEARNED).encode())
+        version = f"{manifest.data.last_day}-{learned.hexdigest()[:8]}"
+        content = dataclasses.replace(manifest, version=version, files=files).json()
+        write_json(scratch / "manifest.json", {**content, "manifest_sha256": _digest(content)})
+        Artifact.load(scratch)
         if folder.exists():
             folder.rename(previous)
         scratch.rename(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     shutil.rmtree(previous, ignore_errors=True)
+
+
+@contextmanager
+def amend(folder: Path | str, **changes: Any) -> Iterator[Path]:
+    """Write an artifact anew, with these members of its manifest changed: as `write`, but with its files.
+
+    Raises:
+        ArtifactError: There is no artifact in `folder`, or it cannot be read.
+    """
+    known = Artifact.load(folder)
+    with write(folder, dataclasses.replace(known.manifest, **changes)) as scratch:
+        for name in known.manifest.files:
+            shutil.copy2(known.folder / name, scratch / name)
+        yield scratch
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -195,11 +343,11 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def _read_manifest(folder: Path) -> Manifest:
     path = folder / "manifest.json"
     try:
-        manifest = json.loads(path.read_bytes())
-        schema_version = int(manifest["schema_version"])
+        content = json.loads(path.read_bytes())
+        schema_version = int(content["schema_version"])
     except FileNotFoundError:
         raise ArtifactError(f"{path} is missing: train the model first") from None
     except (ValueError, TypeError, KeyError):
@@ -210,18 +358,22 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             f"{path} has schema version {schema_version}, {age} than this server's {SCHEMA_VERSION}: "
             "build the image again, so that training and serving are of one version"
         )
-    if manifest.get("manifest_sha256") != _digest(manifest):
+    if content.get("manifest_sha256") != _digest(content):
         raise ArtifactError(f"{path} is not what training wrote (SHA-256): train the model again")
-    if missing := [key for key in KEYS if key not in manifest]:
+    if missing := [one.name for one in dataclasses.fields(Manifest) if one.name not in content]:
         raise ArtifactError(f"{path} lacks {', '.join(missing)}: train the model again")
-    if missing := [name for name in FILES if name not in manifest["files"]]:
+    try:
+        manifest = Manifest.of(content)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ArtifactError(f"{path} is not a manifest ({error!r}): train the model again") from None
+    if missing := [name for name in FILES if name not in manifest.files]:
         raise ArtifactError(f"{path} does not name {', '.join(missing)}: train the model again")
     return manifest
 
 
-def _digest(manifest: dict[str, Any]) -> str:
-    """The SHA-256 of all else in the manifest, which it carries itself, so that a changed one shows."""
-    others = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
+def _digest(content: Mapping[str, Any]) -> str:
+    """The SHA-256 of a manifest's JSON but for `manifest_sha256`."""
+    others = {key: value for key, value in content.items() if key != "manifest_sha256"}
     return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
 
 

@@ -41,7 +41,7 @@ PROBLEM = "application/problem+json"
     ],
 )
 def test_a_models_routes(stack: Project, model: str, path: str, media_type: str) -> None:
-    countries = stack.get(f"/{model}/manifest.json").json["countries"]
+    countries = stack.get(f"/{model}/manifest.json").json["series"]
     code, country = next(iter(countries.items()))
     answer = stack.get(f"/{model}" + path.format(code=code, day=_day_after(country["origin_date"])))
     assert answer.status == 200

@@ -149,7 +149,7 @@ def test_it_converges_on_the_ecdc_file_too(tmp_path: Path) -> None:
     if not (file := os.environ.get("ECDC_FILE")):
         pytest.skip("ECDC_FILE does not name the ECDC's file")
     artifact = fit(tmp_path / "deaths", Path(file))
-    assert artifact.manifest["data"]["last_day"] == "2020-04-24"
+    assert str(artifact.manifest.data.last_day) == "2020-04-24"
     # On the file's last day, 24 April 2020, the United Kingdom reported 638 deaths.
     median = np.median(artifact.forecast_draws("GBR")[:, 0])
     assert 300 < median < 1200

@@ -111,7 +111,7 @@ def test_the_posterior_is_the_file_as_it_stands(app: FastAPI, get: Get) -> None:
     assert response.content == (artifact.folder / "posterior.nc").read_bytes()
     assert response.headers["content-type"] == "application/x-netcdf"
     assert response.headers["content-disposition"] == f'attachment; filename="flu-{artifact.version}.nc"'
-    assert response.headers["etag"].strip('"') == artifact.manifest["files"]["posterior.nc"][:32]
+    assert response.headers["etag"].strip('"') == artifact.manifest.files["posterior.nc"][:32]
 
 
 def test_the_posterior_in_ranges(get: Get) -> None:

@@ -207,7 +207,7 @@ def test_countries_are_compared_on_days_that_both_have_ahead(make_artifact: Make
             ("GRC", "2020-04-24"),
         ]
     }
-    app = create_app(Artifact.load(make_artifact(draws=draws, countries=countries)))
+    app = create_app(Artifact.load(make_artifact(draws=draws, series=countries)))
     for when in ("on", "ever_by"):
         body = ask(app, f"/countries/GBR/probability?exceeds=FRA&{when}=2020-04-25").json()
         assert body["probability"] == 1
@@ -223,7 +223,7 @@ def test_nothing_doubles_that_is_not_there(make_artifact: MakeArtifact, ask: Ask
         code: {"name": code, "first_day": "2020-04-24", "origin_date": "2020-04-24", "total": 0}
         for code in ("DEU", "FRA", "GBR", "GRC")
     }
-    app = create_app(Artifact.load(make_artifact(countries=countries)))
+    app = create_app(Artifact.load(make_artifact(series=countries)))
     for query in ("doubles_within=7&counts=cumulative", "doubles_within=7", "halves_within=7"):
         response = ask(app, f"/countries/GRC/probability?{query}")  # nothing was reported on its last day
         assert response.status_code == 422
@@ -233,7 +233,7 @@ def test_nothing_doubles_that_is_not_there(make_artifact: MakeArtifact, ask: Ask
 def test_a_peak_is_looked_for_among_days_with_reports(make_artifact: MakeArtifact, ask: Ask) -> None:
     origin = {"first_day": "2020-04-24", "origin_date": "2020-04-24", "total": 10}
     countries = {code: {"name": code, **origin} for code in ("DEU", "FRA", "GBR", "GRC")}
-    app = create_app(Artifact.load(make_artifact(countries=countries)))
+    app = create_app(Artifact.load(make_artifact(series=countries)))
     body = ask(app, "/countries/GRC/probability?peak_by=2020-04-24").json()
     assert body["probability"] == 0  # there was none to the origin
 

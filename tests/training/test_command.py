@@ -222,14 +222,12 @@ def test_the_long_backtest_goes_into_the_artifact_and_changes_nothing_else(
     monkeypatch.setenv("FORECASTLE_DATA", str(data))
     monkeypatch.setattr(command, "BACKTESTS", {"short": (1, 1), "full": (2, 1)})
     before = Artifact.load(run(tmp_path / "tiny"))
-    assert before.manifest["backtest"]["origins"] == ["2020-04-16"]
+    assert [str(day) for day in before.manifest.backtest.origins] == ["2020-04-16"]
     run(tmp_path / "tiny", arguments=["--backtest"])
     after = Artifact.load(tmp_path / "tiny/artifact")
-    assert after.manifest["backtest"]["origins"] == ["2020-04-09", "2020-04-16"]
+    assert [str(day) for day in after.manifest.backtest.origins] == ["2020-04-09", "2020-04-16"]
     assert "2020-04-09" in capsys.readouterr().out
-    changed = {
-        name for name, digest in after.manifest["files"].items() if before.manifest["files"][name] != digest
-    }
+    changed = {name for name, digest in after.manifest.files.items() if before.manifest.files[name] != digest}
     assert changed == {"backtest.json", "card.html"}
     assert after.version == before.version
     card = (after.folder / "card.html").read_text()
@@ -239,7 +237,7 @@ def test_the_long_backtest_goes_into_the_artifact_and_changes_nothing_else(
 def test_without_enough_days_there_is_no_backtest_to_add(data: Path, tmp_path: Path) -> None:
     """Two countries are too few to score, which does not stop training."""
     artifact = Artifact.load(run(tmp_path / "tiny"))
-    assert artifact.manifest["backtest"] is None
+    assert artifact.manifest.backtest is None
     with pytest.raises(SystemExit, match="no origin leaves enough to fit and to score"):
         run(tmp_path / "tiny", arguments=["--backtest"])
     assert Artifact.load(artifact.folder).version == artifact.version

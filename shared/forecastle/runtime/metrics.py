@@ -12,9 +12,9 @@ import importlib.metadata
 import os
 import platform
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from forecastle.artifact import Artifact
+from forecastle.artifact import Artifact, Manifest
 from forecastle.runtime.resources import GarbageCollection, Processes
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -188,23 +188,23 @@ def build_info(model: str, version: str, artifact: Artifact | None) -> Metric:
     return metric
 
 
-def of_manifest(manifest: Mapping[str, Any]) -> Iterator[Metric]:
-    """What an artifact's manifest says of its model; what it does not say is left out."""
-    worst = manifest.get("diagnostics", {}).get("worst", {})
-    scores = (manifest.get("backtest") or {}).get("scores", {})
+def of_manifest(manifest: Manifest) -> Iterator[Metric]:
+    """How an artifact's model was trained; a diagnostic or score that is not there is left out."""
+    worst = manifest.diagnostics.worst
+    scores = manifest.backtest.scores if manifest.backtest else {}
     ess = [worst[name] for name in ("ess_bulk", "ess_tail") if worst.get(name) is not None]
     values: list[tuple[str, str, Any]] = [
         (
             "data_through_timestamp_seconds",
             "The beginning of the last day in the data, in seconds since the epoch.",
-            _timestamp(manifest["data"]["last_day"]),
+            _midnight(manifest.data.last_day),
         ),
         (
             "trained_timestamp_seconds",
             "When the model was trained, in seconds since the epoch.",
-            _timestamp(manifest["created"]),
+            manifest.created.timestamp(),
         ),
-        ("training_seconds", "How long training took.", manifest.get("training_seconds")),
+        ("training_seconds", "How long training took.", manifest.training_seconds),
         ("fit_r_hat_max", "The largest R-hat of all parameters.", worst.get("r_hat")),
         ("fit_ess_min", "The smallest effective sample size, bulk or tail.", min(ess, default=None)),
         ("fit_divergences", "Transitions that diverged.", worst.get("divergences")),
@@ -214,10 +214,10 @@ def of_manifest(manifest: Mapping[str, Any]) -> Iterator[Metric]:
             "The backtest's weighted interval score over the naive forecast's; below 1 is better.",
             scores.get("wis_ratio"),
         ),
-        ("countries", "Countries that there are forecasts for.", len(manifest["countries"])),
-        ("countries_excluded", "Countries that were left out of training.", len(manifest["excluded"])),
+        ("countries", "Countries that there are forecasts for.", len(manifest.series)),
+        ("countries_excluded", "Countries that were left out of training.", len(manifest.excluded)),
     ]
-    model = manifest["model"]
+    model = manifest.model
     for name, description, value in values:
         if value is not None:
             metric = GaugeMetricFamily(f"forecastle_{name}", description, labels=["model"])
@@ -308,7 +308,5 @@ def _folder() -> str:
     return os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
 
 
-def _timestamp(moment: str) -> float:
-    """Of a date or a time in ISO 8601, which is in UTC unless it says otherwise."""
-    parsed = datetime.fromisoformat(moment)
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+def _midnight(day: date) -> float:
+    return datetime.combine(day, time(), UTC).timestamp()

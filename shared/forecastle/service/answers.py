@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from forecastle.artifact import Artifact, Country
+from forecastle.artifact import Artifact, Backtest, Country
 from forecastle.web import problem_types
 
 
@@ -203,35 +203,35 @@ def overview(artifact: Artifact, root: str) -> Overview:
         "problems": problem_types.PATH,
     }
     return Overview(
-        title=manifest["title"],
+        title=manifest.title,
         model=artifact.model,
         version=artifact.version,
-        target=manifest["target"],
-        unit=manifest["unit"],
+        target=manifest.target,
+        unit=manifest.unit,
         first_day=min(country.first_day for country in artifact.countries.values()),
         data_through=artifact.data_through,
-        trained_at=manifest["created"],
+        trained_at=manifest.created,
         horizon=artifact.horizon,
         countries=len(artifact.countries),
-        reference=manifest["reference"],
-        diagnostics=DiagnosticsSummary(**_diagnostics(manifest)),
-        backtest=_backtest(manifest["backtest"]),
+        reference=manifest.reference,
+        diagnostics=_diagnostics(manifest.diagnostics.worst),
+        backtest=_backtest(manifest.backtest),
         links=links,
     )
 
 
-def _diagnostics(manifest: dict[str, Any]) -> dict[str, Any]:
-    worst = manifest.get("diagnostics", {}).get("worst", {})
+def _diagnostics(worst: dict[str, float]) -> DiagnosticsSummary:
     digits = {"r_hat": 4, "e_bfmi": 3}
-    return {name: round(value, digits.get(name, 0)) for name, value in worst.items()}
+    rounded: dict[str, Any] = {name: round(value, digits.get(name, 0)) for name, value in worst.items()}
+    return DiagnosticsSummary(**rounded)
 
 
-def _backtest(told: dict[str, Any] | None) -> BacktestSummary | None:
-    if told is None:
+def _backtest(backtest: Backtest | None) -> BacktestSummary | None:
+    if backtest is None:
         return None
-    scores = told["scores"]
+    scores = backtest.scores
     return BacktestSummary(
-        origins=told["origins"], wis_ratio=scores["wis_ratio"], coverage=scores["coverage"]
+        origins=backtest.origins, wis_ratio=scores["wis_ratio"], coverage=scores["coverage"]
     )
 
 
@@ -284,8 +284,8 @@ def parameters(artifact: Artifact, root: str, country: Country) -> CountryParame
 def of_model(artifact: Artifact, root: str) -> dict[str, Any]:
     """The members of `OfModel`."""
     return {
-        "target": artifact.manifest["target"],
-        "unit": artifact.manifest["unit"],
+        "target": artifact.manifest.target,
+        "unit": artifact.manifest.unit,
         "data_through": artifact.data_through,
         "as_of": artifact.data_through,
         "model": artifact.model,

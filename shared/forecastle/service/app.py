@@ -68,11 +68,11 @@ def create_app(artifact: Artifact) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # it would repeat whatever host the client names
         generate_unique_id_function=_operation,
-        title=manifest["title"],
+        title=manifest.title,
         version=artifact.version,
-        description=f"Forecasts of {manifest['target']} for {len(artifact.countries)} countries, "
+        description=f"Forecasts of {manifest.target} for {len(artifact.countries)} countries, "
         f"up to {artifact.horizon} days ahead, from data through {artifact.data_through}. Counts are in "
-        f"{manifest['unit']}, dates in ISO 8601, countries by their codes of ISO 3166 alpha-3.\n\n"
+        f"{manifest.unit}, dates in ISO 8601, countries by their codes of ISO 3166 alpha-3.\n\n"
         "Answers to GET carry a strong `ETag`: with `If-None-Match` what is known already is not sent again "
         "(304). Errors are `application/problem+json` (RFC 9457), of a `type` that leads to a page about it.",
     )
@@ -319,7 +319,7 @@ def _add_files(app: FastAPI, artifact: Artifact) -> None:
     )
     async def posterior(request: Request) -> Response:
         """The posterior as a NetCDF file in ArviZ's schema, whole or in ranges of bytes."""
-        etag = f'"{artifact.manifest["files"]["posterior.nc"][:32]}"'
+        etag = f'"{artifact.manifest.files["posterior.nc"][:32]}"'
         headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
         if is_known(request, etag):
             return not_modified(headers)

@@ -21,7 +21,7 @@ MOST_REPEATED = 4 * 1024**2  # bytes, of the requests that are recognised
 
 def streamed(artifact: Artifact, *parameters: Any) -> dict[str, str]:
     """The headers of an answer that is sent while it is computed: its tag is that of what it depends on."""
-    depends = repr((artifact.manifest["manifest_sha256"], _software(), parameters))
+    depends = repr((artifact.manifest.manifest_sha256, _software(), parameters))
     return cacheable(hashlib.sha256(depends.encode()))
 
 

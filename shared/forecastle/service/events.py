@@ -260,7 +260,7 @@ def _peak(artifact: Artifact, country: Country, last: datetime.date) -> tuple[np
     happens = (coming.max(axis=1) <= past_peak) | (coming.argmax(axis=1) < days_ahead)
     end = country.origin_date + datetime.timedelta(artifact.horizon)
     words = (
-        f"the seven days with the most {artifact.manifest['unit']} in {country.name}, of those from "
+        f"the seven days with the most {artifact.manifest.unit} in {country.name}, of those from "
         f"{country.first_day} to {end}, end by {last}"
     )
     return happens, words
@@ -272,7 +272,7 @@ def _change(
     if within > artifact.horizon:
         words = f"must be a whole number of days from 1 to {artifact.horizon}, the horizon of this model"
         raise InvalidValue(parameter, words)
-    unit, origin = artifact.manifest["unit"], country.origin_date
+    unit, origin = artifact.manifest.unit, country.origin_date
     doubles = parameter == "doubles_within"
     if event.kind(artifact) == "cumulative":
         reference, values = float(country.total), paths.paths(artifact, country, "cumulative")
@@ -296,7 +296,7 @@ def _change(
 def moment(artifact: Artifact, kind: Kind, day: datetime.date) -> tuple[str, str]:
     """What is counted, and when, in words."""
     if kind == "cumulative" and not artifact.cumulative:
-        return f"total {artifact.manifest['unit']}", f"by the end of {day}"
+        return f"total {artifact.manifest.unit}", f"by the end of {day}"
     return paths.target(artifact, kind), f"on {day}"
 
 

@@ -15,8 +15,8 @@ def find(artifact: Artifact, code: str) -> Country:
     code = code.upper()[:60]
     if country := artifact.countries.get(code):
         return country
-    if excluded := artifact.manifest["excluded"].get(code):
-        detail = f"{excluded['name']} has no forecast: {excluded['reason']}"
+    if excluded := artifact.manifest.excluded.get(code):
+        detail = f"{excluded.name} has no forecast: {excluded.reason}"
         raise ProblemError(404, detail, type="unknown-country")
     matches = near_matches(artifact, code)
     shown = " or ".join(f"{match['code']} ({match['name']})" for match in matches)

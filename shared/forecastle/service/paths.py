@@ -29,7 +29,7 @@ def own(artifact: Artifact) -> Kind:
 
 def target(artifact: Artifact, kind: Kind) -> str:
     """Such as "daily deaths"."""
-    return artifact.manifest["target"] if kind == own(artifact) else f"{kind} {artifact.manifest['unit']}"
+    return artifact.manifest.target if kind == own(artifact) else f"{kind} {artifact.manifest.unit}"
 
 
 def paths(artifact: Artifact, country: Country, kind: Kind) -> np.ndarray:

@@ -22,6 +22,7 @@ import rich.table
 import xarray as xr
 
 from forecastle import observations
+from forecastle.artifact import Backtest
 from forecastle.scores import COVERAGE_LEVELS, QUANTILES, naive
 from forecastle.training import scores
 from forecastle.training.diagnostics import FitError
@@ -140,11 +141,12 @@ def check(scored: dict[str, Any]) -> None:
     )
 
 
-def summary(scored: dict[str, Any] | None) -> dict[str, Any] | None:
-    """What the manifest tells of a backtest; the whole of it stands in `backtest.json`."""
+def summary(scored: dict[str, Any] | None) -> Backtest | None:
+    """The summary of a backtest for the manifest; the whole of it stands in `backtest.json`."""
     if scored is None:
         return None
-    return {"bounds": BOUNDS, **{key: scored[key] for key in ("kind", "origins", "forecasts", "scores")}}
+    origins = [datetime.date.fromisoformat(origin) for origin in scored["origins"]]
+    return Backtest(scored["kind"], BOUNDS, origins, scored["forecasts"], scored["scores"])
 
 
 def show(scored: dict[str, Any]) -> None:

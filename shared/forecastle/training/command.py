@@ -14,7 +14,6 @@ import importlib.metadata
 import inspect
 import os
 import platform
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -155,35 +154,32 @@ def train(
             scored = backtested(step, "short")
             if scored and not reference:
                 backtest.check(scored)
-            manifest = {
-                "model": model,
-                "title": title,
-                "target": target,
-                "unit": unit,
-                "cumulative": cumulative,
-                "reference": reference,
-                "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-                "seed": seed,
-                "training_seconds": round(time.perf_counter() - started, 1),
-                "horizon": HORIZON,
-                "data": {
-                    "file": path.name,
-                    "sha256": artifact.sha256(path),
-                    "last_day": rows.attrs["last_day"].isoformat(),
-                    "changes": rows.attrs["changes"],
-                },
-                "countries": countries,
-                "excluded": rows.attrs["excluded"],
-                "versions": _versions(),
-                "diagnostics": {"bounds": diagnostics.BOUNDS, "worst": worst},
-                "posterior_predictive": card.calibration(rows, replicated),
-                "backtest": backtest.summary(scored),
-            }
+            manifest = artifact.Manifest(
+                model=model,
+                title=title,
+                target=target,
+                unit=unit,
+                cumulative=cumulative,
+                reference=reference,
+                created=datetime.datetime.now(datetime.UTC).replace(microsecond=0),
+                seed=seed,
+                training_seconds=round(time.perf_counter() - started, 1),
+                horizon=HORIZON,
+                data=artifact.Data(
+                    path.name, artifact.sha256(path), rows.attrs["last_day"], rows.attrs["changes"]
+                ),
+                series=countries,
+                excluded={code: artifact.Excluded(**one) for code, one in rows.attrs["excluded"].items()},
+                versions=_versions(),
+                diagnostics=artifact.Diagnostics(diagnostics.BOUNDS, worst),
+                posterior_predictive=card.calibration(rows, replicated),
+                backtest=backtest.summary(scored),
+            )
             with artifact.write(script.with_name("artifact"), manifest) as folder:
                 with step("drawing the card"):
                     card.write(
                         folder / "card.html",
-                        manifest=manifest,
+                        manifest={**manifest.json(), "countries": manifest.json()["series"]},
                         fit=fit,
                         prior=_prior(rows, build, each_country, seed),
                         rows=rows,
@@ -228,14 +224,11 @@ def _add_backtest(folder: Path, data: Path, scored: dict[str, Any] | None) -> No
         )
     backtest.show(scored)
     trained = artifact.Artifact.load(folder)
-    if trained.manifest["data"]["sha256"] != artifact.sha256(data):
+    if trained.manifest.data.sha256 != artifact.sha256(data):
         raise artifact.ArtifactError(f"{folder} was trained with other data: train the model again")
-    manifest = {key: value for key, value in trained.manifest.items() if key != "manifest_sha256"}
-    with artifact.write(folder, {**manifest, "backtest": backtest.summary(scored)}) as scratch:
-        for name in manifest["files"]:
-            shutil.copy2(folder / name, scratch / name)
+    with artifact.amend(folder, backtest=backtest.summary(scored)) as scratch:
         artifact.write_json(scratch / "backtest.json", scored)
-        card.replace_backtest(scratch / "card.html", manifest, scored)
+        card.replace_backtest(scratch / "card.html", trained.manifest.json(), scored)
 
 
 def _checked(
@@ -300,14 +293,15 @@ def draw_prior(model: pm.Model, draws: int, seed: int) -> xr.Dataset:
     )
 
 
-def _countries(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def _countries(rows: pd.DataFrame) -> dict[str, artifact.Country]:
     return {
-        str(code): {
-            "name": group["name"].iloc[0],
-            "first_day": group["date"].iloc[0].date().isoformat(),
-            "origin_date": group["date"].iloc[-1].date().isoformat(),
-            "total": int(group["total"].iloc[-1]),
-        }
+        str(code): artifact.Country(
+            str(code),
+            group["name"].iloc[0],
+            group["date"].iloc[0].date(),
+            group["date"].iloc[-1].date(),
+            int(group["total"].iloc[-1]),
+        )
         for code, group in rows.groupby("country")
     }
 

@@ -115,7 +115,7 @@ def made(make_artifact: MakeArtifact, draws: np.ndarray, data: dict[str, str], *
         for code in CODES
     }
     data = {**data, "last_day": THROUGH.isoformat(), "changes": []}
-    return make_artifact("tiny", draws=draws, **{"countries": countries, "data": data, **manifest})
+    return make_artifact("tiny", draws=draws, **{"series": countries, "data": data, **manifest})
 
 
 def test_a_better_challenger_replaces_the_incumbent_and_its_data_are_in_use(
@@ -125,13 +125,13 @@ def test_a_better_challenger_replaces_the_incumbent_and_its_data_are_in_use(
     assert project.run() == 0
     after = Artifact.load(project.artifact)
     assert (before.data_through, after.data_through) == (THROUGH, LAST)
-    told = after.manifest["retrained"]
+    told = after.manifest.retrained
     assert told["incumbent"] == before.version
     assert (told["first_day"], told["last_day"]) == ("2020-04-30", "2020-05-09")
     assert (told["countries"], told["forecasts"]) == (len(CODES), len(CODES) * NEW_DAYS)
     assert told["wis"] < 0.1 * told["wis_incumbent"]
     # What is in use is what it was fitted to, and Make finds the artifact newer.
-    assert after.manifest["data"]["sha256"] == sha256(project.current)
+    assert after.manifest.data.sha256 == sha256(project.current)
     assert project.current.stat().st_mtime < (project.artifact / "manifest.json").stat().st_mtime
     assert [path.name for path in project.current.parent.iterdir()] == ["first-wave-2020.csv", "current.csv"]
     in_use = observations.read(project.current)

@@ -77,7 +77,7 @@ async def ask(model: str, client: httpx.AsyncClient) -> Issue:
         tables = {counts: await _forecasts(model, client, manifest, counts) for counts in COUNTS}
         past = {
             code: await _fitted(model, client, manifest["version"], code) | {"total": country["total"]}
-            for code, country in manifest["countries"].items()
+            for code, country in manifest["series"].items()
         }
         return _issue(model, manifest, tables, past)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:

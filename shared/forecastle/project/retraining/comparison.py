@@ -111,7 +111,7 @@ def compare(incumbent: Artifact, forecasts: xr.Dataset) -> Comparison | None:
         RetrainingError: They do not forecast the same quantity.
     """
     for key in ("target", "unit"):
-        if (ours := forecasts.attrs[key]) != (theirs := incumbent.manifest[key]):
+        if (ours := forecasts.attrs[key]) != (theirs := getattr(incumbent.manifest, key)):
             raise RetrainingError(
                 f"its {key} is {ours!r} and the incumbent's {theirs!r}, which cannot be compared: use "
                 "`make train` or `make build`"

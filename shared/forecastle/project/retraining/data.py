@@ -103,7 +103,7 @@ def held_out(incumbent: Artifact, new: pd.DataFrame, root: Path = ROOT) -> pd.Da
     through = pd.Timestamp(incumbent.data_through)
     known = new[new["date"] <= through]
     for path in sorted((root / "data").glob("*.csv")):
-        if sha256(path) == incumbent.manifest["data"]["sha256"]:
+        if sha256(path) == incumbent.manifest.data.sha256:
             known = observations.read(path)
     return pd.concat([known, new[new["date"] > through]], ignore_index=True).sort_values(KEYS)
 

@@ -1,14 +1,12 @@
 """What serves, and a challenger would replace: an artifact or an image."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from forecastle import artifact
-from forecastle.artifact import Artifact
+from forecastle.artifact import Artifact, amend
 from forecastle.project.compose import ROOT
 from forecastle.project.retraining import Refused, RetrainingError, images
 from forecastle.project.retraining.comparison import Comparison
@@ -57,7 +55,9 @@ class Folder:
         if run(self.script, data):
             raise Refused("it does not pass the gate")
         compared = comparison.summary() if comparison else {}
-        _note(self.artifact.folder, {"incumbent": self.artifact.version, **compared})
+        retrained = {"incumbent": self.artifact.version, **compared}
+        with amend(self.artifact.folder, retrained=retrained):
+            pass
 
     def serve(self) -> str:
         """As of `Incumbent`."""
@@ -132,12 +132,3 @@ def run(script: Path, data: Path, *arguments: str) -> int:
     """Run a train.py on other data than those in use; its exit code."""
     environment = os.environ | {"FORECASTLE_DATA": str(data)}
     return subprocess.run([sys.executable, script, *arguments], env=environment).returncode
-
-
-def _note(folder: Path, retrained: dict[str, Any]) -> None:
-    """Put into an artifact's manifest what it was compared with; all else stays."""
-    manifest = {**Artifact.load(folder).manifest, "retrained": retrained}
-    del manifest["manifest_sha256"]
-    with artifact.write(folder, manifest) as scratch:
-        for name in manifest["files"]:
-            shutil.copy2(folder / name, scratch / name)
