@@ -70,9 +70,11 @@ test: $(VENV)/test ## every test; those against real containers if a Docker Engi
 	$(PY) -m pytest $(PYTEST)
 	@docker version >/dev/null 2>&1 || echo "No Docker Engine answers: tests/e2e was left out."
 
-lint: $(VENV)/test ## ruff (lint and format), mypy, and docker-compose.yml against the folders of models/
+lint: $(VENV)/test ## ruff, codespell, mypy, import-linter, and docker-compose.yml against the folders of models/
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(VENV)/bin/codespell $$(git ls-files)
+	$(VENV)/bin/lint-imports --no-logo
 	$(PY) -m mypy shared
 	@set -e; for model in $(MODELS); do echo "mypy models/$$model"; $(PY) -m mypy models/$$model; done
 	$(PY) -m forecastle.project.compose --check

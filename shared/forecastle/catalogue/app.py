@@ -11,6 +11,7 @@ import httpx
 from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 
+import forecastle
 from forecastle.catalogue import inference, models, openapi, page, routes, upload
 from forecastle.catalogue.metrics import StoreMetrics
 from forecastle.catalogue.settings import Settings
@@ -48,6 +49,7 @@ def create_catalogue(
         static_url="/docs/static",
         lifespan=lifespan,
         title="Forecastle",
+        version=forecastle.__version__,
         description="All forecast models behind this gateway. Each has documentation of its own, at "
         "`/<model>/docs`.",
     )
