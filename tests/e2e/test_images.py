@@ -33,7 +33,8 @@ def test_a_serving_image_holds_what_serving_needs(project: Project, model: str) 
     files = run("docker", "run", "--rm", "--user", "0", image, "find", "/app", "/venv", "/tmp").stdout.split()
     names = {Path(file).name for file in files}
     assert {"main.py", "README.md", "manifest.json", "draws.npy", "card.html", "server.py"} <= names
-    assert not names & {"train.py", "training.py", "card.py", "plots.py", "tests"}
+    assert not names & {"train.py", "wave.py", "plots.py", "tests"}
+    assert not {f"/app/forecastle/{folder}" for folder in ("training", "observations", "project")} & {*files}
     assert not names & {"requirements-train.txt", "pip.conf", "ca.pem"}
 
 
