@@ -10,6 +10,7 @@ SINCE ?=
 UNTIL ?=
 URL ?= http://localhost:$(PORT)
 INCUMBENT ?=
+UPGRADE ?=
 STOP ?=
 
 VENV := .venv
@@ -25,6 +26,11 @@ TRAINING := $(shell find shared/forecastle/observations shared/forecastle/traini
 NEWEST = --url "$(URL)" --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)"
 LOCKS := shared/requirements.txt shared/requirements-train.txt shared/forecastle/catalogue/requirements.txt \
 	$(wildcard models/*/requirements.txt models/*/requirements-train.txt)
+
+# A checkout that was copied with its environment has this library in it, and not the one it was copied from.
+ifneq ($(and $(wildcard $(VENV)/run),$(filter-out $(CURDIR)/shared,$(shell cat $(VENV)/lib/*/site-packages/forecastle.pth))),)
+$(shell rm -f $(VENV)/run)
+endif
 
 .PHONY: help run train backtest compare retrain shadow promote test lint build up down logs data observe new compose lock clean known-model
 
@@ -103,14 +109,8 @@ new: $(PY) ## a folder models/MODEL from the template, and its entry in docker-c
 compose: $(PY) ## write the entries that docker-compose.yml lacks
 	@PYTHONPATH=shared $(PY) -m forecastle.project.compose
 
-# All at once first, so that no two locks pin different versions of one package.
-lock: UV = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.12 --python $(PY) \
-	--generate-hashes --no-annotate --no-header
-lock: $(VENV)/test ## pin requirements*.in anew, with hashes, in requirements*.txt
-	@mkdir -p .cache
-	$(UV) $$(find models shared tests -name 'requirements*.in') --output-file .cache/constraints.txt
-	@set -e; for file in $$(find models shared tests -name 'requirements*.in'); do \
-		echo "$${file%.in}.txt"; $(UV) $$file --constraint .cache/constraints.txt --output-file $${file%.in}.txt; done
+lock: $(VENV)/lock ## pin requirements*.in (of MODEL=, or all) with hashes; UPGRADE=1 moves the pins that fit
+	@PYTHONPATH=shared $(PY) -m forecastle.project.lock --model "$(MODEL)" $(if $(UPGRADE),--upgrade)
 
 clean: ## remove the environment, caches and artifacts
 	rm -rf $(VENV) .cache .*_cache .hypothesis models/*/artifact models/*/artifact.*
@@ -141,6 +141,12 @@ $(VENV)/test: tests/requirements.txt | $(VENV)/run
 	@echo "installing what the tests need into $(VENV)"
 	@$(PY) -m pip install --disable-pip-version-check --quiet --require-hashes --requirement $<
 	@touch $@
+
+# uv alone: locks that conflict cannot be installed, and are to be mended.
+$(VENV)/lock: tests/requirements.txt | $(PY)
+	@sed -n '/^uv==/,/[^\\]$$/p' $< > $@.part
+	@$(PY) -m pip install --disable-pip-version-check --quiet --require-hashes --requirement $@.part
+	@mv $@.part $@
 
 # The first Python of 3.12 or newer, also one that lies only in a pyenv. PYTHON= names another.
 $(PY):
