@@ -26,13 +26,16 @@ TRAINING := $(shell find shared/forecastle/observations shared/forecastle/traini
 NEWEST = --url "$(URL)" --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)"
 LOCKS := shared/requirements.txt shared/requirements-train.txt shared/forecastle/catalogue/requirements.txt \
 	$(wildcard models/*/requirements.txt models/*/requirements-train.txt)
+# What checks the page's JavaScript; npm writes the file when it has installed it all.
+JAVASCRIPT := tests/javascript
+NODE_MODULES := $(JAVASCRIPT)/node_modules/.package-lock.json
 
 # A checkout that was copied with its environment has this library in it, and not the one it was copied from.
 ifneq ($(and $(wildcard $(VENV)/run),$(filter-out $(CURDIR)/shared,$(shell cat $(VENV)/lib/*/site-packages/forecastle.pth))),)
 $(shell rm -f $(VENV)/run)
 endif
 
-.PHONY: help run train backtest compare retrain shadow promote test lint build up down logs data observe new compose lock clean known-model
+.PHONY: help run train backtest compare retrain shadow promote test lint build up down logs data observe new compose lock clean known-model javascript
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -76,7 +79,7 @@ test: $(VENV)/test ## every test; those against real containers if a Docker Engi
 	$(PY) -m pytest $(PYTEST)
 	@docker version >/dev/null 2>&1 || echo "No Docker Engine answers: tests/e2e was left out."
 
-lint: $(VENV)/test ## ruff, codespell, mypy, import-linter, and docker-compose.yml against the folders of models/
+lint: javascript $(VENV)/test ## ruff, codespell, mypy, import-linter, tsc, Biome, and docker-compose.yml against the folders of models/
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(VENV)/bin/codespell $$(git ls-files)
@@ -113,11 +116,19 @@ lock: $(VENV)/lock ## pin requirements*.in (of MODEL=, or all) with hashes; UPGR
 	@PYTHONPATH=shared $(PY) -m forecastle.project.lock --model "$(MODEL)" $(if $(UPGRADE),--upgrade)
 
 clean: ## remove the environment, caches and artifacts
-	rm -rf $(VENV) .cache .*_cache .hypothesis models/*/artifact models/*/artifact.*
+	rm -rf $(VENV) .cache .*_cache .hypothesis $(JAVASCRIPT)/node_modules models/*/artifact models/*/artifact.*
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 known-model:
 	@$(if $(filter-out $(MODELS),$(MODEL)),echo "there is no model $(MODEL) in models/: choose one of $(MODELS)" >&2; exit 1)
+
+# Without npm the rest of `make lint` goes on; but not in CI, which would pass what it did not check.
+javascript:
+	@if command -v npm >/dev/null; then \
+		$(MAKE) --silent --no-print-directory $(NODE_MODULES) && npm run --silent --prefix $(JAVASCRIPT) lint; \
+	else \
+		echo "JavaScript was not checked, since there is no npm: install it (apt install npm)" >&2; test -z "$$CI"; \
+	fi
 
 # An artifact is as old as what it was made of: all files beside train.py but these.
 UNTRAINED := main.py compare.py README.md requirements.txt requirements.in requirements-train.in __pycache__ artifact artifact.%
@@ -147,6 +158,10 @@ $(VENV)/lock: tests/requirements.txt | $(PY)
 	@sed -n '/^uv==/,/[^\\]$$/p' $< > $@.part
 	@$(PY) -m pip install --disable-pip-version-check --quiet --require-hashes --requirement $@.part
 	@mv $@.part $@
+
+$(NODE_MODULES): $(JAVASCRIPT)/package.json $(JAVASCRIPT)/package-lock.json
+	@echo "installing what checks JavaScript into $(JAVASCRIPT)/node_modules"
+	@npm ci --no-audit --no-fund --no-update-notifier --loglevel=error --prefix $(JAVASCRIPT) >/dev/null
 
 # The first Python of 3.12 or newer, also one that lies only in a pyenv. PYTHON= names another.
 $(PY):

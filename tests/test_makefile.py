@@ -42,7 +42,7 @@ def test_make_alone_lists_every_target_and_the_models() -> None:
     targets = {line.split()[1] for line in lines if line.startswith("make ")}
     makefile = (ROOT / "Makefile").read_text()
     (phony,) = [line for line in makefile.splitlines() if line.startswith(".PHONY")]
-    assert targets == set(phony.split()[1:]) - {"known-model"}
+    assert targets == set(phony.split()[1:]) - {"known-model", "javascript"}
     assert any(line.startswith("models: ") and " ".join(compose.models()) in line for line in lines)
 
 
@@ -99,6 +99,15 @@ def test_without_a_fitting_python_one_line_says_what_to_install(tree: Path, tmp_
     said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
     assert len(said) == 1
     assert said[0].startswith("Python 3.12 or newer, with venv, is needed: install it")
+
+
+@pytest.mark.parametrize(("ci", "succeeds"), [("", True), ("true", False)])
+def test_without_npm_javascript_is_said_not_to_be_checked(ci: str, succeeds: bool, tmp_path: Path) -> None:
+    (tmp_path / "make").symlink_to(shutil.which("make") or "")
+    done = make("javascript", PATH=str(tmp_path), CI=ci)
+    assert (done.returncode == 0) is succeeds
+    said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+    assert said == ["JavaScript was not checked, since there is no npm: install it (apt install npm)"]
 
 
 def test_new_makes_a_model_once_and_refuses_bad_names(tree: Path) -> None:

@@ -1,33 +1,52 @@
 // The routes of the gateway that the page asks.
 
-// An error that the API told of (RFC 9457), or that it could not be reached at all.
+/** @import {Country, CountryEntry, CountryForecast, ExcludedCountry, ModelEntry} from './types.d.ts' */
+/** @import {Observation, Probability, Scores} from './types.d.ts' */
+/** @typedef {Record<string, string | number | number[] | null>} Parameters */
+
+// An error that the API described (RFC 9457), or that it could not be reached at all: then the status is 0.
 export class Problem extends Error {
+  /**
+   * @param {number} status
+   * @param {string} detail
+   * @param {Country[]} nearMatches
+   */
   constructor(status, detail, nearMatches = []) {
     super(detail);
     this.status = status;
-    this.nearMatches = nearMatches; // [{code, name}]
+    this.nearMatches = nearMatches;
   }
 }
 
-// Twice, since networks change under a browser, and half a second later all may be well.
-async function reach(address, options, tries = 2) {
+/**
+ * Tries twice: networks change under a browser, and half a second later all may be well.
+ * @param {string} address
+ * @param {RequestInit} options
+ * @returns {Promise<Response>}
+ */
+async function request(address, options, tries = 2) {
   try {
     return await fetch(address, options);
   } catch (error) {
-    if (error.name === 'AbortError') throw error;
+    if (options.signal?.aborted) throw error;
     if (tries === 1) throw new Problem(0, 'The server cannot be reached.');
     await new Promise((resolve) => setTimeout(resolve, 500));
-    return reach(address, options, tries - 1);
+    return request(address, options, tries - 1);
   }
 }
 
+/**
+ * @param {string} path
+ * @param {Parameters} parameters
+ * @param {AbortSignal} [signal]
+ */
 async function get(path, parameters = {}, signal) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
-    for (const each of [value].flat()) if (each != null) query.append(name, each);
+    for (const each of [value].flat()) if (each != null) query.append(name, String(each));
   }
   const address = query.size ? `${path}?${query}` : path;
-  const answer = await reach(address, {headers: {Accept: 'application/json'}, signal});
+  const answer = await request(address, {headers: {Accept: 'application/json'}, signal});
   const body = await answer.json().catch(() => null);
   if (answer.ok && body) return body;
   throw new Problem(
@@ -37,10 +56,14 @@ async function get(path, parameters = {}, signal) {
   );
 }
 
-// A list that may come in several pages.
-async function all(path, name) {
+/**
+ * All rows of a list that may come in several pages.
+ * @param {string} path
+ * @param {string} name of the member that has the rows
+ */
+async function getRows(path, name) {
   const rows = [];
-  for (let next = path; next;) {
+  for (let next = path; next; ) {
     const page = await get(next);
     rows.push(...page[name]);
     next = page.links?.next;
@@ -48,20 +71,38 @@ async function all(path, name) {
   return rows;
 }
 
-const of = (model, code) => `/${model}/countries/${encodeURIComponent(code)}`;
+/** @type {(model: string, code: string) => string} */
+const countryPath = (model, code) => `/${model}/countries/${encodeURIComponent(code)}`;
 
+/** @type {() => Promise<ModelEntry[]>} */
 export const models = async () => (await get('/models')).models;
-export const countries = (model) => all(`/${model}/countries`, 'countries');
-export const observations = (model, code) => all(`${of(model, code)}/observations`, 'observations');
-export const forecast = (model, code, parameters) => get(`${of(model, code)}/forecast`, parameters);
-export const probability = (model, code, event, signal) =>
-  get(`${of(model, code)}/probability`, event, signal);
 
-// How its forecasts did once the days were reported; null where nobody keeps count.
+/** @type {(model: string) => Promise<CountryEntry[]>} */
+export const countries = (model) => getRows(`/${model}/countries`, 'countries');
+
+/** @type {(model: string, code: string) => Promise<Observation[]>} */
+export const observations = (model, code) =>
+  getRows(`${countryPath(model, code)}/observations`, 'observations');
+
+/** @type {(model: string, code: string, parameters: Parameters) => Promise<CountryForecast>} */
+export const forecast = (model, code, parameters) => get(`${countryPath(model, code)}/forecast`, parameters);
+
+/** @type {(model: string, code: string, event: Parameters, signal: AbortSignal) => Promise<Probability>} */
+export const probability = (model, code, event, signal) =>
+  get(`${countryPath(model, code)}/probability`, event, signal);
+
+/**
+ * How the model's forecasts did once the days were reported; null where no scores are kept.
+ * @type {(model: string) => Promise<Scores | null>}
+ */
 export const scores = (model) => get(`/models/${model}/scores`).catch(() => null);
 
-// [{code, name, reason}]: the countries that this model has no forecast for.
+/**
+ * The countries that this model has no forecast for.
+ * @param {string} model
+ * @returns {Promise<ExcludedCountry[]>}
+ */
 export async function excluded(model) {
   const manifest = await get(`/${model}/manifest.json`);
-  return Object.entries(manifest.excluded ?? {}).map(([code, about]) => ({code, ...about}));
+  return Object.entries(manifest.excluded ?? {}).map(([code, entry]) => ({code, ...entry}));
 }

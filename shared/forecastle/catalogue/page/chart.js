@@ -1,21 +1,41 @@
 // The fan chart: observations, medians and intervals, and two lines that can be moved, the threshold and the date.
 
-import {svg} from './dom.js';
+import {setAttributes, svg} from './dom.js';
 import {dayTicks, linear, log, round125} from './scales.js';
-import {LEVELS, firstDay, forecastOf, lastDay} from './series.js';
+import {firstDay, forecastOf, LEVELS, lastDay, lastForecast} from './series.js';
 import {briefDate, count, longDate, range} from './words.js';
+
+/** @import {Attributes, Day, Drawing, Interval, NamedSeries, Series} from './types.d.ts' */
+/** @typedef {'threshold' | 'day'} Line one that can be moved */
 
 const WEEKS = 8; // of the past, unless all is shown
 const CHARACTER = 7; // pixels, about
 const LABEL = 14; // pixels from one to the next
 const MIDDLE = 1; // of LEVELS: the interval that is drawn where several series are
 
+/** @type {Drawing} */
+const EMPTY = {series: [], scale: 'linear', past: '8w', threshold: 0, day: 0, summary: ''};
+/** @type {Record<string, number>} */
+const STEPS = {ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1, PageUp: 7, PageDown: -7};
+
 export class Chart {
-  // moved(what, value, done): `threshold` or `day`; `done` once the line is let go. hovered(day), or null.
+  /**
+   * @param {HTMLElement} container
+   * @param {object} listeners
+   * @param {(line: Line, value: number, done: boolean) => void} listeners.moved `done` once the line is let go
+   * @param {(day: Day | null) => void} listeners.hovered
+   */
   constructor(container, {moved, hovered}) {
     this.container = container;
     this.moved = moved;
     this.hovered = hovered;
+    this.shown = EMPTY;
+    /** @type {Interval} */
+    this.days = [0, 1];
+    this.labelled = false; // whether the medians have a label each
+    this.box = {left: 0, right: 1, top: 0, bottom: 1};
+    this.x = linear(this.days, [0, 1]);
+    this.y = linear([0, 1], [1, 0]);
     this.plot = svg('g', {role: 'img'});
     this.cross = svg('line', {class: 'cross', visibility: 'hidden'});
     this.threshold = this.handle('threshold', 'vertical');
@@ -29,17 +49,21 @@ export class Chart {
       this.day,
     );
     container.append(this.svg);
-    new ResizeObserver(() => this.shown && this.draw(this.shown)).observe(container);
+    new ResizeObserver(() => this.empty || this.draw(this.shown)).observe(container);
     this.svg.addEventListener('pointermove', (event) => this.hover(event));
     this.svg.addEventListener('pointerleave', () => this.hover(null));
     this.svg.addEventListener('click', (event) => {
-      if (!this.shown || event.target.closest('.handle')) return;
+      if (this.empty || (event.target instanceof Element && event.target.closest('.handle'))) return;
       const day = this.dayAt(event);
       if (forecastOf(this.shown.series[0], day)) this.move('day', day, true);
     });
   }
 
-  // `shown`: {series, scale, past, threshold, day, summary}
+  get empty() {
+    return !this.shown.series.length;
+  }
+
+  /** @param {Drawing} shown */
   draw(shown, width = this.container.clientWidth, height = this.container.clientHeight) {
     this.shown = shown;
     const [low, high] = this.domain();
@@ -63,29 +87,33 @@ export class Chart {
     };
     this.x = linear(this.days, [this.box.left + 4, this.box.right - 4]);
     this.y = kind([low, high], [this.box.bottom, this.box.top]);
-    this.svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
-    this.svg.setAttribute('height', height);
+    setAttributes(this.svg, {viewBox: `0 0 ${width} ${height}`, height});
     this.plot.setAttribute('aria-label', shown.summary);
     this.plot.replaceChildren(this.axes(ticks), ...this.bands(), ...this.lines(), ...this.labels());
     this.place();
   }
 
   clear() {
-    this.shown = null;
+    this.shown = EMPTY;
     this.svg.setAttribute('hidden', '');
   }
 
-  // What is to be seen of values, with the threshold unless it lies far off.
+  /**
+   * From the least to the greatest value that is visible: with the threshold, unless it lies far off.
+   * @returns {Interval}
+   */
   domain() {
     const {series, scale, past, threshold} = this.shown;
     const several = series.length > 1;
     const values = series.flatMap((one) => [
       ...one.observed
-        .filter(({day, value}) => value != null && (past === 'all' || day >= firstDay(one) - 7 * WEEKS))
-        .map(({value}) => value),
+        .filter(({day}) => past === 'all' || day >= firstDay(one) - 7 * WEEKS)
+        .map(({value}) => value)
+        .filter((value) => value != null),
       ...one.forecast.flatMap(({intervals}) => intervals[several ? MIDDLE : LEVELS.length - 1]),
     ]);
     const most = Math.max(...values, 1);
+    /** @param {number} value */
     const near = (value) => value > 0 && value <= 2 * most;
     const top = Math.max(most, near(threshold) ? threshold : 0);
     if (scale === 'log') {
@@ -102,9 +130,11 @@ export class Chart {
     return [low, top + 0.06 * (top - low)];
   }
 
+  /** @param {number[]} ticks */
   axes(ticks) {
     const {left, right, top, bottom} = this.box;
     const {series} = this.shown;
+    /** @type {(x: number, y: number, anchor: string, content: string) => SVGTextElement} */
     const text = (x, y, anchor, content) =>
       svg('text', {class: 'tick', x, y, 'text-anchor': anchor}, content);
     const counts = svg('g', {class: 'counts'});
@@ -157,15 +187,19 @@ export class Chart {
     const oneCountry = new Set(series.map(({code}) => code)).size === 1;
     return series.flatMap((one, index) => {
       const colour = oneCountry ? 'neutral' : `series-${series.findIndex(({code}) => code === one.code)}`;
-      const seen = one.observed.filter(({day}) => day >= this.days[0]);
-      const path = seen.map(({day, value}, at) =>
-        value == null ? '' : `${at && seen[at - 1].value != null ? 'L' : 'M'}${this.point(day, value)}`,
+      const observed = one.observed.filter(({day}) => day >= this.days[0]);
+      const path = observed.map(({day, value}, index) =>
+        value == null
+          ? ''
+          : `${index && observed[index - 1].value != null ? 'L' : 'M'}${this.point(day, value)}`,
       );
-      const known = seen.filter(({value}) => value != null);
+      const dots = series.length > 1 && !oneCountry ? [] : observed;
       return [
         svg('path', {class: `observed ${colour}`, d: path.join('')}),
-        ...(series.length > 1 && !oneCountry ? [] : known).map(({day, value}) =>
-          svg('circle', {class: `observed ${colour}`, cx: this.x(day), cy: this.y(value), r: 2.2}),
+        ...dots.flatMap(({day, value}) =>
+          value == null
+            ? []
+            : svg('circle', {class: `observed ${colour}`, cx: this.x(day), cy: this.y(value), r: 2.2}),
         ),
         svg('path', {
           class: `median series-${index}`,
@@ -180,13 +214,13 @@ export class Chart {
     const {series} = this.shown;
     if (!this.labelled) return [];
     const labels = series
-      .map((one, index) => ({one, index, y: this.y(one.forecast.at(-1).median)}))
+      .map((one, index) => ({one, index, y: this.y(lastForecast(one).median)}))
       .sort((a, b) => a.y - b.y);
-    labels.forEach((label, at) => {
-      if (at) label.y = Math.max(label.y, labels[at - 1].y + LABEL);
+    labels.forEach((label, index) => {
+      if (index) label.y = Math.max(label.y, labels[index - 1].y + LABEL);
     });
-    labels.forEach((label, at) => {
-      label.y = Math.min(label.y, this.box.bottom - 6 - LABEL * (labels.length - 1 - at));
+    labels.forEach((label, index) => {
+      label.y = Math.min(label.y, this.box.bottom - 6 - LABEL * (labels.length - 1 - index));
     });
     return labels.map(({one, index, y}) =>
       svg('text', {class: `label series-${index}`, x: this.x(lastDay(one)) + 6, y: y + 4}, one.label),
@@ -199,19 +233,27 @@ export class Chart {
     return `shaded: central intervals of ${levels.map((level) => 100 * level).join(', ')} %`;
   }
 
+  /**
+   * @param {Day} day
+   * @param {number} value
+   */
   point(day, value) {
     return `${this.x(day).toFixed(1)} ${this.y(value).toFixed(1)}`;
   }
 
-  handle(what, orientation) {
+  /**
+   * @param {Line} line
+   * @param {'vertical' | 'horizontal'} orientation
+   */
+  handle(line, orientation) {
     const handle = svg(
       'g',
       {
-        class: `handle ${what}`,
+        class: `handle ${line}`,
         role: 'slider',
         tabindex: 0,
         'aria-orientation': orientation,
-        'aria-label': what === 'day' ? 'Date' : 'Threshold',
+        'aria-label': line === 'day' ? 'Date' : 'Threshold',
       },
       svg('line', {class: 'reach'}),
       svg('line', {class: 'line'}),
@@ -224,31 +266,36 @@ export class Chart {
       handle.setPointerCapture(event.pointerId);
       handle.classList.add('dragged');
     });
+    /** @type {(event: PointerEvent, done: boolean) => void} */
     const drag = (event, done) => {
       if (!handle.classList.contains('dragged')) return;
       if (done) handle.classList.remove('dragged');
-      this.move(what, what === 'day' ? this.dayAt(event) : this.valueAt(event), done);
+      this.move(line, line === 'day' ? this.dayAt(event) : this.valueAt(event), done);
     };
     handle.addEventListener('pointermove', (event) => drag(event, false));
     handle.addEventListener('pointerup', (event) => drag(event, true));
     handle.addEventListener('pointercancel', () => handle.classList.remove('dragged'));
-    handle.addEventListener('keydown', (event) => this.press(event, what));
+    handle.addEventListener('keydown', (event) => this.press(event, line));
     return handle;
   }
 
-  press(event, what) {
-    const steps = {ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1, PageUp: 7, PageDown: -7}[
-      event.key
-    ];
+  /**
+   * @param {KeyboardEvent} event
+   * @param {Line} line
+   */
+  press(event, line) {
+    const steps = STEPS[event.key];
     const {threshold, day, series} = this.shown;
-    if (what === 'day') {
-      const ends = {Home: firstDay(series[0]), End: lastDay(series[0])};
+    /** @type {Record<string, number>} */
+    let ends;
+    if (line === 'day') {
+      ends = {Home: firstDay(series[0]), End: lastDay(series[0])};
       if (steps) this.move('day', day + steps, true);
       else if (event.key in ends) this.move('day', ends[event.key], true);
       else return;
     } else {
       const [low, high] = [this.y.invert(this.box.bottom), this.y.invert(this.box.top)];
-      const ends = {Home: Math.max(0, Math.ceil(low)), End: Math.floor(high)};
+      ends = {Home: Math.max(0, Math.ceil(low)), End: Math.floor(high)};
       const step = Math.max(1, round125(this.shown.scale === 'log' ? threshold / 20 : (high - low) / 100));
       if (steps) this.move('threshold', Math.max(0, (Math.round(threshold / step) + steps) * step), true);
       else if (event.key in ends) this.move('threshold', ends[event.key], true);
@@ -257,12 +304,17 @@ export class Chart {
     event.preventDefault();
   }
 
-  move(what, value, done) {
+  /**
+   * @param {Line} line
+   * @param {number} value
+   * @param {boolean} done
+   */
+  move(line, value, done) {
     const [main] = this.shown.series;
-    if (what === 'day') value = Math.min(lastDay(main), Math.max(firstDay(main), value));
-    this.shown[what] = value;
+    if (line === 'day') value = Math.min(lastDay(main), Math.max(firstDay(main), value));
+    this.shown[line] = value;
     this.place();
-    this.moved(what, value, done);
+    this.moved(line, value, done);
   }
 
   // Puts the two lines where they belong; all else stays, but for ticks that their tags would cover.
@@ -273,53 +325,61 @@ export class Chart {
 
     const y = Math.min(bottom, Math.max(top, this.y(threshold)));
     const text = count(threshold);
-    const wide = text.length * CHARACTER + 12;
-    const ends = [top, bottom].map((pixel) => Math.round(this.y.invert(pixel)));
-    put(this.threshold, {x1: left, x2: right, y1: y, y2: y}, text, {
-      x: Math.max(0, left - wide - 1),
+    const width = text.length * CHARACTER + 12;
+    const [most, least] = [top, bottom].map((pixel) => Math.round(this.y.invert(pixel)));
+    placeHandle(this.threshold, {x1: left, x2: right, y1: y, y2: y}, text, {
+      x: Math.max(0, left - width - 1),
       y: y - 10,
-      width: wide,
+      width,
     });
-    say(this.threshold, Math.max(0, ends[1]), ends[0], threshold, `${text} ${series[0].unit}`);
+    setSlider(this.threshold, Math.max(0, least), most, threshold, `${text} ${series[0].unit}`);
     this.hideTicks('.counts text', 'y', y + 4, 16);
 
     const x = Math.min(right, Math.max(left, this.x(day)));
     const middle = Math.min(right - 26, Math.max(left + 26, x));
-    put(this.day, {x1: x, x2: x, y1: top, y2: bottom}, briefDate(day), {
+    placeHandle(this.day, {x1: x, x2: x, y1: top, y2: bottom}, briefDate(day), {
       x: middle - 26,
       y: bottom + 6,
       width: 52,
     });
-    say(this.day, firstDay(series[0]), lastDay(series[0]), day, longDate(day));
+    setSlider(this.day, firstDay(series[0]), lastDay(series[0]), day, longDate(day));
     this.hideTicks('.dates text', 'x', middle, 48);
   }
 
+  /**
+   * @param {string} selector
+   * @param {'x' | 'y'} axis
+   * @param {number} place on it, of a tag
+   * @param {number} near pixels from there, where ticks are hidden
+   */
   hideTicks(selector, axis, place, near) {
     for (const tick of this.plot.querySelectorAll(selector)) {
-      tick.setAttribute(
-        'visibility',
-        Math.abs(tick.getAttribute(axis) - place) < near ? 'hidden' : 'visible',
-      );
+      const distance = Math.abs(Number(tick.getAttribute(axis)) - place);
+      tick.setAttribute('visibility', distance < near ? 'hidden' : 'visible');
     }
   }
 
+  /** @param {PointerEvent | null} event null: the pointer has left */
   hover(event) {
-    if (!this.shown) return;
+    if (this.empty) return;
     const day = event && event.pointerType !== 'touch' ? this.dayAt(event) : null;
     const inside = day != null && day >= this.days[0] && day <= this.days[1];
     const x = inside ? this.x(day) : 0;
-    for (const [name, value] of Object.entries({x1: x, x2: x, y1: this.box.top, y2: this.box.bottom})) {
-      this.cross.setAttribute(name, value);
-    }
-    this.cross.setAttribute('visibility', inside ? 'visible' : 'hidden');
+    const {top, bottom} = this.box;
+    const visibility = inside ? 'visible' : 'hidden';
+    setAttributes(this.cross, {x1: x, x2: x, y1: top, y2: bottom, visibility});
     this.hovered(inside ? day : null);
   }
 
+  /** @param {MouseEvent} event */
   dayAt(event) {
     return Math.round(this.x.invert(event.clientX - this.svg.getBoundingClientRect().left));
   }
 
-  // As fine as a pixel can tell, in whole counts.
+  /**
+   * As fine as pixels are, in whole counts.
+   * @param {MouseEvent} event
+   */
   valueAt(event) {
     const pixel = event.clientY - this.svg.getBoundingClientRect().top;
     const value = Math.max(0, this.y.invert(Math.min(this.box.bottom, Math.max(this.box.top, pixel))));
@@ -328,36 +388,54 @@ export class Chart {
   }
 }
 
-function put(handle, line, text, tag) {
-  const [reach, visible, rect, label] = handle.children;
-  for (const [name, value] of Object.entries(line)) {
-    reach.setAttribute(name, value);
-    visible.setAttribute(name, value);
-  }
-  for (const [name, value] of Object.entries(tag)) rect.setAttribute(name, value);
-  label.setAttribute('x', tag.x + tag.width / 2);
-  label.setAttribute('y', tag.y + 14);
+/**
+ * @param {SVGGElement} handle
+ * @param {Attributes} ends of its line
+ * @param {string} text
+ * @param {{x: number, y: number, width: number}} tag
+ */
+function placeHandle(handle, ends, text, tag) {
+  const [reach, line, rect, label] = handle.children;
+  setAttributes(reach, ends);
+  setAttributes(line, ends);
+  setAttributes(rect, tag);
+  setAttributes(label, {x: tag.x + tag.width / 2, y: tag.y + 14});
   label.textContent = text;
 }
 
-function say(handle, least, most, now, text) {
-  const said = {'aria-valuemin': least, 'aria-valuemax': most, 'aria-valuenow': now, 'aria-valuetext': text};
-  for (const [name, value] of Object.entries(said)) handle.setAttribute(name, value);
+/**
+ * @param {SVGGElement} handle
+ * @param {number} least
+ * @param {number} most
+ * @param {number} now
+ * @param {string} text
+ */
+function setSlider(handle, least, most, now, text) {
+  setAttributes(handle, {
+    'aria-valuemin': least,
+    'aria-valuemax': most,
+    'aria-valuenow': now,
+    'aria-valuetext': text,
+  });
 }
 
-// For those who cannot see it.
+/**
+ * The chart in words, for those who cannot see it.
+ * @param {Series[]} series
+ * @param {Day} day
+ */
 export function summary(series, day) {
   return series
     .map((one) => {
-      const then = forecastOf(one, day);
+      const forecast = forecastOf(one, day);
       const last = one.observed.findLast(({value}) => value != null);
-      const seen = last
+      const observed = last
         ? `observed through ${longDate(last.day)}, when it was ${count(last.value)}`
         : 'nothing observed';
-      const said = then
-        ? `forecast for ${longDate(day)}: median ${count(then.median)}, 95 % interval ${range(then.intervals.at(-1))}`
+      const coming = forecast
+        ? `forecast for ${longDate(day)}: median ${count(forecast.median)}, 95 % interval ${range(forecast.intervals[LEVELS.length - 1])}`
         : `forecast from ${longDate(firstDay(one))} to ${longDate(lastDay(one))}`;
-      return `${one.counts} ${one.unit}, ${one.name}, model ${one.model}: ${seen}; ${said}.`;
+      return `${one.counts} ${one.unit}, ${one.name}, model ${one.model}: ${observed}; ${coming}.`;
     })
     .join(' ');
 }

@@ -1,31 +1,48 @@
 // What there is to choose: options for the comboboxes.
 
-export const models = (entries) =>
-  entries.map((one) => ({value: one.model, label: one.model, words: one.title, hint: note(one)}));
+/** @import {Country, ExcludedCountry, ModelEntry, Option, View} from './types.d.ts' */
 
-// Also countries without a forecast, so that who looks for one learns why.
+/** @type {(entries: ModelEntry[]) => Option[]} */
+export const models = (entries) =>
+  entries.map((entry) => ({value: entry.model, label: entry.model, words: entry.title, hint: hint(entry)}));
+
+/**
+ * Also countries without a forecast: whoever looks for one learns why.
+ * @type {(known: Country[], excluded?: ExcludedCountry[]) => Option[]}
+ */
 export const countries = (known, excluded = []) => [
-  ...known.map(place).sort(byName),
-  ...excluded.map((country) => ({...place(country), hint: 'no forecast'})).sort(byName),
+  ...known.map(place).sort(byLabel),
+  ...excluded.map((country) => ({...place(country), hint: 'no forecast'})).sort(byLabel),
 ];
 
-// Models that count the same, and countries of the same model.
+/**
+ * Models that count the same, and countries of the same model.
+ * @type {(entries: ModelEntry[], known: Country[], main: ModelEntry | undefined, view: View) => Option[]}
+ */
 export const comparisons = (entries, known, main, view) =>
   [
-    ...models(entries.filter((one) => one.model !== main?.model && one.unit && one.unit === main?.unit)),
+    ...models(
+      entries.filter((entry) => entry.model !== main?.model && entry.unit && entry.unit === main?.unit),
+    ),
     ...countries(known),
   ].filter(({value}) => value !== view.country && !view.with.includes(value));
 
-// Found by its name, its code and its initials.
+/**
+ * Found by its name, its code and its initials.
+ * @param {Country} country
+ * @returns {Option}
+ */
 function place({code, name}) {
   const words = name.split(/[\s-]+/);
   const initials = words.map((word) => word[0]).join('');
   return {value: code, label: name, words: `${code} ${initials}`};
 }
 
-const byName = (one, other) => one.label.localeCompare(other.label);
+/** @type {(one: Option, other: Option) => number} */
+const byLabel = (one, other) => one.label.localeCompare(other.label);
 
-const note = (entry) =>
+/** @type {(entry: ModelEntry) => string} */
+const hint = (entry) =>
   [entry.target ?? 'no forecasts', entry.reference && 'reference', entry.health === 'down' && 'down']
     .filter(Boolean)
     .join(', ');

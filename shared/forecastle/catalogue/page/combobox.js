@@ -1,34 +1,46 @@
 // A text field with a list to choose from, after the combobox pattern of the ARIA Authoring Practices.
 
-import {element} from './dom.js';
+import {element, present} from './dom.js';
 
+/** @import {Option} from './types.d.ts' */
+
+/** @param {string} text */
 const plain = (text) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
 
 export class Combobox {
-  // `choose(value)` is called with the value of an option; `opens` whenever the list opens, to add options late.
+  /**
+   * @param {HTMLElement} root
+   * @param {(value: string) => void} choose is called with the value of the option that was taken
+   * @param {object} options
+   * @param {() => void} [options.opens] is called whenever the list opens, to add options late
+   * @param {boolean} [options.clears] whether the field is empty again after a choice
+   */
   constructor(root, choose, {opens = () => {}, clears = false} = {}) {
-    this.input = root.querySelector('input');
-    this.list = root.querySelector('ul');
+    this.input = present(root.querySelector('input'));
+    this.list = present(root.querySelector('ul'));
     this.choose = choose;
     this.opens = opens;
     this.clears = clears;
+    /** @type {(Option & {text: string})[]} */
     this.options = [];
-    this.shown = [];
+    this.shown = this.options; // those that match what is typed
     this.active = -1;
+    this.value = '';
     this.label = '';
+    this.typed = '';
     this.input.addEventListener('focus', () => this.input.select());
     this.input.addEventListener('click', () => this.open(''));
     this.input.addEventListener('input', () => this.open(this.input.value));
     this.input.addEventListener('blur', () => this.close());
     this.input.addEventListener('keydown', (event) => this.press(event));
     this.list.addEventListener('mousedown', (event) => event.preventDefault()); // keeps the focus in the field
-    this.list.addEventListener('click', (event) => {
-      const index = [...this.list.children].indexOf(event.target.closest('[role=option]'));
-      if (index >= 0) this.take(index);
+    this.list.addEventListener('click', ({target}) => {
+      const clicked = target instanceof Element && target.closest('[role=option]');
+      if (clicked) this.take([...this.list.children].indexOf(clicked));
     });
   }
 
-  // [{value, label, hint, words}]: `words` are found too, but not shown.
+  /** @param {Option[]} options */
   setOptions(options) {
     this.options = options.map((option) => ({
       ...option,
@@ -37,12 +49,17 @@ export class Combobox {
     if (!this.list.hidden) this.open(this.typed);
   }
 
+  /**
+   * @param {string} value
+   * @param {string} label
+   */
   setValue(value, label) {
     this.value = value;
-    this.label = label ?? '';
+    this.label = label;
     if (this.list.hidden) this.write();
   }
 
+  /** @param {string} typed */
   open(typed) {
     this.typed = typed;
     if (this.list.hidden) this.opens();
@@ -77,19 +94,24 @@ export class Combobox {
     this.write();
   }
 
-  // What is typed next takes its place.
+  // Selects it, too: what is typed next takes its place.
   write() {
     if (this.input.value !== this.label) this.input.value = this.label;
     if (document.activeElement === this.input) this.input.select();
   }
 
-  // Options that start with what was typed come first, then those with a word that does.
+  /**
+   * Options that start with what was typed come first, then those with a word that does.
+   * @param {string} typed
+   */
   matches(typed) {
+    /** @param {{text: string}} option */
     const rank = ({text}) =>
       [text.startsWith(typed), text.includes(` ${typed}`), text.includes(typed)].indexOf(true);
     return this.options.filter((option) => rank(option) >= 0).sort((one, other) => rank(one) - rank(other)); // which keeps the order of equals
   }
 
+  /** @param {number} index */
   activate(index) {
     this.list.querySelector('.active')?.classList.remove('active');
     this.active = index;
@@ -100,6 +122,7 @@ export class Combobox {
     this.input.setAttribute('aria-activedescendant', option.id);
   }
 
+  /** @param {number} index */
   take(index) {
     const option = this.shown[index];
     if (!option) return;
@@ -108,6 +131,7 @@ export class Combobox {
     this.choose(option.value);
   }
 
+  /** @param {KeyboardEvent} event */
   press(event) {
     const last = this.shown.length - 1;
     const closed = this.list.hidden;

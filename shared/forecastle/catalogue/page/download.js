@@ -1,6 +1,6 @@
 // Files for people to keep, made in the browser from what is shown.
 
-import {element, svg} from './dom.js';
+import {element, present, svg} from './dom.js';
 
 const INHERITED = [
   'fill',
@@ -18,16 +18,26 @@ const INHERITED = [
 const SHARPNESS = 2; // pixels of the picture for one on the page
 const HEAD = 52;
 
+/**
+ * @param {string} name
+ * @param {Blob} blob
+ */
 export function save(name, blob) {
   const link = element('a', {href: URL.createObjectURL(blob), download: name});
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-// The chart as it looks, with a heading: a picture must tell by itself what it shows.
+/**
+ * The chart as it looks, with a heading: a picture must say by itself what it shows.
+ * @param {SVGSVGElement} chart
+ * @param {string} title
+ * @param {string} subtitle
+ */
 export async function png(chart, title, subtitle) {
-  const [, , width, height] = chart.getAttribute('viewBox').split(' ').map(Number);
-  const style = getComputedStyle(chart.closest('.card'));
+  const {width, height} = chart.viewBox.baseVal;
+  const style = getComputedStyle(present(chart.closest('.card')));
+  /** @type {(size: number, y: number, weight: number, content: string) => SVGTextElement} */
   const text = (size, y, weight, content) =>
     svg(
       'text',
@@ -62,17 +72,23 @@ export async function png(chart, title, subtitle) {
     image.src = address;
     await image.decode();
     const canvas = element('canvas', {width: image.width, height: image.height});
-    canvas.getContext('2d').drawImage(image, 0, 0, canvas.width, canvas.height);
-    return await new Promise((resolve) => canvas.toBlob(resolve, 'image/png'));
+    present(canvas.getContext('2d')).drawImage(image, 0, 0, canvas.width, canvas.height);
+    /** @type {Blob | null} */
+    const picture = await new Promise((resolve) => canvas.toBlob(resolve, 'image/png'));
+    return present(picture);
   } finally {
     URL.revokeObjectURL(address);
   }
 }
 
-// A copy that looks the same where the style sheet is not.
+/**
+ * A copy that looks the same without the style sheet.
+ * @param {Node} node
+ * @returns {Node}
+ */
 function withStyle(node) {
   const copy = node.cloneNode(false);
-  if (node.nodeType !== Node.ELEMENT_NODE) return copy;
+  if (!(node instanceof Element && copy instanceof Element)) return copy;
   const style = getComputedStyle(node);
   for (const name of INHERITED) copy.setAttribute(name, style.getPropertyValue(name));
   copy.append(...[...node.childNodes].map(withStyle));

@@ -4,142 +4,196 @@ import * as api from './api.js';
 import {Chart, summary} from './chart.js';
 import * as choices from './choices.js';
 import {Combobox} from './combobox.js';
-import {byId, element} from './dom.js';
+import {byId, element, present} from './dom.js';
 import {png, save} from './download.js';
 import {answers, readings} from './readings.js';
-import {event, firstDay, forecastOf, lastDay, load, ownCounts} from './series.js';
+import {event, firstDay, forecastOf, lastDay, lastForecast, load, ownCounts} from './series.js';
 import {csv, table} from './table.js';
 import {about, notices, past} from './trust.js';
 import {isCode, read, write} from './view.js';
 import {longDate, toDay, toIso, weekdayDate} from './words.js';
 
+/** @import {CountryEntry, Counts, Day, ExcludedCountry, Member, MissingSeries} from './types.d.ts' */
+/** @import {ModelEntry, NamedSeries, Scores, View} from './types.d.ts' */
+
 const MOST_SERIES = 4; // as many as there are colours
-const PICTURE = [960, 500]; // pixels, of a downloaded one: width and height
-const USUAL_DAYS = 14; // ahead, where no date is named
+const PICTURE = {width: 960, height: 500}; // pixels, of a downloaded one
+const DEFAULT_DAYS = 14; // ahead, where no date is named
+
+const main = byId('main', HTMLElement);
+const title = byId('title', HTMLElement);
+const source = byId('source', HTMLElement);
+const problemBox = byId('problem', HTMLElement);
+const options = byId('options', HTMLFormElement);
+const question = byId('question', HTMLFormElement);
+const sideField = byId('side', HTMLSelectElement);
+const thresholdField = byId('threshold', HTMLInputElement);
+const dateField = byId('date', HTMLInputElement);
+const answersBox = byId('answers', HTMLElement);
+const tableBox = byId('table', HTMLDetailsElement);
+const copyStatus = byId('done', HTMLElement);
 
 let view = read(location.search);
-let models = []; // of GET /models
-const countries = {}; // of each model
-const live = {}; // scores of each model
-const excluded = {}; // of each model, once somebody looks for a country
+/** @type {ModelEntry[]} */
+let models = [];
+// Of each model; without a prototype, since the address may name a model `constructor`.
+/** @type {Record<string, CountryEntry[]>} */
+const countries = Object.create(null);
+/** @type {Record<string, Scores | null>} */
+const scores = Object.create(null);
+/** @type {Record<string, ExcludedCountry[]>} */
+const excluded = Object.create(null); // once somebody looks for a country
+/** @type {NamedSeries[]} */
 let series = []; // what is drawn, the chosen model and country first
-let missing = []; // what was to be compared and cannot be
-let turn = 0; // of loading: what an older one still brings is dropped
+/** @type {MissingSeries[]} */
+let missing = [];
+let loads = 0; // begun so far: what any but the last one brings is dropped
 let asking = new AbortController();
-let askSoon;
+let askTimer = 0;
 
-const chart = new Chart(byId('chart'), {moved, hovered: tell});
-const modelBox = new Combobox(byId('model'), chooseModel);
-const countryBox = new Combobox(byId('country'), chooseCountry, {opens: offerExcluded});
-const compareBox = new Combobox(byId('compare'), (name) => go({with: [...view.with, name]}), {clears: true});
+const chart = new Chart(byId('chart', HTMLElement), {moved, hovered: showReadings});
+const modelBox = new Combobox(byId('model', HTMLElement), chooseModel);
+const countryBox = new Combobox(byId('country', HTMLElement), chooseCountry, {opens: offerExcluded});
+const compareBox = new Combobox(byId('compare', HTMLElement), (name) => go({with: [...view.with, name]}), {
+  clears: true,
+});
 
+/** @param {string} model */
 const entryOf = (model) => models.find((entry) => entry.model === model);
 
 // From the address to the picture.
 async function show() {
-  const mine = (turn += 1);
-  byId('main').setAttribute('aria-busy', 'true');
+  loads += 1;
+  const thisLoad = loads;
+  main.setAttribute('aria-busy', 'true');
   try {
     if (!models.length) models = await api.models();
     if (!models.length) throw new api.Problem(404, 'No model is served here yet.');
-    view.model ??= usualModel();
+    view.model ||= defaultModel();
     const entry = entryOf(view.model);
-    offer();
+    offerChoices();
     if (!entry) throw new api.Problem(404, `There is no model ${view.model} here: choose one above.`);
     if (!entry.horizon && entry.health === 'ready') {
-      throw new api.Problem(404, `${view.model} has no forecasts that this page could show: see its API.`);
+      throw new api.Problem(404, `${view.model} has no forecasts that this page can show: see its API.`);
     }
     countries[view.model] ??= await api.countries(view.model);
-    if (mine !== turn) return;
-    view.country ??= busiest(countries[view.model]);
-    offer();
+    if (thisLoad !== loads) return;
+    view.country ||= highestCount(countries[view.model]);
+    offerChoices();
     const counts = view.counts ?? ownCounts(entry);
-    const loaded = await Promise.allSettled(members().map((member) => loadMember(member, entry, counts)));
-    if (mine !== turn) return;
-    if (loaded[0].status === 'rejected') throw loaded[0].reason;
-    series = loaded.flatMap(({value}) => value ?? []);
-    missing = members().flatMap((one, index) =>
-      loaded[index].reason ? {...one, problem: loaded[index].reason} : [],
+    const members = viewMembers();
+    const results = await Promise.allSettled(members.map((member) => loadMember(member, entry, counts)));
+    if (thisLoad !== loads) return;
+    if (results[0].status === 'rejected') throw results[0].reason;
+    const unnamed = {title: '', label: ''};
+    series = results.flatMap((result) =>
+      result.status === 'fulfilled' ? {...result.value, ...unnamed} : [],
+    );
+    missing = results.flatMap((result, index) =>
+      result.status === 'rejected' ? {...members[index], ...unnamed, problem: result.reason} : [],
     );
     nameSeries();
     draw();
-    loadScores(mine);
-  } catch (problem) {
-    if (mine === turn) fail(problem);
+    loadScores(thisLoad);
+  } catch (error) {
+    if (thisLoad === loads) showProblem(error);
   } finally {
-    if (mine === turn) byId('main').removeAttribute('aria-busy');
+    if (thisLoad === loads) main.removeAttribute('aria-busy');
   }
 }
 
-// Later, since nothing waits for them.
-async function loadScores(mine) {
-  const asked = new Set(members().map(({model}) => model));
-  await Promise.all([...asked].map(async (model) => (live[model] ??= await api.scores(model))));
-  if (mine === turn) drawModels();
+/**
+ * Later, since nothing waits for them.
+ * @param {number} thisLoad
+ */
+async function loadScores(thisLoad) {
+  const names = new Set(viewMembers().map(({model}) => model));
+  await Promise.all(
+    [...names].map(async (model) => {
+      scores[model] ??= await api.scores(model);
+    }),
+  );
+  if (thisLoad === loads) drawModels();
 }
 
-// The chosen one, then what it is compared with: countries of the same model, models for the same country.
-function members() {
+/**
+ * The chosen one, then what it is compared with: countries of the same model, models for the same country.
+ * @returns {Member[]}
+ */
+function viewMembers() {
+  const {model, country: code} = view;
   const compared = view.with
     .slice(0, MOST_SERIES - 1)
-    .map((member) => ({member, ...(isCode(member) ? {code: member} : {model: member})}));
-  return [{}, ...compared].map((one) => ({model: view.model, code: view.country, ...one}));
+    .map((member) => (isCode(member) ? {member, model, code: member} : {member, model: member, code}));
+  return [{model, code}, ...compared];
 }
 
-async function loadMember({member, model, code}, main, counts) {
+/**
+ * @param {Member} member
+ * @param {ModelEntry} chosen
+ * @param {Counts} counts
+ */
+async function loadMember({member, model, code}, chosen, counts) {
   const entry = entryOf(model);
   if (!entry) throw new api.Problem(404, `There is no model ${model} here.`);
   const unit = entry.unit ?? 'nothing';
-  if (unit !== main.unit) throw new api.Problem(422, `${model} counts ${unit}, not ${main.unit}.`);
+  if (unit !== chosen.unit) throw new api.Problem(422, `${model} counts ${unit}, not ${chosen.unit}.`);
   return {...(await load(entry, code, counts)), member};
 }
 
 // By what they differ in.
 function nameSeries() {
-  const differ = (property) => new Set([...series, ...missing].map((one) => one[property])).size > 1;
-  const [places, kinds] = [differ('code'), differ('model')];
-  for (const one of [...series, ...missing]) {
+  const all = [...series, ...missing];
+  const severalPlaces = new Set(all.map(({code}) => code)).size > 1;
+  const severalModels = new Set(all.map(({model}) => model)).size > 1;
+  for (const one of all) {
     const place = placeName(one.code);
-    one.title = [places && place, kinds && one.model].filter(Boolean).join(', ') || place;
-    one.label = [places && one.code, kinds && one.model].filter(Boolean).join(' ');
+    one.title = [severalPlaces && place, severalModels && one.model].filter(Boolean).join(', ') || place;
+    one.label = [severalPlaces && one.code, severalModels && one.model].filter(Boolean).join(' ');
   }
 }
 
+/** @param {string} code */
 function placeName(code) {
   const known = [...(countries[view.model] ?? []), ...(excluded[view.model] ?? [])];
   return known.find((country) => country.code === code)?.name ?? code;
 }
 
-function usualModel() {
-  const useful = models.filter((one) => one.horizon);
-  const ready = useful.filter((one) => one.health === 'ready');
-  return (ready.find((one) => !one.reference) ?? ready[0] ?? useful[0] ?? models[0]).model;
+function defaultModel() {
+  const useful = models.filter((entry) => entry.horizon);
+  const ready = useful.filter((entry) => entry.health === 'ready');
+  return (ready.find((entry) => !entry.reference) ?? ready[0] ?? useful[0] ?? models[0]).model;
 }
 
-function busiest(known) {
+/** @param {CountryEntry[]} known */
+function highestCount(known) {
+  /** @param {CountryEntry} country */
   const count = (country) => country.last_observation?.observed ?? 0;
-  return known.toSorted((one, other) => count(other) - count(one))[0]?.code ?? null;
+  return known.toSorted((one, other) => count(other) - count(one))[0]?.code ?? '';
 }
 
 // --- choosing ---
 
-function go(patch) {
-  view = {...view, ...patch};
+/** @param {Partial<View>} changes */
+function go(changes) {
+  view = {...view, ...changes};
   history.pushState(null, '', write(view));
   show();
 }
 
+/** @param {string} model */
 function chooseModel(model) {
-  const {unit} = entryOf(model);
+  const unit = entryOf(model)?.unit;
   const others = view.with.filter((name) => isCode(name) || (name !== model && entryOf(name)?.unit === unit));
   go({model, with: others, counts: null, threshold: null, date: null});
 }
 
+/** @param {string} country */
 function chooseCountry(country) {
   go({country, with: view.with.filter((name) => name !== country), threshold: null});
 }
 
-function offer() {
+function offerChoices() {
   const known = countries[view.model] ?? [];
   const entry = entryOf(view.model);
   const others = choices.comparisons(models, known, entry, view);
@@ -153,44 +207,50 @@ function offer() {
   compareBox.input.placeholder = full ? `No more than ${MOST_SERIES}` : 'Another country or model';
 }
 
-// Also those that have no forecast, so that who looks for one learns why.
+// Also those that have no forecast: whoever looks for one learns why.
 async function offerExcluded() {
   const {model} = view;
   if (excluded[model] || !countries[model]) return;
   excluded[model] = [];
   excluded[model] = await api.excluded(model).catch(() => []);
-  offer();
+  offerChoices();
 }
 
 // --- showing ---
 
 const chosenDay = () =>
-  view.date ? toDay(view.date) : Math.min(firstDay(series[0]) + USUAL_DAYS - 1, lastDay(series[0]));
+  view.date ? toDay(view.date) : Math.min(firstDay(series[0]) + DEFAULT_DAYS - 1, lastDay(series[0]));
 
 function chosenThreshold() {
   if (view.threshold != null) return view.threshold;
-  const {median} = forecastOf(series[0], chosenDay()) ?? series[0].forecast.at(-1);
-  return Math.round(median.toPrecision(2));
+  const {median} = forecastOf(series[0], chosenDay()) ?? lastForecast(series[0]);
+  return Math.round(Number(median.toPrecision(2)));
 }
 
 function draw() {
-  const [main] = series;
-  const counted = main.counts === 'daily' ? `Daily ${main.unit}` : `Cumulative ${main.unit}`;
-  const different = (property) => [...new Set(series.map((one) => one[property]))];
-  const sources = different('model');
-  byId('title').textContent = [counted, ...different('name')].join(', ');
-  const fitted = main.origin === main.dataThrough ? '' : `, fitted through ${longDate(main.origin)}`;
-  byId('source').textContent =
-    `Model${sources.length > 1 ? 's' : ''} ${sources.join(', ')}; data through ${longDate(main.dataThrough)}${fitted}`;
-  document.title = `${byId('title').textContent} · Forecastle`;
-  for (const [name, value] of Object.entries({counts: main.counts, scale: view.scale, past: view.past})) {
-    byId('options').elements[name].value = value;
-  }
-  for (const part of document.querySelectorAll('.of-forecast')) part.hidden = false;
-  byId('problem').hidden = true;
+  const [{counts, unit, origin, dataThrough}] = series;
+  const places = new Set(series.map(({name}) => name));
+  const names = [...new Set(series.map(({model}) => model))];
+  title.textContent = [counts === 'daily' ? `Daily ${unit}` : `Cumulative ${unit}`, ...places].join(', ');
+  const fitted = origin === dataThrough ? '' : `, fitted through ${longDate(origin)}`;
+  source.textContent = `Model${names.length > 1 ? 's' : ''} ${names.join(', ')}; data through ${longDate(dataThrough)}${fitted}`;
+  document.title = `${title.textContent} · Forecastle`;
+  /** @type {Record<string, string>} */
+  const chosen = {counts, scale: view.scale, past: view.past};
+  for (const radio of options.querySelectorAll('input')) radio.checked = radio.value === chosen[radio.name];
+  showForecastParts(true);
   drawChart();
   drawModels();
-  if (byId('table').open) drawTable();
+  if (tableBox.open) drawTable();
+}
+
+/**
+ * Otherwise the problem stands in their place.
+ * @param {boolean} shown
+ */
+function showForecastParts(shown) {
+  for (const part of document.querySelectorAll('.of-forecast')) part.toggleAttribute('hidden', !shown);
+  problemBox.hidden = shown;
 }
 
 function drawChart() {
@@ -203,46 +263,56 @@ function drawChart() {
     past: view.past,
     summary: summary(series, day),
   });
-  fill();
-  tell(null);
-  ask();
+  fillQuestion();
+  showReadings(null);
+  askSoon();
 }
 
 function drawModels() {
-  const newest = Math.max(...models.filter((one) => one.data_through).map((one) => toDay(one.data_through)));
-  const caveats = Object.fromEntries(series.map(({model, caveat}) => [model, caveat]));
-  const entries = [...new Set(members().map(({model}) => model))].map(entryOf).filter(Boolean);
-  byId('notices').replaceChildren(...entries.flatMap((entry) => notices(entry, caveats[entry.model])));
-  byId('about-title').textContent = entries.length > 1 ? 'The models' : 'The model';
-  byId('about').replaceChildren(...entries.map((entry) => about(entry, newest)));
-  const scores = entries.flatMap((entry) => past(entry, live[entry.model], entries.length > 1));
-  byId('scores').replaceChildren(...scores);
-  byId('past').hidden = !scores.length;
+  const newest = Math.max(
+    ...models.flatMap((entry) => (entry.data_through ? toDay(entry.data_through) : [])),
+  );
+  const caveats = new Map(series.map(({model, caveat}) => [model, caveat]));
+  const names = [...new Set(viewMembers().map(({model}) => model))];
+  const entries = names.map(entryOf).filter((entry) => entry != null);
+  const several = entries.length > 1;
+  byId('notices', HTMLElement).replaceChildren(
+    ...entries.flatMap((entry) => notices(entry, caveats.get(entry.model))),
+  );
+  byId('about-title', HTMLElement).textContent = several ? 'The models' : 'The model';
+  byId('about', HTMLElement).replaceChildren(...entries.map((entry) => about(entry, newest)));
+  const parts = entries.flatMap((entry) => past(entry, scores[entry.model], several));
+  byId('scores', HTMLElement).replaceChildren(...parts);
+  byId('past', HTMLElement).hidden = !parts.length;
 }
 
 function drawTable() {
-  byId('table')
-    .querySelector('.scroll')
-    .replaceChildren(...series.map(table));
+  present(tableBox.querySelector('.scroll')).replaceChildren(...series.map(table));
 }
 
-function fail(problem) {
-  if (!(problem instanceof api.Problem)) console.error(problem); // a fault of the page itself
+/** @param {unknown} error */
+function showProblem(error) {
+  if (!(error instanceof api.Problem)) console.error(error); // a fault of the page itself
+  const {status, message, nearMatches} =
+    error instanceof api.Problem ? error : new api.Problem(0, `This page failed: ${error}`);
   series = [];
-  clearTimeout(askSoon);
+  clearTimeout(askTimer);
   asking.abort();
-  answer('');
+  showAnswers('');
   chart.clear();
-  for (const part of document.querySelectorAll('.of-forecast')) part.hidden = true;
-  byId('title').textContent = placeName(view.country) ?? 'Forecast';
-  byId('source').textContent = view.model ? `Model ${view.model}` : '';
-  const passing = !(problem.status >= 400 && problem.status < 500); // not the address's fault
-  const meant = problem.nearMatches?.map(({code, name}) => button(name, () => chooseCountry(code))) ?? [];
-  byId('problem').replaceChildren(
-    element('p', {}, problem.message),
-    element('p', {class: 'buttons'}, meant, passing && button('Try again', again)),
+  showForecastParts(false);
+  title.textContent = placeName(view.country) || 'Forecast';
+  source.textContent = view.model ? `Model ${view.model}` : '';
+  const passing = !(status >= 400 && status < 500); // not the address's fault
+  problemBox.replaceChildren(
+    element('p', {}, message),
+    element(
+      'p',
+      {class: 'buttons'},
+      nearMatches.map(({code, name}) => button(name, () => chooseCountry(code))),
+      passing && button('Try again', again),
+    ),
   );
-  byId('problem').hidden = false;
   drawModels();
 }
 
@@ -251,94 +321,115 @@ function again() {
   show();
 }
 
+/**
+ * @param {string} text
+ * @param {() => void} press
+ */
 function button(text, press) {
   const made = element('button', {type: 'button'}, text);
   made.addEventListener('click', press);
   return made;
 }
 
-// The values of the day under the pointer, or of the chosen one.
-function tell(pointed) {
+/**
+ * The values of the day under the pointer, or of the chosen one.
+ * @param {Day | null} pointed
+ */
+function showReadings(pointed) {
   const day = pointed ?? chosenDay();
-  byId('reading-date').textContent = weekdayDate(day);
+  byId('reading-date', HTMLElement).textContent = weekdayDate(day);
+  /** @param {string} name */
   const remove = (name) => go({with: view.with.filter((other) => other !== name)});
-  byId('readings').replaceChildren(...readings(series, missing, day, remove));
+  byId('readings', HTMLElement).replaceChildren(...readings(series, missing, day, remove));
 }
 
 // --- asking ---
 
-function moved(what, value, done) {
-  set(what === 'day' ? {date: toIso(value)} : {threshold: value}, done);
-  fill();
-  tell(null);
-  ask();
+/** @type {(line: 'threshold' | 'day', value: number, done: boolean) => void} */
+function moved(line, value, done) {
+  adjust(line === 'day' ? {date: toIso(value)} : {threshold: value}, done);
+  fillQuestion();
+  showReadings(null);
+  askSoon();
 }
 
-// Small steps change the address, but add nothing to go back to.
-function set(patch, done = true) {
-  view = {...view, ...patch};
+/**
+ * Small steps change the address, but add nothing to go back to.
+ * @param {Partial<View>} changes
+ */
+function adjust(changes, done = true) {
+  view = {...view, ...changes};
   if (done) history.replaceState(null, '', write(view));
 }
 
-function fill() {
-  const [main] = series;
-  const {side, threshold, date} = byId('question').elements;
-  side.value = view.side;
-  if (threshold.valueAsNumber !== chosenThreshold()) threshold.value = chosenThreshold();
-  [date.min, date.max] = [toIso(firstDay(main)), toIso(lastDay(main))];
-  if (date.value !== toIso(chosenDay())) date.value = toIso(chosenDay());
-  byId('what').textContent =
-    main.counts === 'daily' ? `${main.unit} on` : `${main.unit} in total by the end of`;
+function fillQuestion() {
+  const [one] = series;
+  const [threshold, date] = [chosenThreshold(), toIso(chosenDay())];
+  sideField.value = view.side;
+  if (thresholdField.valueAsNumber !== threshold) thresholdField.value = String(threshold);
+  [dateField.min, dateField.max] = [toIso(firstDay(one)), toIso(lastDay(one))];
+  if (dateField.value !== date) dateField.value = date;
+  byId('what', HTMLElement).textContent =
+    one.counts === 'daily' ? `${one.unit} on` : `${one.unit} in total by the end of`;
 }
 
-function ask() {
-  byId('answers').setAttribute('aria-busy', 'true'); // nothing is read out before it is settled
-  clearTimeout(askSoon);
-  askSoon = setTimeout(askNow, 50);
+function askSoon() {
+  answersBox.setAttribute('aria-busy', 'true'); // nothing is read out before it is settled
+  clearTimeout(askTimer);
+  askTimer = setTimeout(ask, 50);
 }
 
-async function askNow() {
+async function ask() {
   asking.abort();
   asking = new AbortController();
   const {signal} = asking;
   const [asked, day] = [series, chosenDay()];
-  const told = await Promise.allSettled(
+  const results = await Promise.allSettled(
     asked.map((one) =>
       forecastOf(one, day)
         ? api.probability(one.model, one.code, event(one, view.side, chosenThreshold(), day), signal)
         : null,
     ),
   );
-  if (!signal.aborted) answer(answers(asked, told));
+  if (!signal.aborted) showAnswers(answers(asked, results));
 }
 
-function answer(told) {
-  byId('answers').replaceChildren(told);
-  byId('answers').removeAttribute('aria-busy');
+/** @param {Node | string} content */
+function showAnswers(content) {
+  answersBox.replaceChildren(content);
+  answersBox.removeAttribute('aria-busy');
 }
 
 // --- listening ---
 
-byId('options').addEventListener('change', ({target: {name, value}}) => {
-  if (name === 'counts')
-    go({counts: value === ownCounts(entryOf(view.model)) ? null : value, threshold: null});
-  else {
-    view = {...view, [name]: value};
-    history.pushState(null, '', write(view));
-    drawChart();
-  }
-});
+for (const radio of options.querySelectorAll('input')) {
+  radio.addEventListener('change', () => {
+    const {name, value} = radio;
+    if (name === 'counts') {
+      const counts = value === 'daily' ? 'daily' : 'cumulative';
+      go({counts: counts === series[0].own ? null : counts, threshold: null});
+    } else {
+      view = {...view, [name]: value};
+      history.pushState(null, '', write(view));
+      drawChart();
+    }
+  });
+}
 
-byId('question').addEventListener('submit', (event) => event.preventDefault());
-byId('question').addEventListener('input', ({target}) => {
-  if (!target.value || !target.validity.valid) return;
-  if (target.name === 'side') set({side: target.value});
-  else if (target.name === 'threshold') set({threshold: target.valueAsNumber});
-  else set({date: target.value});
+/** @param {HTMLInputElement} field */
+const valid = (field) => field.value && field.validity.valid;
+
+question.addEventListener('submit', (event) => event.preventDefault());
+question.addEventListener('input', ({target}) => {
+  if (target === sideField) adjust({side: sideField.value === 'below' ? 'below' : 'above'});
+  else if (target === thresholdField && valid(thresholdField))
+    adjust({threshold: thresholdField.valueAsNumber});
+  else if (target === dateField && valid(dateField)) adjust({date: dateField.value});
+  else return;
   drawChart();
 });
 
-byId('table').addEventListener('toggle', () => byId('table').open && drawTable());
+tableBox.addEventListener('toggle', () => tableBox.open && drawTable());
 
 const fileName = () =>
   [
@@ -347,27 +438,23 @@ const fileName = () =>
     toIso(series[0].dataThrough),
   ].join('-');
 
-byId('csv').addEventListener('click', () =>
+byId('csv', HTMLElement).addEventListener('click', () =>
   save(`${fileName()}.csv`, new Blob([csv(series)], {type: 'text/csv'})),
 );
-byId('png').addEventListener('click', async () => {
-  chart.draw(chart.shown, ...PICTURE);
-  const picture = png(
-    chart.svg,
-    byId('title').textContent,
-    `${byId('source').textContent}; ${chart.shaded()}`,
-  );
+byId('png', HTMLElement).addEventListener('click', async () => {
+  chart.draw(chart.shown, PICTURE.width, PICTURE.height);
+  const picture = png(chart.svg, title.textContent, `${source.textContent}; ${chart.shaded()}`);
   chart.draw(chart.shown);
   save(`${fileName()}.png`, await picture);
 });
-byId('share').addEventListener('click', async () => {
+byId('share', HTMLElement).addEventListener('click', async () => {
   history.replaceState(null, '', write({...view, threshold: chosenThreshold(), date: toIso(chosenDay())}));
   const copied = await navigator.clipboard?.writeText(location.href).then(
     () => true,
     () => false,
   );
-  byId('done').textContent = copied ? 'Copied.' : 'Copy the address of this page: it has all that is shown.';
-  setTimeout(() => (byId('done').textContent = ''), 5000);
+  copyStatus.textContent = copied ? 'Copied.' : 'Copy the address of this page: it holds all that is shown.';
+  setTimeout(() => copyStatus.replaceChildren(), 5000);
 });
 
 window.addEventListener('popstate', () => {

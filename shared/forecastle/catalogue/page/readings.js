@@ -1,113 +1,147 @@
 // Beside the chart, in words: the values of a day, and the probability of what is asked.
 
 import {element, svg} from './dom.js';
-import {LEVELS, firstDay, forecastOf, lastDay, observedOn} from './series.js';
+import {firstDay, forecastOf, LEVELS, lastDay, observedOn} from './series.js';
 import {capital, count, longDate, percent, points, range} from './words.js';
 
+/** @import {Day, Member, MissingSeries, NamedSeries, Names, Probability, Series} from './types.d.ts' */
+
+/** @param {number} index */
 const swatch = (index) => element('span', {class: `swatch series-${index}`});
+/** @param {Series} one */
 const reach = (one) => `The forecast reaches from ${longDate(firstDay(one))} to ${longDate(lastDay(one))}.`;
 
-// `remove(member)` takes a comparison away.
+/**
+ * @param {NamedSeries[]} series
+ * @param {MissingSeries[]} missing
+ * @param {Day} day
+ * @param {(member: string) => void} remove takes a comparison away
+ */
 export function readings(series, missing, day, remove) {
   const several = series.length + missing.length > 1;
-  const head = (one, index) =>
-    element(
-      'p',
-      {class: 'name'},
-      index == null ? '' : swatch(index),
-      one.title,
-      one.member && removal(one, remove),
-    );
+  /** @type {(one: Member & Names, swatch?: HTMLElement) => HTMLElement} */
+  const heading = ({title, member}, mark) =>
+    element('p', {class: 'name'}, mark, title, member && removal(title, () => remove(member)));
   return [
-    ...series.map((one, index) => element('li', {}, several && head(one, index), values(one, day, several))),
+    ...series.map((one, index) =>
+      element('li', {}, several && heading(one, swatch(index)), values(one, day, several)),
+    ),
     ...missing.map((one) =>
-      element('li', {}, head(one), element('p', {class: 'quiet'}, one.problem.message)),
+      element('li', {}, heading(one), element('p', {class: 'quiet'}, one.problem.message)),
     ),
   ];
 }
 
+/**
+ * @param {Series} one
+ * @param {Day} day
+ * @param {boolean} several
+ */
 function values(one, day, several) {
-  const [seen, then] = [observedOn(one, day), forecastOf(one, day)];
-  if (!seen && !then)
-    return element('p', {class: 'quiet'}, day < firstDay(one) ? 'Not among what was fitted.' : reach(one));
+  const [observed, forecast] = [observedOn(one, day), forecastOf(one, day)];
+  if (!observed && !forecast) {
+    const why = day < firstDay(one) ? 'The model was not fitted to this day.' : reach(one);
+    return element('p', {class: 'quiet'}, why);
+  }
   const list = element('dl');
+  /** @type {(mark: string, term: string, value: string) => void} */
   const pair = (mark, term, value) =>
     list.append(
       element('div', {}, element('dt', {}, several ? '' : key(mark), term), element('dd', {}, value)),
     );
-  if (seen) pair('observed', 'Observed', count(seen.value));
-  if (then) {
-    pair('median', 'Median', count(then.median));
-    LEVELS.forEach((level, at) =>
-      pair(`level-${100 * level}`, `${100 * level} %`, range(then.intervals[at])),
-    );
+  if (observed) pair('observed', 'Observed', count(observed.value));
+  if (forecast) {
+    pair('median', 'Median', count(forecast.median));
+    for (const [index, level] of LEVELS.entries()) {
+      pair(`level-${100 * level}`, `${100 * level} %`, range(forecast.intervals[index]));
+    }
   }
   return list;
 }
 
-// What the chart has it as.
+/**
+ * How the chart draws it.
+ * @param {string} mark
+ */
 function key(mark) {
-  const drawn =
-    {
-      observed: svg('circle', {class: 'observed series-0', cx: 8, cy: 6, r: 3}),
-      median: svg('path', {class: 'median series-0', d: 'M0 6H16'}),
-    }[mark] ?? svg('rect', {class: `band series-0 ${mark}`, width: 16, height: 12});
   return svg(
     'svg',
     {class: 'key', viewBox: '0 0 16 12', width: 16, height: 12, 'aria-hidden': 'true'},
-    drawn,
+    keyMark(mark),
   );
 }
 
-function removal(one, remove) {
-  const button = element(
-    'button',
-    {type: 'button', class: 'remove', 'aria-label': `Remove ${one.title}`},
-    '×',
-  );
-  button.addEventListener('click', () => remove(one.member));
+/** @param {string} mark */
+function keyMark(mark) {
+  if (mark === 'observed') return svg('circle', {class: 'observed series-0', cx: 8, cy: 6, r: 3});
+  if (mark === 'median') return svg('path', {class: 'median series-0', d: 'M0 6H16'});
+  return svg('rect', {class: `band series-0 ${mark}`, width: 16, height: 12});
+}
+
+/**
+ * @param {string} title
+ * @param {() => void} remove
+ */
+function removal(title, remove) {
+  const button = element('button', {type: 'button', class: 'remove', 'aria-label': `Remove ${title}`}, '×');
+  button.addEventListener('click', remove);
   return button;
 }
 
-// `told`: for each series what Promise.allSettled has of its probability; null where its forecast does not reach.
-export function answers(series, told) {
+/**
+ * @param {NamedSeries[]} series
+ * @param {PromiseSettledResult<Probability | null>[]} results for each; null where its forecast does not reach
+ */
+export function answers(series, results) {
+  const several = series.length > 1;
   return element(
     'ul',
     {},
-    series.map((one, index) => {
-      const {value, reason} = told[index];
-      return element(
+    series.map((one, index) =>
+      element(
         'li',
         {},
-        series.length > 1 && element('p', {class: 'name'}, swatch(index), one.title),
-        ...(value ? chance(value, index) : [element('p', {class: 'quiet'}, reason?.message ?? reach(one))]),
-        value &&
-          element(
-            'p',
-            {class: 'quiet'},
-            series.length > 1 ? sure(value) : `${capital(value.event)}. ${sure(value)}`,
-          ),
-      );
-    }),
+        several && element('p', {class: 'name'}, swatch(index), one.title),
+        ...answer(one, results[index], index, several),
+      ),
+    ),
   );
 }
 
-function chance({probability, draws}, index) {
+/**
+ * @param {Series} one
+ * @param {PromiseSettledResult<Probability | null>} result
+ * @param {number} index
+ * @param {boolean} several
+ */
+function answer(one, result, index, several) {
+  /** @param {string} text */
+  const quiet = (text) => element('p', {class: 'quiet'}, text);
+  if (result.status === 'rejected') return [quiet(result.reason.message)];
+  if (!result.value) return [quiet(reach(one))];
+  const {event, probability, draws, monte_carlo_error: error} = result.value;
+  const precision = `${count(draws)} draws; Monte Carlo error ${points(error)}.`;
   return [
     element('p', {class: 'chance'}, element('data', {value: probability}, percent(probability, draws))),
-    svg(
-      'svg',
-      {
-        class: `bar series-${index}`,
-        viewBox: '0 0 100 6',
-        preserveAspectRatio: 'none',
-        'aria-hidden': 'true',
-      },
-      svg('rect', {class: 'track', width: 100, height: 6}),
-      svg('rect', {class: 'share', width: 100 * probability, height: 6}),
-    ),
+    bar(probability, index),
+    quiet(several ? precision : `${capital(event)}. ${precision}`),
   ];
 }
 
-const sure = ({draws, monte_carlo_error: error}) =>
-  `${count(draws)} draws; Monte Carlo error ${points(error)}.`;
+/**
+ * @param {number} probability
+ * @param {number} index
+ */
+function bar(probability, index) {
+  return svg(
+    'svg',
+    {
+      class: `bar series-${index}`,
+      viewBox: '0 0 100 6',
+      preserveAspectRatio: 'none',
+      'aria-hidden': 'true',
+    },
+    svg('rect', {class: 'track', width: 100, height: 6}),
+    svg('rect', {class: 'share', width: 100 * probability, height: 6}),
+  );
+}

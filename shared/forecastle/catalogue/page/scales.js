@@ -1,18 +1,32 @@
 // Scales: from values to pixels and back, with ticks at round values.
 
-// The least 1, 2 or 5 times a power of ten that is not below the value; `down`: the greatest not above it.
+/** @import {Day, Interval, Scale} from './types.d.ts' */
+
+/**
+ * The least 1, 2 or 5 times a power of ten that is not below the value; `down`: the greatest not above it.
+ * @param {number} value
+ */
 export function round125(value, down = false) {
   const power = 10 ** Math.floor(Math.log10(value));
   const steps = [1, 2, 5, 10].map((step) => step * power);
   // Of powers of ten below 1, neither is exact.
-  return down
+  const round = down
     ? steps.findLast((step) => step <= value * (1 + 1e-9))
     : steps.find((step) => step >= value * (1 - 1e-9));
+  return round ?? NaN;
 }
 
+/**
+ * @param {Interval} domain
+ * @param {Interval} pixels
+ * @returns {Scale}
+ */
 export function linear([low, high], [start, end]) {
+  /** @param {number} value */
   const scale = (value) => start + ((value - low) / (high - low)) * (end - start);
+  /** @param {number} pixel */
   scale.invert = (pixel) => low + ((pixel - start) / (end - start)) * (high - low);
+  /** @param {number} most */
   scale.ticks = (most) => {
     const step = round125((high - low) / most);
     const first = Math.ceil(low / step);
@@ -24,12 +38,21 @@ export function linear([low, high], [start, end]) {
   return scale;
 }
 
-// Values below the least of the domain, 0 among them, are drawn at its edge.
+/**
+ * Values below the least of the domain, 0 among them, are drawn at its edge.
+ * @param {Interval} domain
+ * @param {Interval} pixels
+ * @returns {Scale}
+ */
 export function log([low, high], [start, end]) {
   const straight = linear([Math.log10(low), Math.log10(high)], [start, end]);
+  /** @param {number} value */
   const scale = (value) => straight(Math.log10(Math.max(value, low)));
+  /** @param {number} pixel */
   scale.invert = (pixel) => 10 ** straight.invert(pixel);
+  /** @param {number} most */
   scale.ticks = (most) => {
+    /** @type {number[]} */
     const powers = [];
     for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1)
       powers.push(10 ** power);
@@ -43,7 +66,13 @@ export function log([low, high], [start, end]) {
   return scale;
 }
 
-// Mondays or firsts of a month, as few as there is room for.
+/**
+ * Mondays or firsts of a month, as few as there is room for.
+ * @param {Day} first
+ * @param {Day} last
+ * @param {number} most
+ * @returns {Day[]}
+ */
 export function dayTicks(first, last, most) {
   const days = Array.from({length: last - first + 1}, (_, index) => first + index);
   const mondays = days.filter((day) => (day + 3) % 7 === 0); // 1970 began on a Thursday

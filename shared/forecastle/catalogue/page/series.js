@@ -3,13 +3,22 @@
 import * as api from './api.js';
 import {toDay, toIso} from './words.js';
 
+/** @import {Counts, Day, ForecastDay, Interval, ModelEntry, ObservedDay, Series, View} from './types.d.ts' */
+
 export const LEVELS = [0.5, 0.8, 0.95];
 
-// What the model itself forecasts; other counts are made from it.
-export const ownCounts = ({target}) => (/^cumulative\b/i.test(target) ? 'cumulative' : 'daily');
+/**
+ * What the model itself forecasts; other counts are made from it.
+ * @type {(entry: Pick<ModelEntry, 'target'>) => Counts}
+ */
+export const ownCounts = ({target}) => (/^cumulative\b/i.test(target ?? '') ? 'cumulative' : 'daily');
 
-// `entry` is the model's in GET /models. Gives {model, version, code, name, unit, counts, own, dataThrough,
-// origin, caveat, observed: [{day, value}], forecast: [{day, mean, median, intervals: [[lower, upper], ...] as LEVELS}]}
+/**
+ * @param {ModelEntry} entry
+ * @param {string} code
+ * @param {Counts} counts
+ * @returns {Promise<Series>}
+ */
 export async function load(entry, code, counts) {
   const {model} = entry;
   const own = ownCounts(entry);
@@ -20,12 +29,15 @@ export async function load(entry, code, counts) {
     // What a running total had reached: the difference between the first day's total and its count.
     counts !== own && own === 'daily' ? api.forecast(model, code, {days: 1}) : null,
   ]);
-  const days = forecast.forecast.map((day) => ({
-    day: toDay(day.date),
-    mean: day.mean,
-    median: day.median,
-    intervals: day.intervals.map((interval) => [interval.lower, interval.upper]),
-  }));
+  const days = forecast.forecast.map(
+    /** @returns {ForecastDay} */
+    (day) => ({
+      day: toDay(day.date),
+      mean: day.mean,
+      median: day.median,
+      intervals: day.intervals.map(({lower, upper}) => [lower, upper]),
+    }),
+  );
   let observed = observations.map((row) => ({day: toDay(row.date), value: row.observed}));
   if (start) observed = runningTotals(observed, Math.round(days[0].mean - start.forecast[0].mean));
   else if (counts !== own) observed = differences(observed);
@@ -45,8 +57,13 @@ export async function load(entry, code, counts) {
   };
 }
 
-// Backwards from the last day's total, as far as every day is known: earlier deaths may not have been fitted.
+/**
+ * Backwards from the last day's total, as far as every day is known: earlier deaths may not have been fitted.
+ * @param {ObservedDay[]} observed
+ * @param {number} total
+ */
 function runningTotals(observed, total) {
+  /** @type {ObservedDay[]} */
   const totals = [];
   for (const {day, value} of observed.toReversed()) {
     totals.unshift({day, value: total});
@@ -56,6 +73,7 @@ function runningTotals(observed, total) {
   return totals;
 }
 
+/** @type {(observed: ObservedDay[]) => ObservedDay[]} */
 function differences(observed) {
   return observed.slice(1).map(({day, value}, index) => {
     const before = observed[index].value;
@@ -63,12 +81,28 @@ function differences(observed) {
   });
 }
 
+/** @type {(series: Series) => Day} */
 export const firstDay = (series) => series.forecast[0].day;
-export const lastDay = (series) => series.forecast.at(-1).day;
+
+/** @type {(series: Series) => ForecastDay} */
+export const lastForecast = (series) => series.forecast[series.forecast.length - 1];
+
+/** @type {(series: Series) => Day} */
+export const lastDay = (series) => lastForecast(series).day;
+
+/** @type {(series: Series, day: Day) => ForecastDay | undefined} */
 export const forecastOf = (series, day) => series.forecast.find((each) => each.day === day);
+
+/** @type {(series: Series, day: Day) => ObservedDay | undefined} */
 export const observedOn = (series, day) => series.observed.find((each) => each.day === day);
 
-// The parameters of the probability that the count on a day, or the running total by its end, is above or below.
+/**
+ * The parameters of the probability that the count on a day, or the running total by its end, is above or below.
+ * @param {Series} series
+ * @param {View['side']} side
+ * @param {number} threshold
+ * @param {Day} day
+ */
 export function event({counts, own}, side, threshold, day) {
   if (counts === 'cumulative') return {[side]: threshold, by: toIso(day)};
   return {[side]: threshold, on: toIso(day), counts: own === 'daily' ? null : 'daily'};

@@ -1,16 +1,20 @@
 // The chart's numbers as a table, on the page and as CSV.
 
 import {element} from './dom.js';
-import {LEVELS, forecastOf, observedOn} from './series.js';
+import {forecastOf, LEVELS, observedOn} from './series.js';
 import {count, longDate, range, toIso} from './words.js';
 
+/** @import {Series} from './types.d.ts' */
+
+/** @param {Series} series */
 function days(series) {
   const all = new Set([...series.observed, ...series.forecast].map(({day}) => day));
   return [...all].sort((one, other) => one - other);
 }
 
+/** @param {Series} series */
 export function table(series) {
-  const heads = ['Date', 'Observed', 'Median', ...LEVELS.map((level) => `${100 * level} % interval`)];
+  const headings = ['Date', 'Observed', 'Median', ...LEVELS.map((level) => `${100 * level} % interval`)];
   return element(
     'table',
     {},
@@ -25,7 +29,7 @@ export function table(series) {
       element(
         'tr',
         {},
-        heads.map((head) => element('th', {scope: 'col'}, head)),
+        headings.map((heading) => element('th', {scope: 'col'}, heading)),
       ),
     ),
     element(
@@ -34,11 +38,11 @@ export function table(series) {
       days(series)
         .toReversed() // the forecast first
         .map((day) => {
-          const [seen, then] = [observedOn(series, day), forecastOf(series, day)];
+          const [observed, forecast] = [observedOn(series, day), forecastOf(series, day)];
           const cells = [
-            seen ? count(seen.value) : '',
-            then ? count(then.median) : '',
-            ...LEVELS.map((_, level) => (then ? range(then.intervals[level]) : '')),
+            observed ? count(observed.value) : '',
+            forecast ? count(forecast.median) : '',
+            ...LEVELS.map((_, level) => (forecast ? range(forecast.intervals[level]) : '')),
           ];
           return element(
             'tr',
@@ -51,9 +55,13 @@ export function table(series) {
   );
 }
 
-// One row a day of each series; names as in the API's own CSV.
+/**
+ * One row a day of each series; names as in the API's own CSV.
+ * @param {Series[]} allSeries
+ */
 export function csv(allSeries) {
   const bounds = LEVELS.flatMap((level) => [`lower_${level}`, `upper_${level}`]);
+  /** @type {(string | number | null | undefined)[][]} */
   const rows = [
     [
       'model',
@@ -72,13 +80,7 @@ export function csv(allSeries) {
   for (const series of allSeries) {
     const {model, version, code, name, counts, unit} = series;
     for (const day of days(series)) {
-      const [seen, then] = [observedOn(series, day), forecastOf(series, day)];
-      const values = [
-        seen?.value,
-        then?.mean,
-        then?.median,
-        ...(then?.intervals ?? bounds.slice(1).map(() => '')).flat(),
-      ];
+      const [observed, forecast] = [observedOn(series, day), forecastOf(series, day)];
       rows.push([
         model,
         version,
@@ -87,10 +89,18 @@ export function csv(allSeries) {
         counts,
         unit,
         toIso(day),
-        ...values.slice(0, 3 + bounds.length),
+        observed?.value,
+        forecast?.mean,
+        forecast?.median,
+        ...(forecast?.intervals.flat() ?? bounds.map(() => '')),
       ]);
     }
   }
-  const cell = (value) => (/[",\r\n]/.test(value ?? '') ? `"${value.replaceAll('"', '""')}"` : (value ?? ''));
-  return rows.map((row) => row.map(cell).join(',') + '\r\n').join('');
+  return rows.map((row) => `${row.map(csvCell).join(',')}\r\n`).join('');
+}
+
+/** @param {string | number | null | undefined} value */
+function csvCell(value) {
+  const text = String(value ?? '');
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

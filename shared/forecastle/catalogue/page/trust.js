@@ -1,41 +1,56 @@
-// What there is to know of a model before its forecasts are used: health, age, and how past ones did.
+// What to know about a model before its forecasts are used: health, age, and how past ones did.
 
 import {element, svg} from './dom.js';
 import {ago, longDate, toDay} from './words.js';
 
+/** @import {Child, Day, ModelEntry, Score, Scores} from './types.d.ts' */
+
 const NEAR = 0.05; // a coverage as far as this from its level is called right
 
-// What must not be overlooked. `entry` is the model's in GET /models, here and below; `caveat` is its forecast's.
+/**
+ * What must not be overlooked.
+ * @param {ModelEntry} entry
+ * @param {string} [caveat] of its forecast
+ */
 export function notices(entry, caveat) {
+  /** @param {string} text */
   const notice = (text) => element('p', {class: 'notice'}, text);
   return [
     entry.reference &&
-      notice(`${entry.model} is a reference model: it is there to be compared with, and not for use.`),
+      notice(`${entry.model} is a reference model: it is there for comparison, not for use.`),
     entry.health === 'down' &&
       notice(`${entry.model} does not answer at the moment. What is shown of it may be old.`),
     caveat && notice(`${entry.model}: ${caveat}`),
-  ].filter(Boolean);
+  ].filter((shown) => shown instanceof Node);
 }
 
-// `newest` is the last day that any model knows.
+/**
+ * @param {ModelEntry} entry
+ * @param {Day} newest the last day that any model knows
+ */
 export function about(entry, newest) {
   const facts = element('dl', {class: 'facts'});
-  const fact = (name, ...told) => facts.append(element('dt', {}, name), element('dd', {}, ...told));
+  /** @type {(name: string, content: Child) => void} */
+  const fact = (name, content) => facts.append(element('dt', {}, name), element('dd', {}, content));
   const through = entry.data_through && toDay(entry.data_through);
   fact(
     'Health',
     element('span', {class: `health ${entry.health}`}, entry.health === 'ready' ? 'Answering' : 'Down'),
   );
-  if (through) fact('Data through', `${longDate(through)}, ${ago(through)}`);
-  if (through < newest) fact('Behind', `${newest - through} days behind the newest data here`);
+  if (through) {
+    fact('Data through', `${longDate(through)}, ${ago(through)}`);
+    if (through < newest) fact('Behind', `${newest - through} days behind the newest data here`);
+  }
   if (entry.trained_at) fact('Trained', longDate(toDay(entry.trained_at)));
-  if (entry.horizon) fact('Reaches', `${entry.horizon} days ahead`);
-  if (entry.countries) fact('Countries', entry.countries);
-  if (entry.diagnostics?.r_hat) fact('Convergence', convergence(entry.diagnostics));
+  if (entry.horizon) fact('Horizon', `${entry.horizon} days`);
+  if (entry.countries) fact('Countries', String(entry.countries));
+  const {r_hat: rHat, divergences} = entry.diagnostics ?? {};
+  if (rHat) fact('Convergence', convergence(rHat, divergences));
   if (entry.version) fact('Version', entry.version);
+  /** @type {(href: string, text: string) => HTMLElement} */
   const link = (href, text) => element('a', {href}, text);
   const links = [
-    entry.horizon && link(`/${entry.model}/card`, 'Model card'),
+    entry.horizon != null && link(`/${entry.model}/card`, 'Model card'),
     link(entry.links.docs, 'Its API'),
   ];
   return element(
@@ -47,51 +62,66 @@ export function about(entry, newest) {
   );
 }
 
-// The worst of all parameters and countries.
-function convergence({r_hat: rHat, divergences}) {
-  const many = divergences === 1 ? '1 divergence' : `${divergences || 'no'} divergences`;
-  return `R-hat ${rHat.toFixed(3)}, ${many}`;
+/**
+ * The worst of all parameters and countries.
+ * @param {number} rHat
+ * @param {number | null} [divergences]
+ */
+function convergence(rHat, divergences) {
+  const counted = divergences === 1 ? '1 divergence' : `${divergences || 'no'} divergences`;
+  return `R-hat ${rHat.toFixed(3)}, ${counted}`;
 }
 
-// How its forecasts compared with what came: in the backtest, and in use. `live` is what GET /models/{model}/scores
-// has, or null; `named` says whose they are.
-export function past({model, backtest}, live, named) {
+/**
+ * How its forecasts compared with what was reported later: in the backtest, and in use.
+ * @param {ModelEntry} entry
+ * @param {Scores | null | undefined} inUse
+ * @param {boolean} named whether the titles name the model
+ */
+export function past({model, backtest}, inUse, named) {
+  /** @param {string} text */
   const title = (text) => (named ? `${text}, ${model}` : text);
   const parts = [];
   if (backtest) {
     const {origins} = backtest;
-    const which = origins.length === 1 ? 'one past day' : `${origins.length} past days`;
-    parts.push(scored(title('Backtest'), `Forecasts made as of ${which}`, backtest));
+    const days = origins.length === 1 ? 'one past day' : `${origins.length} past days`;
+    parts.push(scored(title('Backtest'), `Forecasts made as of ${days}`, backtest));
   }
-  if (live?.scores) {
-    const days = [live.first_date, live.last_date].map((date) => longDate(toDay(date))).join(' to ');
-    parts.push(scored(title('In use'), `Forecasts for ${days}`, live.scores));
+  if (inUse?.scores && inUse.first_date && inUse.last_date) {
+    const days = [inUse.first_date, inUse.last_date].map((date) => longDate(toDay(date))).join(' to ');
+    parts.push(scored(title('In use'), `Forecasts for ${days}`, inUse.scores));
   }
   return parts;
 }
 
+/**
+ * @param {string} title
+ * @param {string} which forecasts were scored
+ * @param {Score} score
+ */
 function scored(title, which, {wis_ratio: ratio, coverage}) {
-  const told = [
-    `${which} came ${ratio < 1 ? 'closer' : 'no closer'} than a naive forecast: their weighted interval score is `,
-    element('strong', {}, ratio?.toPrecision(2)),
-    ' of its, and less is better.',
+  const comparison = ratio != null && [
+    ` came ${ratio < 1 ? 'closer' : 'no closer'} than a naive forecast: their weighted interval score is `,
+    element('strong', {}, ratio.toPrecision(2)),
+    ' times that of the naive forecast (lower is better)',
   ];
   return element(
     'div',
     {},
     element('h3', {}, title),
-    element('p', {class: 'quiet'}, ratio == null ? `${which}.` : told),
+    element('p', {class: 'quiet'}, which, comparison, '.'),
     coverageTable(coverage),
   );
 }
 
-// {level: share}
+/** @param {Record<string, number>} coverage shares, by the level of the interval */
 function coverageTable(coverage) {
+  /** @param {number} share */
   const percent = (share) => `${Math.round(100 * share)} %`;
   const rows = Object.entries(coverage)
-    .map(([level, share]) => [Number(level), share])
-    .sort(([one], [other]) => one - other)
-    .map(([level, share]) => {
+    .map(([level, share]) => ({level: Number(level), share}))
+    .sort((one, other) => one.level - other.level)
+    .map(({level, share}) => {
       const off = share - level;
       const [kind, verdict] =
         Math.abs(off) <= NEAR
@@ -116,6 +146,10 @@ function coverageTable(coverage) {
   );
 }
 
+/**
+ * @param {number} share
+ * @param {number} level
+ */
 function bar(share, level) {
   return svg(
     'svg',

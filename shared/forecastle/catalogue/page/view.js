@@ -1,45 +1,52 @@
 // What is looked at, as the address says it: sharing the address shares the view.
 
-const DEFAULTS = {
-  model: null, // a model's name
-  country: null, // ISO 3166 alpha-3
-  with: [], // what it is compared with: codes of countries (of this model), names of models (for this country)
-  counts: null, // daily or cumulative; null is the model's own
-  scale: 'linear', // or log
-  past: '8w', // or all
-  side: 'above', // or below
-  threshold: null, // null is near the median
-  date: null, // null is two weeks ahead
-};
+/** @import {View} from './types.d.ts' */
 
-export const isCode = (text) => text === text.toUpperCase(); // models are named in small letters
+/** @type {(name: string) => boolean} */
+export const isCode = (name) => name === name.toUpperCase(); // models are named in small letters
 
+/**
+ * @param {string} search of the address
+ * @returns {View}
+ */
 export function read(search) {
-  const given = new URLSearchParams(search);
-  const one = (name, ...allowed) => (allowed.includes(given.get(name)) ? given.get(name) : DEFAULTS[name]);
-  const side = given.has('below') ? 'below' : 'above';
-  const threshold = given.has(side) ? Number.parseFloat(given.get(side)) : NaN;
-  const date = given.get('date');
+  const query = new URLSearchParams(search);
+  /**
+   * @template {string} T
+   * @param {string} name
+   * @param {T[]} allowed
+   */
+  const choice = (name, ...allowed) => allowed.find((value) => value === query.get(name));
+  const side = query.has('below') ? 'below' : 'above';
+  const threshold = Number.parseFloat(query.get(side) ?? '');
+  const date = query.get('date');
   return {
-    model: given.get('model') || null,
-    country: given.get('country')?.toUpperCase() || null,
-    with: [...new Set((given.get('with') ?? '').split(',').filter(Boolean))],
-    counts: one('counts', 'daily', 'cumulative'),
-    scale: one('scale', 'linear', 'log'),
-    past: one('past', '8w', 'all'),
+    model: query.get('model') ?? '',
+    country: query.get('country')?.toUpperCase() ?? '',
+    with: [...new Set((query.get('with') ?? '').split(',').filter(Boolean))],
+    counts: choice('counts', 'daily', 'cumulative') ?? null,
+    scale: choice('scale', 'log') ?? 'linear',
+    past: choice('past', 'all') ?? '8w',
     side,
     threshold: threshold >= 0 ? threshold : null,
     date: date && !Number.isNaN(Date.parse(`${date}T00:00Z`)) ? date : null,
   };
 }
 
+/**
+ * The address of the view; what the page would choose by itself is left out.
+ * @param {View} view
+ */
 export function write(view) {
   const search = new URLSearchParams();
-  for (const name of ['model', 'country', 'counts', 'scale', 'past', 'date']) {
-    if (view[name] && view[name] !== DEFAULTS[name]) search.set(name, view[name]);
+  const {model, country, counts, date} = view;
+  const scale = view.scale === 'linear' ? null : view.scale;
+  const past = view.past === '8w' ? null : view.past;
+  for (const [name, value] of Object.entries({model, country, counts, scale, past, date})) {
+    if (value) search.set(name, value);
   }
   if (view.with.length) search.set('with', view.with.join(','));
-  if (view.threshold != null) search.set(view.side, view.threshold);
-  else if (view.side !== DEFAULTS.side) search.set(view.side, '');
+  if (view.threshold != null) search.set(view.side, String(view.threshold));
+  else if (view.side === 'below') search.set('below', '');
   return search.size ? `?${search}`.replaceAll('%2C', ',') : location.pathname;
 }

@@ -1,32 +1,48 @@
 // Numbers and dates as people read them. A day is a number: days since 1970, in UTC.
 
+/** @import {Day, Interval} from './types.d.ts' */
+
 const DAY = 86400000;
 const whole = new Intl.NumberFormat('en-GB', {maximumFractionDigits: 0});
 const fine = new Intl.NumberFormat('en-GB', {maximumSignificantDigits: 2});
 const compact = new Intl.NumberFormat('en-GB', {notation: 'compact', maximumSignificantDigits: 3});
+/** @param {Intl.DateTimeFormatOptions} options */
 const inWords = (options) => new Intl.DateTimeFormat('en-GB', {timeZone: 'UTC', ...options});
 const long = inWords({day: 'numeric', month: 'long', year: 'numeric'});
 const longest = inWords({weekday: 'long', day: 'numeric', month: 'long', year: 'numeric'});
 const brief = inWords({day: 'numeric', month: 'short'});
 const relative = new Intl.RelativeTimeFormat('en-GB', {numeric: 'auto'});
 
+/** @type {(iso: string) => Day} */
 export const toDay = (iso) => Date.parse(iso.slice(0, 10)) / DAY;
+/** @type {(day: Day) => string} */
 export const toIso = (day) => new Date(day * DAY).toISOString().slice(0, 10);
 
+/** @type {(day: Day) => string} */
 export const longDate = (day) => long.format(day * DAY);
+/** @type {(day: Day) => string} */
 export const weekdayDate = (day) => longest.format(day * DAY);
+/** @type {(day: Day) => string} */
 export const briefDate = (day) => brief.format(day * DAY);
 
-// 1,234, and 3.4 where the size of a step of 1 would hide something.
+/**
+ * 1,234, and 3.4 where the size of a step of 1 would hide something.
+ * @param {number | null} value
+ */
 export function count(value) {
   if (value == null) return 'no count';
   if (value >= 1e7) return compact.format(value);
   return Math.abs(value) < 10 ? fine.format(value) : whole.format(value);
 }
 
+/** @type {(interval: Interval) => string} */
 export const range = ([lower, upper]) => `${count(lower)} to ${count(upper)}`;
 
-// 0.104 is 10 %, 0.004 is 0.4 %, 0.996 is 99.6 %. Where no draw or every one says so, that is not 0 or 1.
+/**
+ * 0.104 is 10 %, 0.004 is 0.4 %, 0.996 is 99.6 %. A share of no draw, or of all, is not a probability of 0 or 1.
+ * @param {number} share
+ * @param {number} draws
+ */
 export function percent(share, draws) {
   if (share * draws < 0.5) return `< ${fine.format(100 / draws)} %`;
   if ((1 - share) * draws < 0.5) return `> ${100 - 100 / draws} %`;
@@ -34,12 +50,19 @@ export function percent(share, draws) {
   return `${fine.format(100 * share)} %`;
 }
 
-// Percentage points.
+/**
+ * Percentage points.
+ * @type {(share: number) => string}
+ */
 export const points = (share) => `${(100 * share).toPrecision(2)} points`;
 
+/** @type {(text: string) => string} */
 export const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
-// How long before now a day was.
+/**
+ * How long before now a day was.
+ * @param {Day} day
+ */
 export function ago(day) {
   const days = Math.floor(Date.now() / DAY) - day;
   if (days < 60) return relative.format(-days, 'day');
