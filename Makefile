@@ -82,8 +82,8 @@ test: $(VENV)/test ## every test; those against real containers if a Docker Engi
 lint: javascript $(VENV)/test ## ruff, codespell, mypy, import-linter, tsc, Biome, and docker-compose.yml against the folders of models/
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(VENV)/bin/codespell $$(git ls-files)
-	$(VENV)/bin/lint-imports --no-logo
+	$(PY) -m codespell_lib $$(git ls-files)
+	$(PY) $(VENV)/bin/lint-imports --no-logo
 	$(PY) -m mypy shared
 	@set -e; for model in $(MODELS); do echo "mypy models/$$model"; $(PY) -m mypy models/$$model; done
 	$(PY) -m forecastle.project.compose --check
