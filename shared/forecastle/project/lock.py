@@ -63,7 +63,7 @@ def lock(root: Path, model: str = "", *, upgrade: bool = False) -> None:
         constraints = scratch / "others.txt"
         constraints.write_text("".join(f"{pin}\n" for pin in _pins(others)))
         _compile(root, chosen, together, constraints, upgrade=upgrade)
-        written = {}
+        written: dict[Path, str] = {}
         for file in chosen:
             output = scratch / f"{len(written)}.txt"
             _compile(root, [file], output, together, *OUTPUT)
