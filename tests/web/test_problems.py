@@ -1,22 +1,21 @@
 """Every error of any FastAPI app becomes an RFC 9457 problem that says what was wrong."""
 
-from pathlib import Path
+from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import FastAPI, HTTPException, Query
+from fastapi import Body, FastAPI, HTTPException, Query
 
+from forecastle.runtime.monitoring import Monitoring
 from forecastle.web import problem_types, problems
 from forecastle.web.problems import Problem, ProblemError
 
 from ..conftest import Ask
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture
 def app() -> FastAPI:
-    app = FastAPI()
+    app = FastAPI(redirect_slashes=False)
     problems.install(app)
 
     @app.get("/items/{number}")
@@ -48,6 +47,23 @@ def test_an_unknown_path(app: FastAPI, ask: Ask) -> None:
     assert answer.instance == "/nowhere"
 
 
+def test_a_slash_too_many(app: FastAPI, ask: Ask) -> None:
+    """The path without it is named if it is a route, but redirected to by nobody: it would lose a body."""
+    assert problem(ask(app, "/items/"), 404).detail == "There is nothing at /items/; did you mean /items?"
+    assert (
+        problem(ask(app, "/items/5//"), 404).detail
+        == "There is nothing at /items/5//; did you mean /items/5?"
+    )
+    assert problem(ask(app, "/nowhere/"), 404).detail == "There is nothing at /nowhere/."
+    assert problem(ask(app, "/"), 404).detail == "There is nothing at /."
+
+
+def test_a_slash_too_many_behind_a_gateway(app: FastAPI, ask: Ask) -> None:
+    behind = Monitoring(app, model="flu", prefix="/flu")
+    answer = problem(ask(behind, "/flu/items/"), 404)
+    assert answer.detail == "There is nothing at /flu/items/; did you mean /flu/items?"
+
+
 def test_a_method_that_is_not_allowed(app: FastAPI, ask: Ask) -> None:
     response = ask(app, "/items", "DELETE")
     assert problem(response, 405).detail == "DELETE is not allowed here, only OPTIONS, POST."
@@ -65,7 +81,7 @@ def test_an_error_may_have_further_members(app: FastAPI, ask: Ask) -> None:
     assert answer.near_matches == [{"code": "403", "name": "Next"}]
 
 
-def test_invalid_parameters_are_all_told_in_words(app: FastAPI, ask: Ask) -> None:
+def test_all_invalid_parameters_are_named(app: FastAPI, ask: Ask) -> None:
     answer = problem(ask(app, "/items/one?size=0"), 422)
     assert answer.errors is not None
     assert [(error["in"], error["parameter"]) for error in answer.errors] == [
@@ -79,10 +95,60 @@ def test_invalid_parameters_are_all_told_in_words(app: FastAPI, ask: Ask) -> Non
     )
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"a": "b"}'])
-def test_an_invalid_body(app: FastAPI, ask: Ask, body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("body", "status", "detail"),
+    [
+        (b"", 422, "the body is missing"),
+        (b"[]", 422, "the body should be a valid dictionary"),
+        (b'{"a": "b"}', 422, "a should be a valid integer, unable to parse string as an integer"),
+        (
+            b"{",
+            400,
+            "The body is not JSON: Expecting property name enclosed in double quotes at character 1.",
+        ),
+        (
+            b'{"a": 1,}',
+            400,
+            "The body is not JSON: Illegal trailing comma before end of object at character 7.",
+        ),
+        (b"\xff", 400, "There was an error parsing the body"),
+    ],
+)
+def test_an_invalid_body(app: FastAPI, ask: Ask, body: bytes, status: int, detail: str) -> None:
     headers = {"Content-Type": "application/json"}
-    assert problem(ask(app, "/items", "POST", content=body, headers=headers), 422).detail
+    answer = problem(ask(app, "/items", "POST", content=body, headers=headers), status)
+    assert answer.detail == detail
+
+
+@pytest.mark.parametrize(
+    ("headers", "found"),
+    [
+        ({}, "is missing"),
+        ({"Content-Type": "text/plain"}, "is 'text/plain'"),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, "is 'application/x-www-form-urlencoded'"),
+    ],
+)
+def test_json_of_another_type_is_told_what_to_send(
+    app: FastAPI, ask: Ask, headers: dict[str, str], found: str
+) -> None:
+    answer = problem(ask(app, "/items", "POST", content=b'{"a": 1}', headers=headers), 415)
+    assert answer.title == "Unsupported Media Type"
+    assert answer.detail == f"Content-Type {found}: send JSON with the header Content-Type: application/json."
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "application/vnd.items+json"])
+def test_other_names_of_json_are_read(app: FastAPI, ask: Ask, content_type: str) -> None:
+    headers = {"Content-Type": content_type}
+    assert ask(app, "/items", "POST", content=b'{"a": 1}', headers=headers).status_code == 200
+
+
+def test_a_route_that_takes_no_json_does_not_ask_for_it(app: FastAPI, ask: Ask) -> None:
+    @app.post("/table")
+    async def table(content: Annotated[str, Body(media_type="text/csv", max_length=3)]) -> None: ...
+
+    headers = {"Content-Type": "text/csv"}
+    assert ask(app, "/table", "POST", content=b"a,b", headers=headers).status_code == 200
+    assert "at most 3" in problem(ask(app, "/table", "POST", content=b"a,b,c", headers=headers), 422).detail
 
 
 def test_an_unhandled_exception_tells_nothing_of_itself(app: FastAPI, ask: Ask) -> None:
@@ -91,7 +157,7 @@ def test_an_unhandled_exception_tells_nothing_of_itself(app: FastAPI, ask: Ask) 
     assert "secret" not in response.text and "Traceback" not in response.text
 
 
-def test_an_error_may_be_of_a_kind_of_its_own(ask: Ask) -> None:
+def test_an_error_may_have_a_type_of_its_own(ask: Ask) -> None:
     app = FastAPI()
     problems.install(app)
 
@@ -105,8 +171,7 @@ def test_an_error_may_be_of_a_kind_of_its_own(ask: Ask) -> None:
 
     body = problem(ask(app, "/past"), 404)
     assert (body.type, body.title) == ("/docs/problems/past-forecast", "Past Forecast")
-    told = ask(app, "/teapot").json()
-    assert told == {
+    assert ask(app, "/teapot").json() == {
         "type": "about:blank",
         "title": "I'm a Teapot",
         "status": 418,
@@ -117,21 +182,13 @@ def test_an_error_may_be_of_a_kind_of_its_own(ask: Ask) -> None:
 
 @pytest.mark.parametrize("name", problem_types.TYPES)
 def test_every_type_leads_to_a_page_about_it(app: FastAPI, ask: Ask, name: str) -> None:
-    about = problem_types.TYPES[name]
+    problem_type = problem_types.TYPES[name]
     page = ask(app, problem_types.uri(name))
     assert page.status_code == 200 and page.headers["content-type"].startswith("text/html")
-    assert about.title in page.text and str(about.status) in page.text
+    assert problem_type.title in page.text and str(problem_type.status) in page.text
     assert f'href="problems/{name}"' in ask(app, "/docs/problems").text
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert problem(ask(app, "/docs/problems/nonsense"), 404)
-
-
-def test_the_gateways_own_problems_have_the_same_types() -> None:
-    lines = (ROOT / "docker/gateway/nginx.conf").read_text().split("map $status $problem {")[1].split("}")[0]
-    types = dict(line.split() for line in lines.strip().rstrip(";").split(";\n"))
-    assert types.pop("default") == "about:blank"
-    assert types == {status: problem_types.uri(problem_types.of_status(int(status))) for status in types}
-    assert {"404", "405", "413", "503"} <= types.keys()
 
 
 def test_problems_are_documented() -> None:

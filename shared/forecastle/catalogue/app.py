@@ -76,4 +76,6 @@ def create_catalogue(
 
 async def _nothing_here(request: Request, _: Exception) -> Response:
     detail = "There is nothing at this path, and no such model: GET /models lists those that exist."
+    if path := problems.without_slash(request):
+        detail = f"There is nothing at this path; did you mean {path}?"
     return problems.answer(request, 404, detail)

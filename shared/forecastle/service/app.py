@@ -5,6 +5,7 @@ Here is how it is asked: routes, parameters, caching. What it answers is compute
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any, Literal, Self
 
@@ -40,6 +41,7 @@ from forecastle.web.queries import (
 )
 from forecastle.web.representations import MEDIA_TYPES, chosen
 
+IN_BYTES = re.compile(rb"\s*bytes\s*(=|$)", re.IGNORECASE)  # a header `Range`
 NO_QUANTILES: list[float] = []
 MOST_QUANTILES, MOST_DRAWS = 30, 10_000
 # The card has nothing to load and nothing to run.
@@ -226,7 +228,7 @@ def _add_events(app: FastAPI, documents: Documents) -> None:
         "/probability",
         name="probability",
         response_model=events.EventProbabilities,
-        responses=documented(400, 413, 422),
+        responses=documented(400, 413, 415, 422),
         **WITHOUT_PARAMETERS,
     )
     def many_probabilities(request: Request, asked: events.EventsRequest) -> Response:
@@ -237,7 +239,7 @@ def _add_events(app: FastAPI, documents: Documents) -> None:
         "/decisions",
         name="decisions",
         response_model=decisions.Decision,
-        responses=documented(400, 413, 422),
+        responses=documented(400, 413, 415, 422),
         **WITHOUT_PARAMETERS,
     )
     def decide(request: Request, asked: decisions.DecisionRequest) -> Response:
@@ -354,8 +356,13 @@ class PosteriorResponse(FileResponse):
                 raise error
             await send(message)
 
+        # A server ignores units of ranges that it does not know (RFC 9110).
+        headers = [
+            (name, value) for name, value in scope["headers"] if name != b"range" or IN_BYTES.match(value)
+        ]
+        scope = {**scope, "headers": headers}
         if scope.get("is_head"):  # set by AnswerHead; the file need not be read
-            scope = {**scope, "method": "HEAD"}
+            scope["method"] = "HEAD"
         await super().__call__(scope, receive, send_unless_refused)
 
 

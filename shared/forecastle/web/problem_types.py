@@ -1,29 +1,25 @@
-"""The kinds of problems, and a page about each: where the `type` of an answer of RFC 9457 leads."""
+"""The table of problem types: what the `type` and `title` of an error (RFC 9457) are, here and in nginx.
 
-import html
+`python -m forecastle.web.problem_types` prints the table as maps for nginx; docker/Dockerfile calls it where
+no package is installed, so this module imports the standard library alone.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from fastapi import APIRouter
-from fastapi.responses import HTMLResponse
-from starlette.exceptions import HTTPException
-
-PATH = "/docs/problems"
-# A page has nothing to load and nothing to run.
-POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+PATH = "/docs/problems"  # of the pages about them, see problem_pages.py
+NO_TYPE = "about:blank"  # RFC 9457: there is no more to say than the status
 
 
 @dataclass(frozen=True)
 class ProblemType:
-    """A kind of problem.
+    """A type of problem.
 
     Attributes:
         status: The HTTP status that it comes with.
-        title: In few words.
-        meaning: What went wrong.
-        remedy: What to do about it.
+        title: A few words.
+        meaning: What went wrong, in a sentence.
+        remedy: What to do about it, in a sentence.
     """
 
     status: int
@@ -32,52 +28,53 @@ class ProblemType:
     remedy: str
 
 
-# Of those of one status the first stands for the status.
+# By name. Of several types with one status the first is that status's own. nginx and JSON take the texts as
+# they stand, so they hold no double quote, backslash or dollar sign.
 TYPES = {
     "malformed-request": ProblemType(
         400,
         "Bad Request",
-        "The request cannot be read: its path, a header or the body is not well-formed.",
-        "Look for a % in the path that two hexadecimal digits do not follow, and for a body that is not JSON "
-        "in UTF-8.",
+        "The request is malformed: it may have a % in its path without two hexadecimal digits after it, too "
+        "many .., or a body that is not JSON.",
+        "Encode the path, and send a body that is JSON in UTF-8.",
     ),
     "unauthorized": ProblemType(
         401,
         "Unauthorized",
-        "The request needs a key, and has none or a wrong one.",
+        "The request needs a key, and its key is missing or wrong.",
         "Send the header `Authorization: Bearer KEY` with the key that the service was started with.",
     ),
     "forbidden": ProblemType(
         403,
         "Forbidden",
-        "This is not to be had here, whoever asks.",
-        "The detail says which setting of the service would allow it.",
+        "The service is not set up to do this, for any client.",
+        "The detail names the setting that allows it.",
     ),
     "not-found": ProblemType(
         404,
         "Not Found",
         "There is nothing at this path.",
-        "GET /models lists the models of a gateway, and GET / of a model links to what it has.",
+        "GET /models lists the models of a gateway, and GET / of a model links to all it has.",
     ),
     "unknown-country": ProblemType(
         404,
         "Unknown Country",
-        "The model has no forecast for this country: the code is not one, or the country was left out when "
-        "the model was trained.",
-        "Codes are those of ISO 3166 alpha-3, such as GBR. `near_matches` has those that may have been "
-        "meant, and GET /countries all. Where a country was left out, the detail has the reason.",
+        "The model has no forecast for this country: the code does not exist, or the country was left out of "
+        "training.",
+        "Use a code of ISO 3166 alpha-3 such as GBR. `near_matches` lists similar ones, and GET /countries "
+        "all. If the country was left out, the detail says why.",
     ),
     "past-forecast": ProblemType(
         404,
         "Past Forecast",
-        "The forecast that was asked for with `as_of=` was issued before the one that is served here.",
-        "The gateway keeps the forecasts that were issued since it was set up: ask it, or take a later day.",
+        "`as_of=` asks for a forecast that is older than the one this service has.",
+        "Ask the gateway, which keeps the forecasts issued since it was set up, or ask for a later day.",
     ),
     "method-not-allowed": ProblemType(
         405,
         "Method Not Allowed",
-        "There is something at this path, but not for this method.",
-        "The header `Allow` has the methods there are.",
+        "This path does not take this method.",
+        "The header `Allow` lists the methods that it takes.",
     ),
     "timeout": ProblemType(
         408,
@@ -88,135 +85,111 @@ TYPES = {
     "conflict": ProblemType(
         409,
         "Conflict",
-        "The request does not go together with what is stored.",
-        "The detail says what is in its way.",
+        "The request contradicts what is stored.",
+        "The detail says what it contradicts.",
     ),
     "length-required": ProblemType(
         411,
         "Length Required",
-        "The body has no length.",
+        "The length of the body is missing.",
         "Send the header `Content-Length`.",
     ),
     "content-too-large": ProblemType(
         413,
         "Content Too Large",
-        "The body is longer than what is read of it.",
-        "The detail has the limit: ask for less at once, in several requests.",
+        "The body is too long.",
+        "The detail has the limit: send several smaller requests.",
     ),
     "uri-too-long": ProblemType(
         414,
         "URI Too Long",
         "The address is longer than 8 KiB.",
-        "Ask for less at once, or with POST /probability.",
+        "Ask for less at once, or use POST /probability.",
     ),
     "unsupported-media-type": ProblemType(
         415,
         "Unsupported Media Type",
-        "The body has a form that is not read here.",
-        "The detail has those that are: name one in the header `Content-Type`.",
+        "The service does not read bodies of this type.",
+        "The detail lists the types that it reads: name one in the header `Content-Type`.",
     ),
     "range-not-satisfiable": ProblemType(
         416,
         "Range Not Satisfiable",
-        "The file does not have the bytes that `Range` names.",
-        "The header `Content-Range` has its length.",
+        "The file does not have the bytes that the header `Range` asks for.",
+        "The header `Content-Range` has the length of the file.",
     ),
     "invalid-request": ProblemType(
         422,
         "Unprocessable Content",
-        "The request can be read, but a value in it cannot be used: it is missing, misspelt, of another type "
-        "or beyond what the model has.",
-        "`errors` says of each value what it must be. `/docs` has all parameters.",
+        "A value in the request cannot be used: it is missing, misspelt, of the wrong type or outside what "
+        "the model covers.",
+        "`errors` says what each value must be. `/docs` describes all parameters.",
     ),
     "too-many-requests": ProblemType(
         429,
         "Too Many Requests",
-        "There were more requests than are answered at a time.",
-        "Send it again after the seconds that the header `Retry-After` has.",
+        "More requests arrived than the service answers at a time.",
+        "Wait as many seconds as the header `Retry-After` says, then send it again.",
     ),
     "header-too-large": ProblemType(
         431,
         "Request Header Fields Too Large",
         "The header of the request is longer than 8 KiB.",
-        "Send fewer or shorter fields, cookies above all.",
+        "Send fewer or shorter fields, above all fewer cookies.",
     ),
     "internal-error": ProblemType(
         500,
         "Internal Server Error",
-        "The server failed at something that it did not foresee.",
-        "Its log has the reason, under the `request_id` of the answer.",
+        "The server failed unexpectedly.",
+        "Search its log for the `request_id` of the answer.",
     ),
     "not-implemented": ProblemType(
         501,
         "Not Implemented",
-        "The server does not know what the request asks for.",
-        "Look at the method and at the header `Transfer-Encoding`.",
+        "The server does not implement what the request asks for.",
+        "Check the method and the header `Transfer-Encoding`.",
     ),
     "unavailable": ProblemType(
         503,
         "Service Unavailable",
-        "The model does not answer at the moment: it starts, has stopped, or has more to do than it can.",
-        "Send the request again after some seconds. GET /models tells the health of each model.",
+        "The model does not answer: it is starting, stopped or overloaded.",
+        "Send the request again in a few seconds. GET /models shows the health of every model.",
     ),
     "http-version-not-supported": ProblemType(
         505,
         "HTTP Version Not Supported",
-        "The request is of a version of HTTP that is not spoken here.",
+        "The server does not speak this version of HTTP.",
         "Use HTTP/1.1.",
     ),
 }
-_OF_STATUS = {about.status: name for name, about in reversed(TYPES.items())}
-
-router = APIRouter(include_in_schema=False)
+_OF_STATUS = {problem_type.status: name for name, problem_type in reversed(TYPES.items())}
 
 
 def of_status(status: int) -> str | None:
-    """The name of the kind that stands for an HTTP status, if there is one."""
+    """The name of the type that an HTTP status has by itself, if there is one."""
     return _OF_STATUS.get(status)
 
 
 def uri(name: str | None) -> str:
-    """What `type` says: a path, or "about:blank" if there is no more to tell than the status."""
-    return f"{PATH}/{name}" if name else "about:blank"
+    """The `type` of a problem: the path of the page about it."""
+    return f"{PATH}/{name}" if name else NO_TYPE
 
 
-@router.get(PATH)
-async def problems() -> HTMLResponse:
-    """All kinds of problems."""
-    rows = "".join(
-        f'<li><a href="problems/{name}">{html.escape(about.title)}</a> ({about.status})</li>'
-        for name, about in TYPES.items()
+def nginx_maps() -> str:
+    """Maps of nginx from `$status` to a problem's `$problem_type`, `$title` and `$meaning`."""
+    return "\n".join(
+        [
+            _nginx_map("problem_type", NO_TYPE, uri),
+            _nginx_map("title", "Error", lambda name: TYPES[name].title),
+            _nginx_map("meaning", "The gateway cannot answer.", lambda name: TYPES[name].meaning),
+        ]
     )
-    return _page("Problems", f"<ul>{rows}</ul>")
 
 
-@router.get(PATH + "/{name}")
-async def problem(name: str) -> HTMLResponse:
-    """A kind of problem."""
-    if (about := TYPES.get(name)) is None:
-        raise HTTPException(404)
-    told = (
-        f"<p>HTTP status {about.status}, <code>{name}</code></p>"
-        f"<h2>What it means</h2><p>{_text(about.meaning)}</p>"
-        f"<h2>What to do</h2><p>{_text(about.remedy)}</p>"
-        '<p><a href="../problems">All problems</a></p>'
-    )
-    return _page(about.title, told)
+def _nginx_map(variable: str, default: str, value: Callable[[str], str]) -> str:
+    rows = [f'    {status} "{value(name)}";\n' for status, name in sorted(_OF_STATUS.items())]
+    return f'map $status ${variable} {{\n    default "{default}";\n{"".join(rows)}}}\n'
 
 
-def _text(words: str) -> str:
-    """HTML of words with `code` in them."""
-    parts = html.escape(words).split("`")
-    return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))
-
-
-def _page(title: str, content: str) -> HTMLResponse:
-    page = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)} · Forecastle</title><style>:root{{color-scheme:light dark}}"
-        "body{font:1rem/1.6 system-ui,sans-serif;max-width:42rem;margin:2rem auto;padding:0 1rem}</style>"
-        f"</head><body><main><h1>{html.escape(title)}</h1>{content}</main></body></html>"
-    )
-    headers = {"Cache-Control": "public, max-age=3600", "Content-Security-Policy": POLICY}
-    return HTMLResponse(page, headers=headers)
+if __name__ == "__main__":
+    print(nginx_maps(), end="")
