@@ -29,7 +29,7 @@ CSV = "date,country,cases,deaths\n2020-04-25,GBR,4913,813\n2020-04-25,FRA,,369\n
 
 def catalogue(store: Store, key: str = KEY) -> FastAPI:
     nobody = httpx.AsyncClient(base_url="http://127.0.0.1:1")
-    return create_catalogue({"flu": nobody}, store, Settings(key))
+    return create_catalogue({"flu": nobody}, store, Settings(OBSERVATIONS_KEY=key))
 
 
 def post(ask: Ask, app: FastAPI, content: Any = CSV, **headers: str) -> httpx.Response:

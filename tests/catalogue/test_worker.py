@@ -206,7 +206,7 @@ def test_it_works_beside_the_routes_and_scores_at_once(
     """As a server runs it: with the app's lifespan."""
     monkeypatch.setattr(worker, "PAUSE", 60)
     store = Store(f"sqlite:///{tmp_path}/store.sqlite")
-    catalogue = create_catalogue({"flu": client(app)}, store, Settings("key"))
+    catalogue = create_catalogue({"flu": client(app)}, store, Settings(OBSERVATIONS_KEY="key"))
 
     async def live() -> None:
         async with catalogue.router.lifespan_context(catalogue):

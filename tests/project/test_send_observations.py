@@ -35,7 +35,7 @@ def url(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     nobody = httpx.AsyncClient(base_url="http://127.0.0.1:1")
-    app = create_catalogue({"flu": nobody}, store, Settings(KEY))
+    app = create_catalogue({"flu": nobody}, store, Settings(OBSERVATIONS_KEY=KEY))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -86,15 +86,3 @@ def test_all_else_is_left_as_it_is(harmless: str) -> None:
 )
 def test_an_address_is_kept_without_what_tells_who_it_is(address: str, kept: str) -> None:
     assert logs.anonymous(address) == kept
-
-
-@pytest.mark.parametrize(("given", "level"), [("", "info"), ("debug", "debug"), ("WARNING", "warning")])
-def test_the_level_is_the_environments(monkeypatch: pytest.MonkeyPatch, given: str, level: str) -> None:
-    monkeypatch.setenv("LOG_LEVEL", given)
-    assert logs.level_from_environment("info") == level
-
-
-def test_a_level_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOG_LEVEL", "loud")
-    with pytest.raises(ValueError, match="LOG_LEVEL is 'loud': it must be one of debug, info"):
-        logs.level_from_environment("info")

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from forecastle.project import compose
 from forecastle.runtime import tracing
 from forecastle.runtime.monitoring import Monitoring
+from forecastle.runtime.settings import TraceSettings
 
 from ..conftest import Ask, MakeArtifact
 from ..served import Receiver, Served, eventually
@@ -226,7 +227,7 @@ def test_traces_are_wanted_if_there_is_a_receiver(
         monkeypatch.delenv(name)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert tracing.wanted() == wanted
+    assert TraceSettings().traces_wanted == wanted
 
 
 def test_outside_of_a_request_a_span_is_nothing() -> None:

@@ -172,7 +172,7 @@ def routes(
         metrics: What tells Prometheus of it.
         settings: Of observations.
     """
-    watch = Watch(clients, store, metrics, settings.url, settings.every)
+    watch = Watch(clients, store, metrics, settings.observations_url, settings.observations_every)
     router = APIRouter(lifespan=watch.running)
 
     @router.post(

@@ -1,46 +1,52 @@
-"""What the environment sets of the observations that the catalogue receives."""
+"""Settings of the catalogue, from the environment."""
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from forecastle.web.queries import must_be, wrong
+from forecastle.web.settings import Environment, words
 
 
-class SettingsError(Exception):
-    """A variable cannot be used; the message is one line that names it."""
+def _content(path: Any) -> str:
+    """The text of a file that holds a secret."""
+    try:
+        content = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise wrong("Input must be a file that can be read: {}", error) from None
+    if not content:
+        raise wrong("Input must be a file with a key in it, and {} is empty", path)
+    return content
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the environment sets.
+def _address(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise wrong("Input must start with http:// or https://")  # not shown: it may hold a password
+    return url
+
+
+class Settings(Environment):
+    """What the catalogue knows of its surroundings.
 
     Attributes:
-        key: Who sends counts must have it; nobody may if it is empty.
-        url: Counts are fetched from there; empty if they are not.
-        every: Seconds between two fetches.
+        models: The hosts of the models, which are their names.
+        database_url: Where forecasts and observations are kept; None leaves it to the command.
+        observations_key: The key that senders of observations must have; without one nobody may send.
+        observations_key_file: The key that a file holds; it takes precedence.
+        observations_url: Where observations are fetched, if anywhere.
+        observations_every: Seconds between two fetches.
     """
 
-    key: str = field(default="", repr=False)
-    url: str = ""
-    every: int = 3600
+    models: Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)] = ()
+    database_url: SecretStr | None = None
+    observations_key: SecretStr = SecretStr("")
+    observations_key_file: Annotated[SecretStr | None, BeforeValidator(_content)] = None
+    observations_url: Annotated[str, AfterValidator(_address)] = ""
+    observations_every: Annotated[int, Field(ge=1), must_be("a whole number of seconds, at least 1")] = 3600
 
-    @classmethod
-    def of(cls, variables: Mapping[str, str]) -> Self:
-        """From `OBSERVATIONS_KEY` or the file `OBSERVATIONS_KEY_FILE`, `OBSERVATIONS_URL` and `..._EVERY`.
-
-        Raises:
-            SettingsError: One of them cannot be used.
-        """
-        key, every = variables.get("OBSERVATIONS_KEY", ""), variables.get("OBSERVATIONS_EVERY") or "3600"
-        if path := variables.get("OBSERVATIONS_KEY_FILE"):
-            try:
-                key = Path(path).read_text(encoding="utf-8").strip()
-            except (OSError, ValueError) as error:
-                raise SettingsError(f"OBSERVATIONS_KEY_FILE={path} cannot be read: {error}") from None
-        if not re.fullmatch(r"[0-9]{1,9}", every) or int(every) < 1:
-            raise SettingsError(f"OBSERVATIONS_EVERY={every} must be a whole number of seconds from 1 on")
-        url = variables.get("OBSERVATIONS_URL", "")
-        if url and not url.startswith(("http://", "https://")):
-            raise SettingsError("OBSERVATIONS_URL must start with http:// or https://")
-        return cls(key, url, int(every))
+    @property
+    def key(self) -> str:
+        """The key that senders must have; "" if nobody may send."""
+        return (self.observations_key_file or self.observations_key).get_secret_value()

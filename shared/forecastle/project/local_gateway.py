@@ -1,7 +1,7 @@
-"""The local gateway: every model in one process, under the routes that the nginx gateway has.
+"""The local gateway, which `make run` starts: every model in one process, under the routes of nginx.
 
-It is what `make run` starts: no Docker, no replicas, no cache; the same apps and the same answers. A model
-that cannot start is a 503 under its own routes and leaves the others alone.
+It has no Docker, replicas or cache, but the same apps and answers. A model that cannot start answers 503
+under its own routes; the others are served.
 
     python -m forecastle.project.local_gateway [--port 8080] [--host 127.0.0.1] [--check]
 """
@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import importlib
 import logging.config
-import os
 import re
 import socket
 import sys
@@ -25,21 +24,25 @@ import uvicorn
 from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forecastle.artifact import ArtifactError
 from forecastle.catalogue.app import create_catalogue
-from forecastle.catalogue.settings import Settings, SettingsError
+from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store.engine import Store, StoreError
 from forecastle.project import compose
-from forecastle.runtime import logs, tracing
+from forecastle.runtime import logs
 from forecastle.runtime.metrics import own_registry
 from forecastle.runtime.monitoring import Monitoring
 from forecastle.runtime.server import HttpProtocol
+from forecastle.runtime.settings import ServerSettings
 from forecastle.web import problems
+from forecastle.web.settings import SettingsError
 
 STORE = compose.ROOT / ".cache/store.sqlite"
-OWNER = re.compile("/+(?:v2/models/)?([^/]+)")  # the model that a path is about, if it is one
+LIVEZ = "/gateway/livez"
+OWNER = re.compile("/+(?:v2/models/)?([^/]+)")  # the model of a path, unless it is the catalogue's
 FORECAST = re.compile("/+[^/]+/+countries/+[^/]+/+forecast")
 _own_metrics: dict[str, CollectorRegistry] = {}  # of the models that `load` has loaded, by name
 
@@ -48,9 +51,9 @@ class Gateway:
     """An ASGI app that hands `/<model>/...` to that model's app and all else to the catalogue.
 
     Args:
-        apps: By the model's name.
-        store: Where the catalogue keeps forecasts and counts, if anywhere.
-        settings: Of what it receives.
+        apps: The models' apps by name.
+        store: Where the catalogue keeps forecasts and observations, if anywhere.
+        settings: The catalogue's.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Gateway:
         }
         about_all = create_catalogue(clients, store, settings)
         self.catalogue = Monitoring(about_all, model="catalogue")
+        self.nothing = Monitoring(_no_such_model, model="catalogue")
         self.catalogue_lifespan = about_all.router.lifespan_context(about_all)
         self.keeps_forecasts = store is not None
         self.startup = Starlette(lifespan=self._lifespan)
@@ -74,12 +78,20 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.startup(scope, receive, send)
+        elif scope["path"] == LIVEZ:
+            await Response('{"status":"ok"}\n', media_type="application/json")(scope, receive, send)
         else:
-            owner = OWNER.match(scope["path"])
-            app = self.models.get(owner[1], self.catalogue) if owner else self.catalogue
-            if self.keeps_forecasts and FORECAST.fullmatch(scope["path"]) and _of_the_past(scope):
-                app = self.catalogue
-            await app(scope, receive, send)
+            await self._app(scope)(scope, receive, send)
+
+    def _app(self, scope: Scope) -> ASGIApp:
+        """The app that a request is for: nginx.conf has the same rules."""
+        owner = OWNER.match(scope["path"])
+        app = self.models.get(owner[1]) if owner else None
+        if FORECAST.fullmatch(scope["path"]):
+            if self.keeps_forecasts and _of_the_past(scope):
+                return self.catalogue
+            return app or self.nothing
+        return app or self.catalogue
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -103,8 +115,8 @@ class Gateway:
 def load(folder: Path) -> ASGIApp:
     """`app` of a model's main.py.
 
-    The modules beside it are forgotten again, since another model may have one of the same name; so are its
-    metrics by prometheus_client's registry.
+    Its modules are removed again, and its metrics from prometheus_client's registry, since another model may
+    have some of the same names.
     """
     known = set(sys.modules)
     sys.path.insert(0, str(folder))
@@ -144,10 +156,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.check:
         return
     try:
-        level, _ = logs.level_from_environment("warning"), tracing.wanted()
-        store, settings = _store(), Settings.of(os.environ)
+        level, settings = ServerSettings().log_level or "warning", Settings()
+        store = _store(settings)
         apps = load_all()
-    except (compose.ComposeError, StoreError, SettingsError, ValueError) as error:
+    except (compose.ComposeError, StoreError, SettingsError) as error:
         sys.exit(str(error))
     url = f"http://localhost:{options.port}"
     print(f"\n{url}/ shows the forecasts; stop with Ctrl-C", file=sys.stderr)
@@ -170,19 +182,24 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 async def _not_served(scope: Scope, receive: Receive, send: Send) -> None:
-    detail = "This model could not start: the terminal of `make run` says why."
+    detail = "This model could not start: the terminal of `make run` shows why."
     await problems.answer(Request(scope), 503, detail)(scope, receive, send)
 
 
-def _store() -> Store:
-    if url := os.environ.get("DATABASE_URL"):
-        return Store(url)
+async def _no_such_model(scope: Scope, receive: Receive, send: Send) -> None:
+    detail = "There is no such model: GET /models lists those that exist."
+    await problems.answer(Request(scope), 404, detail)(scope, receive, send)
+
+
+def _store(settings: Settings) -> Store:
+    if settings.database_url:
+        return Store(settings.database_url.get_secret_value())
     STORE.parent.mkdir(exist_ok=True)
     return Store(f"sqlite:///{STORE}")
 
 
 def _of_the_past(scope: Scope) -> bool:
-    """Whether it asks for a forecast as it was known on a day, which the catalogue keeps."""
+    """Whether the request is for a past forecast, which the catalogue keeps."""
     return b"as_of" in parse_qs(scope["query_string"])
 
 

@@ -1,34 +1,32 @@
-"""Logs: one line of JSON an event, on stderr, also from gunicorn and uvicorn.
+"""Logs: one line of JSON for each event, on stderr, also from gunicorn and uvicorn.
 
-Every line has the time, the level, the logger and the message, then model and version and, where it belongs
-to a request, that one's id and the id of its trace. What looks like a secret is masked.
+Every line has time, level, logger, message, model and version. A line about a request also has the request's
+id and the id of its trace. What looks like a secret is masked.
 """
 
 import ipaddress
 import json
 import logging
-import os
 import re
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-LEVELS = ("debug", "info", "warning", "error", "critical")
 # What follows `Authorization:`, `Bearer` or `Basic`, and passwords in addresses and settings.
 SECRET = re.compile(
     r"(?i)(\b[\w-]*(?:authorization|password|secret|token|[_-]key|apikey)\b[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic)\s+)?"
     r"|\b(?:bearer|basic)\s+(?=\S{8})|://[^/\s:@]*:(?=[^\s/@]*@))[^\s\"',;@]+"
 )
 
-# Of the request that is being answered, what its lines say: model, version, request id and trace id.
+# Labels of lines about the current request: model, version, request id and trace id.
 request: ContextVar[dict[str, str] | None] = ContextVar("request", default=None)
 
 
 class JsonFormatter(logging.Formatter):
-    """One line of JSON an event.
+    """One line of JSON for each event.
 
     Args:
-        labels: What every line says that belongs to no request, such as model and version.
+        labels: Further members of lines that belong to no request, such as model and version.
     """
 
     def __init__(self, **labels: str) -> None:
@@ -52,12 +50,12 @@ def config(level: str = "info", **labels: str) -> dict[str, Any]:
     """A configuration for `logging.config.dictConfig`: JSON lines on stderr, also from gunicorn and uvicorn.
 
     Args:
-        level: The least level that is logged.
-        labels: What every line says besides, such as model and version.
+        level: The lowest level that is logged.
+        labels: Further members of every line, such as model and version.
     """
-    # The two servers' loggers do not propagate, and uvicorn's worker takes its handlers from gunicorn's.
+    # The servers' loggers do not propagate, and uvicorn's worker takes its handlers from gunicorn's.
     servers = {"level": level.upper(), "handlers": ["stderr"], "propagate": False}
-    # httpx logs every request at `info`, with its whole address.
+    # httpx logs the whole address of every request at `info`.
     clients = {"level": max(logging.WARNING, getattr(logging, level.upper()))}
     return {
         "version": 1,
@@ -72,18 +70,6 @@ def config(level: str = "info", **labels: str) -> dict[str, Any]:
             "httpcore": clients,
         },
     }
-
-
-def level_from_environment(default: str) -> str:
-    """The level that `LOG_LEVEL` names.
-
-    Raises:
-        ValueError: There is no such level; the message is one line.
-    """
-    level = (os.environ.get("LOG_LEVEL") or default).lower()
-    if level not in LEVELS:
-        raise ValueError(f"LOG_LEVEL is {level!r}: it must be one of {', '.join(LEVELS)}")
-    return level
 
 
 def masked(text: str) -> str:

@@ -1,10 +1,10 @@
-"""Prometheus metrics of an app, right under several worker processes.
+"""Prometheus metrics of an app, summed over its worker processes.
 
-prometheus_client keeps its numbers in files of the folder that `PROMETHEUS_MULTIPROC_DIR` names (it must be
-set before prometheus_client's first import: `server.py` does so), one set of files a process, and adds them
-up when they are asked for. Without that variable one process is all there is.
+Each process has files of its own in the folder that `PROMETHEUS_MULTIPROC_DIR` names, and a scrape adds them
+up. `server.py` sets that variable, since prometheus_client reads it from the environment at its first import.
+Without it there is one process.
 
-A model's own metrics are prometheus_client's as they stand; they are told together with these.
+A model's own metrics are plain ones of prometheus_client; `/metrics` has both.
 """
 
 import fcntl
@@ -35,6 +35,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from forecastle.artifact import Artifact, Manifest
 from forecastle.runtime.resources import GarbageCollection, Processes
+from forecastle.runtime.settings import ServerSettings
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 BYTES = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
@@ -46,9 +47,9 @@ class Metrics:
     """The metrics of one app.
 
     Args:
-        model: Its model's name.
-        version: The version of what it serves.
-        artifact: What it serves, if that is an artifact.
+        model: The model's name.
+        version: The version that is served.
+        artifact: The artifact that is served, if there is one.
         own: The registry of the app's own metrics.
     """
 
@@ -60,18 +61,18 @@ class Metrics:
         own: CollectorRegistry = REGISTRY,
     ) -> None:
         self.own = own
-        # Not the library's own registry, so that `make run` can have one of these for every model.
+        # A registry of its own, so that `make run` can have one for each model.
         self.registry = CollectorRegistry()
         self.durations = Histogram(
             "http_server_request_duration_seconds",
-            "From the request's arrival to the end of its answer.",
+            "Time from the arrival of a request to the end of its answer.",
             LABELS,
             buckets=SECONDS,
             registry=self.registry,
         )
         self.sizes = Histogram(
             "http_server_response_body_size_bytes",
-            "Of the answer's body, as the app sends it.",
+            "Size of the answer's body as the app sends it.",
             LABELS,
             buckets=BYTES,
             registry=self.registry,
@@ -93,14 +94,14 @@ class Metrics:
             "Workers that have ended and been replaced.",
             registry=self.registry,
         )
-        # `labels()` takes longer than all else in `count`, so its results are kept.
+        # Kept, since `labels()` takes longer than all else in `count`.
         self.series: dict[tuple[str, str, int], tuple[Histogram, Late]] = {}
         self.served = Served(model, version, artifact)
         self.garbage = GarbageCollection(self.registry) if _folder() else None
         self.processes = Processes(os.getpid(), _living)
 
     def count(self, method: str, route: str, status: int, seconds: float, size: int) -> None:
-        """Count a request that has been answered with so many bytes."""
+        """Count a request that was answered in `seconds` with a body of `size` bytes."""
         key = (method, route, status)
         series = self.series.get(key)
         if series is None:
@@ -110,7 +111,7 @@ class Metrics:
         sizes.observe(size)
 
     def note(self, active: int) -> None:
-        """Write down for other processes what this one has kept to itself, and how many requests it has."""
+        """Write for other processes what this one has counted, and how many requests it is answering."""
         self.in_flight.set(active)
         for _, sizes in self.series.values():
             sizes.write()
@@ -121,8 +122,8 @@ class Metrics:
         """All metrics in the format that `Accept` asks for, and that format's media type.
 
         Args:
-            accept: The header.
-            collectors: What the app tells besides, the same from every worker.
+            accept: The header `Accept`.
+            collectors: Further metrics of the app, which every worker has alike.
         """
         encode, media_type = choose_encoder(accept)
         registry = CollectorRegistry()
@@ -140,7 +141,7 @@ class Metrics:
 
 
 class Late:
-    """A histogram's observations, kept until they are written down: that takes a tenth of the time."""
+    """Observations of a histogram, written in batches: that takes a tenth of the time."""
 
     def __init__(self, histogram: Histogram, bounds: tuple[int, ...]) -> None:
         self.histogram = histogram
@@ -153,7 +154,7 @@ class Late:
         self.total += amount
 
     def write(self) -> None:
-        """Add what is kept to the histogram."""
+        """Add the kept observations to the histogram."""
         if any(self.counts):
             for bucket, count in zip(self.histogram._buckets, self.counts, strict=True):
                 bucket.inc(count)
@@ -162,7 +163,7 @@ class Late:
 
 
 class Served:
-    """A collector of what does not change while the server runs: what is served, and how it was trained."""
+    """A collector of constants: what is served, and how it was trained."""
 
     def __init__(self, model: str, version: str, artifact: Artifact | None) -> None:
         self.metrics = [build_info(model, version, artifact)]
@@ -174,11 +175,11 @@ class Served:
 
 
 def build_info(model: str, version: str, artifact: Artifact | None) -> Metric:
-    """`forecastle_build_info`: what is served, and by what."""
+    """`forecastle_build_info`: the versions of the model, its data and the software."""
     info = {
         "model": model,
         "version": version,
-        "revision": os.environ.get("REVISION") or "unknown",
+        "revision": ServerSettings().revision,
         "data_through": artifact.data_through.isoformat() if artifact else "",
         "python": platform.python_version(),
         **{name.replace("-", "_"): importlib.metadata.version(name) for name in LIBRARIES},
@@ -235,17 +236,17 @@ def of_manifest(manifest: Manifest) -> Iterator[Metric]:
 
 
 def route_of(scope: MutableMapping[str, Any]) -> str | None:
-    """The template of the route that was taken; with the path itself there would be no end of series."""
-    # FastAPI's route of an included router lacks the router's prefix; what it made of both lies deeper.
+    """The template of the request's route; the path itself would make a series for every path."""
+    # In FastAPI the route of an included router lacks the router's prefix; its context has both.
     route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     return getattr(route, "path_format", None)
 
 
 @contextmanager
 def own_registry() -> Iterator[CollectorRegistry]:
-    """A registry that takes what the block registers with prometheus_client's, beside those of the process.
+    """A registry that takes over the metrics that the block registers with prometheus_client's own.
 
-    So two models in one process may have metrics of the same name.
+    So two models in one process may have metrics of the same name. It has the metrics of the process, too.
     """
     registry, before = CollectorRegistry(), set(REGISTRY._collector_to_names)
     for of_process in (GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR):
@@ -253,13 +254,13 @@ def own_registry() -> Iterator[CollectorRegistry]:
     try:
         yield registry
     finally:
-        for collector in [one for one in REGISTRY._collector_to_names if one not in before]:
+        for collector in [each for each in REGISTRY._collector_to_names if each not in before]:
             REGISTRY.unregister(collector)
             registry.register(collector)
 
 
 class AllProcesses:
-    """A collector that adds up what the files of all processes say."""
+    """A collector that adds up the files of all processes."""
 
     def collect(self) -> Iterable[Metric]:
         with _locked() as folder:
@@ -270,9 +271,9 @@ class AllProcesses:
 
 
 def keep_totals(pid: int) -> None:
-    """Add the totals of a worker that has ended to those of all that have, and remove its files.
+    """Add the totals of a worker that has ended to the totals of all ended workers, and remove its files.
 
-    So files do not pile up while workers come and go, and no total ever falls. Gauges go with their worker.
+    So files do not pile up as workers come and go, and no total ever falls. Gauges end with their worker.
     """
     with _locked() as folder:
         for file in folder.glob(f"*_{pid}.db"):
@@ -287,9 +288,9 @@ def keep_totals(pid: int) -> None:
 
 @contextmanager
 def _locked() -> Iterator[Path]:
-    """The folder of the metrics' files, with no `keep_totals` and no scrape at the same time.
+    """The folder of the metrics' files, locked: one `keep_totals` or scrape at a time.
 
-    A scrape amid a `keep_totals` would count a worker twice or not at all. The system drops the lock of a
+    A scrape during `keep_totals` would count a worker twice or not at all. The system drops the lock of a
     process that is killed.
     """
     folder = Path(_folder())
@@ -299,7 +300,7 @@ def _locked() -> Iterator[Path]:
 
 
 def _living() -> set[int]:
-    """The process ids of those that have files here: the master, and every worker that has not ended."""
+    """The ids of the processes that have files: the master, and the workers that have not ended."""
     pids = {file.stem.rpartition("_")[2] for file in Path(_folder()).glob("*.db")}
     return {int(pid) for pid in pids if pid.isdecimal()}
 

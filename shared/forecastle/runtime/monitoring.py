@@ -1,6 +1,6 @@
-"""What the base image puts around any ASGI app: metrics, traces, request ids, and errors as problems.
+"""The middleware that the base image puts around any ASGI app: metrics, traces, request ids, problems.
 
-`metrics.py`, `tracing.py` and `logs.py` say what of each; here is where a request meets them.
+It takes a request through `metrics.py`, `tracing.py` and `logs.py`.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from forecastle.artifact import Artifact
 from forecastle.runtime import logs, tracing
 from forecastle.runtime.metrics import Metrics, route_of
+from forecastle.runtime.settings import TraceSettings
 from forecastle.web import problems
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
@@ -30,21 +31,21 @@ logger = logging.getLogger(__name__)
 class Monitoring:
     """ASGI middleware around any app.
 
-    Every answer carries `X-Request-ID`: the request's own if it is 1 to 128 letters, digits, dots, hyphens
-    and underscores, else a fresh one. The app finds it as `request.state.request_id`, and every log line has
-    it, with the id of the trace that the request's `traceparent` names or that begins here. An exception that
-    the app leaves unhandled is logged with its traceback and answered as a problem.
+    Every answer has `X-Request-ID`: the request's own if it is 1 to 128 letters, digits, dots, hyphens and
+    underscores, else a new one. The app finds it in `request.state.request_id`. Every log line has it too,
+    with the id of the trace, which the request's `traceparent` names or which begins here. An exception that
+    the app does not handle is logged with its traceback and answered with a problem.
 
     Args:
-        app: The app. Of one that `create_app` made the artifact gives version and metrics.
-        model: Its model's name, for metrics, traces and logs.
-        version: The version of what it serves, for the same; without it the artifact's.
-        prefix: The path under which the gateway has the app, such as `/deaths`. Paths with it and without it
-            lead to the same routes; with it `root_path` is set, so that links and Swagger UI keep to it.
+        app: The app. If `create_app` made it, its artifact gives version and metrics.
+        model: The model's name, for metrics, traces and logs.
+        version: The version that is served, likewise; without it the artifact's.
+        prefix: The path of the app at the gateway, such as `/deaths`. Paths with and without it lead to the
+            same routes; with it `root_path` is set, so that links and Swagger UI keep it.
         own: The registry of the app's own metrics.
 
     Raises:
-        ValueError: Traces are wanted by a protocol that is not spoken here; the message is one line.
+        SettingsError: A variable cannot be used (`settings.py`).
     """
 
     def __init__(
@@ -62,18 +63,18 @@ class Monitoring:
         self.labels = {"model": model, "version": version}
         self.prefix = prefix
         self.metrics = Metrics(model, version, artifact, own)
-        self.tracing = tracing.Tracing(self._app, model, version) if tracing.wanted() else None
+        self.tracing = tracing.Tracing(self._app, model, version) if TraceSettings().traces_wanted else None
         self.active = 0
         self.next_note: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Say that this process answers requests from now on; a server that forks does so in every worker."""
+        """Begin to answer requests in this process; a server that forks calls it in every worker."""
         self.metrics.workers.set(1)
         if self.tracing:
             self.tracing.start()
 
     def stop(self) -> None:
-        """Write down and send what is not yet; the process is about to end."""
+        """Write the last metrics and send the last spans, before the process ends."""
         self.metrics.note(self.active)
         if self.tracing:
             self.tracing.stop()
@@ -118,7 +119,7 @@ class Monitoring:
             await app(scope, receive, send_with_id)
         except Exception:
             logger.exception("unhandled exception in %s %s", method, path)
-            if not status:  # else it is answered, or the server notices that the answer lacks its end
+            if not status:  # else the answer has begun, and the server notices if its end is missing
                 failed = problems.answer(Request(scope), 500, problems.UNHANDLED)
                 await failed(scope, receive, send_with_id)
         finally:
@@ -128,7 +129,7 @@ class Monitoring:
             self.metrics.count(method, route, status or 499, time.perf_counter() - started, size)
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """`app`, which may have been replaced meanwhile."""
+        """The app of now: the local gateway may replace `self.app`."""
         await self.app(scope, receive, send)
 
     def _enter_prefix(self, scope: Scope) -> str:
@@ -144,7 +145,7 @@ class Monitoring:
         return path[len(self.prefix) :]
 
     def _note_active(self) -> None:
-        """Write down for other processes how many: once a second, since twice a request would be dear."""
+        """Write the metrics for other processes once a second: twice a request would be slow."""
         self.metrics.note(self.active)
         loop = asyncio.get_running_loop()
         self.next_note = loop.call_later(1, self._note_active) if self.active else None
@@ -160,12 +161,12 @@ class Monitoring:
 
 
 def artifact_of(app: ASGIApp) -> Artifact | None:
-    """The artifact that `create_app` made the app of; other apps have none."""
+    """The artifact of an app that `create_app` made; other apps have none."""
     return getattr(getattr(app, "state", None), "artifact", None)
 
 
 def _ids(scope: Scope) -> tuple[str, re.Match[bytes] | None]:
-    """The request's id, and what it says of the span that it comes from if that is valid."""
+    """The request's id, and the match of its `traceparent` if that is valid."""
     request_id = parent = None
     for name, value in scope["headers"]:
         if name == b"x-request-id":

@@ -1,7 +1,7 @@
-"""Metrics of a server's processes, its master's and its workers' together.
+"""Metrics of a server's processes, summed over its master and its workers.
 
-prometheus_client tells them of the one process that happens to answer. Their names and meanings are those of
-its own `process_*` and `python_gc_*`, in sums.
+prometheus_client has them of the one process that happens to answer. Names and meanings are those of its
+`process_*` and `python_gc_*`.
 """
 
 import contextlib
@@ -23,13 +23,13 @@ class Usage(NamedTuple):
     """What a process uses.
 
     Attributes:
-        cpu: Its own seconds of processor time, in user and system mode.
-        cpu_of_ended: The same of its children that have ended.
-        started: In seconds since the epoch.
-        virtual: Bytes.
-        resident: Bytes; of a page that several processes share its part (the proportional set size).
+        cpu: Seconds of processor time, in user and system mode.
+        cpu_of_ended: Likewise, of its children that have ended.
+        started: Start time, in seconds since the epoch.
+        virtual: Virtual memory, in bytes.
+        resident: Proportional set size, in bytes: a shared page counts in part.
         open_fds: Open file descriptors.
-        max_fds: How many it may open.
+        max_fds: The most file descriptors that it may open.
     """
 
     cpu: float
@@ -42,14 +42,14 @@ class Usage(NamedTuple):
 
 
 class Processes:
-    """A collector of `process_*` over a master process and its workers; of nothing where there is no /proc.
+    """A collector of `process_*`, summed over a master and its workers; empty where there is no /proc.
 
-    Sums, but for the start time, which is the master's. No counter falls when a worker ends: the system then
-    adds the worker's processor time to what it tells of the master.
+    The start time is the master's. No counter falls when a worker ends: the system then adds the worker's
+    processor time to the master's `cpu_of_ended`.
 
     Args:
         master: The master's process id.
-        workers: What gives the process ids of all workers that live.
+        workers: Gives the process ids of all living workers.
     """
 
     def __init__(self, master: int, workers: Callable[[], Iterable[int]]) -> None:
@@ -57,9 +57,9 @@ class Processes:
         self.workers = workers
 
     def collect(self) -> Iterable[Metric]:
-        for _ in range(5):  # a worker that ended meanwhile may be counted twice or not at all
+        for _ in range(5):  # again if a worker ended meanwhile: it may count twice or not at all
             before = usage(self.master)
-            workers = [told for pid in self.workers() if pid != self.master and (told := usage(pid))]
+            workers = [found for pid in self.workers() if pid != self.master and (found := usage(pid))]
             master = usage(self.master)
             if before and master and before.cpu_of_ended == master.cpu_of_ended:
                 break
@@ -103,19 +103,19 @@ class Processes:
 
 
 class GarbageCollection:
-    """Counters `python_gc_*` which every process keeps for itself and writes down when it `note`s.
+    """Counters `python_gc_*` of this process, written when it calls `note`.
 
-    A worker that was forked inherits what has been noted until then, so nothing counts twice.
+    A forked worker inherits what its master had noted, so nothing counts twice.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        told = {
+        metrics = {
             "collected": ("python_gc_objects_collected", "Objects collected during gc."),
             "uncollectable": ("python_gc_objects_uncollectable", "Uncollectable objects found during gc."),
             "collections": ("python_gc_collections", "Number of times this generation was collected."),
         }
         self.counters: dict[tuple[int, str], Counter] = {}
-        for name, (metric, description) in told.items():
+        for name, (metric, description) in metrics.items():
             counter = Counter(metric, description, ["generation"], registry=registry)
             for generation in range(len(gc.get_stats())):
                 self.counters[generation, name] = counter.labels(str(generation))
@@ -123,7 +123,7 @@ class GarbageCollection:
         self.note()
 
     def note(self) -> None:
-        """Add what this process has collected since."""
+        """Add what this process has collected since the last call."""
         stats = gc.get_stats()
         for (generation, name), counter in self.counters.items():
             now = stats[generation][name]
@@ -132,10 +132,10 @@ class GarbageCollection:
 
 
 def usage(pid: int) -> Usage | None:
-    """What a process uses; None if there is no such process, or no /proc."""
+    """What a process uses; None if there is no such process or no /proc."""
     folder = PROC / str(pid)
     try:
-        # The name in parentheses before these may hold anything.
+        # After the process's name in parentheses, which may hold anything.
         stat = (folder / "stat").read_text().rpartition(")")[2].split()
         booted = _value(PROC / "stat", "btime")
     except OSError:
@@ -143,7 +143,7 @@ def usage(pid: int) -> Usage | None:
     own, ended = int(stat[11]) + int(stat[12]), int(stat[13]) + int(stat[14])
     virtual, resident = float(stat[20]), float(stat[21]) * os.sysconf("SC_PAGE_SIZE")
     open_fds = max_fds = 0.0
-    with contextlib.suppress(OSError):  # not to be read of one that has ended and is not yet waited for
+    with contextlib.suppress(OSError):  # unreadable if the process has ended but is not yet waited for
         open_fds = len(list((folder / "fd").iterdir()))
         max_fds = _value(folder / "limits", "Max open files")
         resident = _value(folder / "smaps_rollup", "Pss:") * 1024
@@ -153,7 +153,7 @@ def usage(pid: int) -> Usage | None:
 
 
 def _value(path: Path, name: str) -> float:
-    """The number behind a name at the start of a line."""
+    """The number that follows a name at the start of a line."""
     for line in path.read_text().splitlines():
         if line.startswith(name):
             value = line.removeprefix(name).split()[0]

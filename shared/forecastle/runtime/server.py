@@ -1,25 +1,24 @@
 """`python -m forecastle.runtime.server`: serve `app` of the main.py in the working directory, any ASGI app.
 
 gunicorn's master imports the app once, so that a bad artifact stops the start with one line, and forks
-workers that share its memory. Read from the environment:
+workers that share its memory. It reads these variables:
 
-| variable              | default                      | meaning                                     |
-|-----------------------|------------------------------|---------------------------------------------|
-| `MODEL`               | the artifact's or the folder | the model's name; after a slash, its prefix |
-| `WORKERS`             | 1                            | worker processes                            |
-| `LOG_LEVEL`           | info                         | debug, info, warning, error or critical     |
-| `BIND`                | 0.0.0.0:8000                 | address and port to listen at               |
-| `CORS_ORIGINS`        | none                         | web origins that may ask, or *; see service |
-| `FORWARDED_ALLOW_IPS` | *                            | whose `X-Forwarded-Proto` and `-For` count  |
-| `REVISION`            | unknown                      | the commit, which metrics tell              |
-| `OTEL_*`              | no traces                    | see `tracing.py`                            |
+| variable              | default                      | meaning                                            |
+|-----------------------|------------------------------|----------------------------------------------------|
+| `MODEL`               | the artifact's or the folder | the model's name; with a slash before it, a prefix |
+| `WORKERS`             | 1                            | worker processes                                   |
+| `LOG_LEVEL`           | info                         | debug, info, warning, error or critical            |
+| `BIND`                | 0.0.0.0:8000                 | address and port to listen at                      |
+| `CORS_ORIGINS`        | none                         | web origins whose pages may use the app, or *      |
+| `FORWARDED_ALLOW_IPS` | *                            | peers whose `X-Forwarded-Proto` and `-For` count   |
+| `REVISION`            | unknown                      | the commit, for metrics                            |
+| `OTEL_*`              | no traces                    | see `tracing.py`                                   |
 
-Nothing is written but to the temporary folder and /dev/shm. On SIGTERM no new connection is accepted, so
-every health check fails at once; what is being answered has `GRACEFUL_SECONDS` more, so stop containers no
-sooner.
+It writes to the temporary folder and /dev/shm alone. On SIGTERM it accepts no new connection, so health
+checks fail at once. Answers under way have `GRACEFUL_SECONDS`: stop containers no sooner.
 
-What is not HTTP, or has a URL of more than 8 KiB, never reaches the app: `HttpProtocol` answers it, in the
-form of all other errors.
+A request that is not HTTP, or has a URL of more than 8 KiB, never reaches the app: `HttpProtocol` answers it
+with a problem.
 """
 
 import importlib
@@ -44,7 +43,9 @@ from uvicorn_worker import UvicornWorker
 
 from forecastle.artifact import ArtifactError
 from forecastle.runtime import logs
+from forecastle.runtime.settings import ServerSettings
 from forecastle.web import problems
+from forecastle.web.settings import SettingsError
 
 GRACEFUL_SECONDS = 30
 LONGEST_URL = 8192  # bytes, as in nginx
@@ -53,12 +54,12 @@ logger = logging.getLogger("forecastle.runtime.server")  # as __main__, too
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP, with problems for an answer to what it cannot pass on to the app."""
+    """uvicorn's HTTP, which answers with a problem what it cannot pass on to the app."""
 
     url = b""
 
     def on_url(self, url: bytes) -> None:
-        if len(self.url) <= LONGEST_URL:  # what goes beyond is not kept
+        if len(self.url) <= LONGEST_URL:  # a longer one is refused, so the rest of it need not be kept
             super().on_url(url)
 
     def on_headers_complete(self) -> None:
@@ -91,7 +92,7 @@ class ForecastleWorker(UvicornWorker):
 
 
 class Server(BaseApplication):
-    """gunicorn, configured here alone: it reads no command line and no file."""
+    """gunicorn with these settings alone: it reads no command line and no file."""
 
     def __init__(self, app: ASGIApp, settings: dict[str, Any]) -> None:
         self.app = app
@@ -106,18 +107,21 @@ class Server(BaseApplication):
         return self.app
 
 
-def main(load: Callable[[], ASGIApp] | None = None) -> None:
+def main(load: Callable[[], ASGIApp] | None = None, model: str | None = None) -> None:
     """Serve until a signal says to stop; exit code 1 and an event in the log if that is impossible.
 
     Args:
-        load: What makes the app, instead of main.py.
+        load: Makes the app, in place of main.py.
+        model: The model's name, in place of `MODEL`.
     """
-    logging.config.dictConfig(logs.config(**_known_labels()))
-    # prometheus_client looks for this when it is first imported, by `metrics` or by main.py.
+    model = model or os.environ.get("MODEL") or None
+    labels = {"model": model} if model else {}  # of log lines before the app is loaded
+    logging.config.dictConfig(logs.config(**labels))
+    # prometheus_client looks for this at its first import, by `metrics` or by main.py.
     metrics, master = tempfile.mkdtemp(prefix="forecastle-metrics-"), os.getpid()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
     try:
-        _serve(load or load_app)
+        _serve(load or load_app, labels)
     except SystemExit as stop:
         if not isinstance(stop.code, str):
             raise
@@ -127,35 +131,32 @@ def main(load: Callable[[], ASGIApp] | None = None) -> None:
         logger.critical("the server cannot start", exc_info=True)
         sys.exit(1)
     finally:
-        if os.getpid() == master:  # workers pass here too when they end
+        if os.getpid() == master:  # workers, too, come here when they end
             shutil.rmtree(metrics, ignore_errors=True)
 
 
-def _serve(load: Callable[[], ASGIApp]) -> None:
-    from forecastle.runtime import tracing
+def _serve(load: Callable[[], ASGIApp], labels: dict[str, str]) -> None:
     from forecastle.runtime.metrics import keep_totals
     from forecastle.runtime.monitoring import Monitoring, artifact_of
 
-    workers = os.environ.get("WORKERS") or "1"
-    if not workers.isdecimal() or int(workers) < 1:
-        sys.exit(f"WORKERS is {workers!r}: it must be a whole number from 1 on")
     try:
-        level, _ = logs.level_from_environment("info"), tracing.wanted()
-    except ValueError as error:
+        server = ServerSettings()
+    except SettingsError as error:
         sys.exit(str(error))
-    logging.config.dictConfig(logs.config(level, **_known_labels()))
+    level = server.log_level or "info"
+    logging.config.dictConfig(logs.config(level, **labels))
     logging.captureWarnings(True)
 
     started = time.time_ns()
     app = load()
     loaded = time.time_ns()
     artifact = artifact_of(app)
-    model = os.environ.get("MODEL") or (artifact.model if artifact else Path.cwd().name)
+    model = labels.get("model") or (artifact.model if artifact else Path.cwd().name)
     monitoring = Monitoring(app, model=model, prefix=f"/{model}")
 
     def post_worker_init(worker: Worker) -> None:
         monitoring.start()
-        if monitoring.tracing and worker.age == 1:  # the master, which loaded, sends no spans
+        if monitoring.tracing and worker.age == 1:  # for the master, which loaded the app but sends no spans
             monitoring.tracing.record("load", started, loaded)
 
     def worker_exit(_: Arbiter, __: Worker) -> None:
@@ -163,20 +164,20 @@ def _serve(load: Callable[[], ASGIApp]) -> None:
 
     def child_exit(_: Arbiter, worker: Worker) -> None:
         try:
-            monitoring.metrics.restarts.inc()  # if it is not replaced, the server stops
+            monitoring.metrics.restarts.inc()  # gunicorn replaces it, unless the server stops
             keep_totals(worker.pid)
-        except Exception:  # it would stop the server
+        except Exception:  # or it would stop the server
             logger.exception("the metrics of worker %s are lost", worker.pid)
 
     settings = {
-        "bind": os.environ.get("BIND") or "0.0.0.0:8000",
-        "workers": int(workers),
+        "bind": server.bind,
+        "workers": server.workers,
         "worker_class": ForecastleWorker,
         "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir(),
-        "control_socket_disable": True,  # it would be a file in the home folder
-        "forwarded_allow_ips": os.environ.get("FORWARDED_ALLOW_IPS") or "*",  # the gateway's address varies
+        "control_socket_disable": True,  # it is a file in the home folder
+        "forwarded_allow_ips": server.forwarded_allow_ips,
         "graceful_timeout": GRACEFUL_SECONDS,
-        "keepalive": 75,  # longer than nginx keeps a connection idle, so that nginx is who closes it
+        "keepalive": 75,  # longer than nginx keeps a connection idle, so that nginx closes it
         "loglevel": level,
         "logconfig_dict": logs.config(level, **monitoring.labels),
         "post_worker_init": post_worker_init,
@@ -186,22 +187,17 @@ def _serve(load: Callable[[], ASGIApp]) -> None:
     Server(monitoring, settings).run()
 
 
-def _known_labels() -> dict[str, str]:
-    """What log lines say before the app is loaded."""
-    return {"model": os.environ["MODEL"]} if os.environ.get("MODEL") else {}
-
-
 def load_app() -> ASGIApp:
     """`app` of the main.py in the working directory."""
     path = Path("main.py").absolute()
     if not path.is_file():
-        sys.exit(f"{path} is missing: it makes `app`, with create_app(artifact) or as any ASGI app")
+        sys.exit(f"{path} is missing: write one that makes `app`, by create_app(artifact) or any ASGI app")
     try:
         module = importlib.import_module("main")
     except ArtifactError as error:
         sys.exit(str(error))
     if not callable(app := getattr(module, "app", None)):
-        sys.exit(f"{path} makes no `app`, such as create_app(artifact) or any ASGI app")
+        sys.exit(f"{path} makes no `app`: let it make one, by create_app(artifact) or any ASGI app")
     return app
 
 

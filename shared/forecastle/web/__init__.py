@@ -1,1 +1,1 @@
-"""What any app does with HTTP: problems, middleware, queries, representations, documents."""
+"""HTTP as every app here speaks it: problems, middleware, queries, representations, documents, settings."""

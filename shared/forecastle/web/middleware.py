@@ -1,6 +1,4 @@
-"""What every app does with HTTP beside its routes, as pure ASGI: HEAD, limits, other origins."""
-
-import os
+"""What every app does with HTTP around its routes: HEAD, limits to bodies, other origins."""
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers
@@ -9,22 +7,26 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forecastle.web import problems
+from forecastle.web.settings import WebSettings
 
 LONGEST_BODY = 64 * 1024  # bytes, as in nginx
 
 
 def install(app: FastAPI, longest_body: int = LONGEST_BODY) -> None:
-    """Problems for errors, HEAD, a limit to bodies, and the origins that `CORS_ORIGINS` allows.
+    """Add problems for errors, HEAD, a limit to bodies, and the web origins that `CORS_ORIGINS` allows.
 
     Args:
         app: The app.
-        longest_body: Bytes.
+        longest_body: The most bytes of a body.
+
+    Raises:
+        SettingsError: `CORS_ORIGINS` names no web origins.
     """
     problems.install(app)
     app.add_middleware(AnswerHead)
     app.add_middleware(LimitBody, longest=longest_body)
-    if origins := os.environ.get("CORS_ORIGINS", "").replace(",", " ").split():
-        # It adds Origin to Vary, whether a request has one or not, so that no cache mixes answers up.
+    if origins := WebSettings().cors_origins:
+        # It always adds Origin to Vary, so that no cache gives the answer for one origin to another.
         app.add_middleware(
             CORSMiddleware,
             allow_origins=origins,
@@ -35,14 +37,14 @@ def install(app: FastAPI, longest_body: int = LONGEST_BODY) -> None:
 
 
 class AnswerHead:
-    """ASGI middleware: answers HEAD as GET, which FastAPI's routes do not; the server leaves out the body."""
+    """ASGI middleware that answers HEAD as GET, which FastAPI does not; the server drops the body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_as_head(message: Message) -> None:
-            scope["method"] = "HEAD"  # by which the server knows
+            scope["method"] = "HEAD"  # the server looks at it to drop the body
             await send(message)
 
         if scope["type"] == "http" and scope["method"] == "HEAD":
@@ -53,11 +55,11 @@ class AnswerHead:
 
 
 class LimitBody:
-    """ASGI middleware: a body that is too long is a problem, as soon as that is known.
+    """ASGI middleware that refuses a body that is too long, before reading the rest of it.
 
     Args:
         app: The app.
-        longest: Bytes.
+        longest: The most bytes of a body.
     """
 
     def __init__(self, app: ASGIApp, longest: int) -> None:
@@ -65,7 +67,7 @@ class LimitBody:
         self.longest = longest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] == "GET":  # no such route reads one
+        if scope["type"] != "http" or scope["method"] == "GET":  # no route reads the body of a GET
             await self.app(scope, receive, send)
             return
 
