@@ -1,4 +1,4 @@
-"""gateway.py, which `make run` starts: many models in one process."""
+"""local_gateway.py, which `make run` starts: many models in one process. tests/e2e compares it with nginx."""
 
 import http.client
 import json
@@ -141,6 +141,7 @@ def test_every_model_answers_under_its_own_name(server: tuple[subprocess.Popen[s
     ("path", "status"),
     [
         ("/nosuch/countries", 404),
+        ("/nosuch/countries/GBR/forecast", 404),
         ("/nosuch", 404),
         ("/flux", 404),
         ("/flu/../x", 404),
@@ -183,26 +184,26 @@ def test_a_port_that_is_none_is_one_line(port: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "told"),
+    ("variables", "message"),
     [
         (
             {"LOG_LEVEL": "loud"},
-            "LOG_LEVEL is 'loud': it must be one of debug, info, warning, error, critical",
+            "LOG_LEVEL must be one of debug, info, warning, error, critical, not 'loud'",
         ),
         (
             {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
-            "OTEL_EXPORTER_OTLP_PROTOCOL is 'grpc': it must be http/protobuf (receivers' port 4318)",
+            "OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf (port 4318 of receivers), not 'grpc'",
         ),
     ],
 )
 def test_a_bad_variable_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], told: str
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], message: str
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as stopped:
         local_gateway.main(["--port", str(free_port())])
-    assert stopped.value.code == told
+    assert stopped.value.code == message
 
 
 def test_loading_leaves_no_module_behind(root: Path) -> None:
@@ -212,9 +213,11 @@ def test_loading_leaves_no_module_behind(root: Path) -> None:
     assert str(root / "models/one") not in sys.path
 
 
-def test_the_routes_are_those_of_the_nginx_gateway(root: Path, ask: Ask) -> None:
+def test_routes(root: Path, ask: Ask) -> None:
+    """Those of nginx; tests/e2e asks both the same."""
     app = local_gateway.Gateway({"flu": local_gateway.load(root / "models/flu")})
-    for path in ("/", "/models", "/docs", "/openapi.json", "/flu", "/flu/", "/flu/docs", "/flu/openapi.json"):
+    paths = ("/", "/models", "/docs", "/openapi.json", "/flu", "/flu/", "/flu/docs", "/flu/openapi.json")
+    for path in (*paths, "/gateway/livez"):
         assert ask(app, path).status_code == 200, path
     page = ask(app, "/flu/docs").text
     assert "/flu/openapi.json" in page

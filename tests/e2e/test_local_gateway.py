@@ -1,0 +1,218 @@
+"""project/local_gateway.py beside a real nginx: both in front of the same apps, asked the same."""
+
+import asyncio
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from forecastle.artifact import Artifact
+from forecastle.catalogue.settings import Settings
+from forecastle.catalogue.store.engine import Store
+from forecastle.project.local_gateway import Gateway
+from forecastle.runtime.server import HttpProtocol
+from forecastle.service import create_app
+
+from .. import nginx
+from ..conftest import MakeArtifact
+from .conftest import KEY, Answer, ask, free_port, until
+
+pytestmark = pytest.mark.engine
+
+PROBLEM = "application/problem+json"
+PROBABILITY = b'{"events": [{"country": "GBR", "peak_by": "2020-05-01"}]}'
+JSON = {"Content-Type": "application/json"}
+
+
+class Ports(NamedTuple):
+    """Where the two gateways listen."""
+
+    local: int
+    nginx: int
+
+
+@pytest.fixture(scope="module")
+def ports(
+    engine: None, make_artifact: MakeArtifact, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ports]:
+    """Both gateways in front of a forecast model, a plain app, one that is down, and the catalogue."""
+    folder = tmp_path_factory.mktemp("gateways")
+    apps = {
+        "flu": create_app(Artifact.load(make_artifact("flu"))),
+        "plain": FastAPI(redirect_slashes=False),
+    }
+    local = Gateway(apps, Store(f"sqlite:///{folder}/store.sqlite"), Settings(OBSERVATIONS_KEY=KEY))
+    behind: dict[str, Any] = {"catalogue": local.catalogue, **local.models}
+    listening = {name: free_port() for name in (*behind, "local", "nginx", "status")}
+    servers = [_server(local, listening["local"], "on")]
+    servers += [_server(app, listening[name], "off") for name, app in behind.items()]
+    thread = threading.Thread(target=asyncio.run, args=(_serve(servers),), daemon=True)
+    thread.start()
+    process = subprocess.Popen(nginx.command(_configure(folder / "nginx", behind, listening), network="host"))
+    try:
+        for name in ("local", "nginx"):
+            until(lambda: ask(listening[name], "/models").status == 200, 30, f"{name} answers")  # noqa: B023
+        yield Ports(listening["local"], listening["nginx"])
+    finally:
+        process.terminate()
+        process.wait(10)
+        for server in servers:
+            server.should_exit = True
+        thread.join(10)
+
+
+def _server(app: Any, port: int, lifespan: Any) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app, port=port, http=HttpProtocol, lifespan=lifespan, log_level="error", server_header=False
+    )
+    return uvicorn.Server(config)
+
+
+async def _serve(servers: list[uvicorn.Server]) -> None:
+    await asyncio.gather(*(server.serve() for server in servers))
+
+
+def _configure(folder: Path, names: dict[str, Any], listening: dict[str, int]) -> Path:
+    """nginx's configuration with the addresses of this machine in the place of the containers'."""
+    nginx.configure(folder, [name for name in names if name != "catalogue"])
+    upstreams = folder / "routes/upstreams"
+    addresses = re.sub(
+        r"server (\S+):8000 resolve",
+        lambda found: f"server 127.0.0.1:{listening[found[1]]}",
+        upstreams.read_text(),
+    )
+    upstreams.write_text(addresses)
+    conf = folder / "nginx.conf"
+    text = conf.read_text()
+    for container, port in (("8080", listening["nginx"]), ("8081", listening["status"])):
+        text = text.replace(f"listen {container};", f"listen 127.0.0.1:{port};")
+    conf.write_text(text)
+    return folder
+
+
+class Outcome(NamedTuple):
+    """What a client goes by; `content` is the body or, of a problem, its type, title and status."""
+
+    status: int
+    media_type: str | None
+    allow: str | None
+    content: Any
+
+
+def answers(
+    ports: Ports, path: str, method: str = "GET", body: bytes | None = None, **headers: str
+) -> list[Outcome]:
+    """What the local gateway and nginx answer."""
+    return [_outcome(ask(port, path, method, body, **headers)) for port in ports]
+
+
+def _outcome(answer: Answer) -> Outcome:
+    media_type, content = answer.headers.get("content-type"), answer.body
+    if media_type != PROBLEM or not content:
+        return Outcome(answer.status, media_type, answer.headers.get("allow"), content)
+    problem = answer.json
+    # nginx has already set this header once before its own 416.
+    assert problem["request_id"] in answer.headers["x-request-id"].split(", ")
+    members = problem["type"], problem["title"], problem["status"]
+    return Outcome(answer.status, media_type, answer.headers.get("allow"), members)
+
+
+GOOD = """
+    / /models /docs /docs/problems /docs/problems/not-found /openapi.json /observations /gateway/livez
+    /flu /flu/ /flu/docs /flu/openapi.json /flu/card /flu/manifest.json /flu/posterior.nc /flu/livez
+    /flu/countries /flu/countries/gbr /flu/countries?limit=2&format=csv /flu/forecast?format=hubverse
+    /flu/countries/GBR/forecast?days=3&level=0.5 /flu/countries/GBR/forecast?as_of=2020-04-24
+    /flu/countries/GBR%2fforecast /flu/countries/GBR/probability?above=1&by=2020-05-01
+    /models/flu/scores /models/flu/drift /plain/docs /plain/openapi.json
+    /v2 /v2/models /v2/models/flu /v2/health/live /v2/health/ready /flu/v2
+"""
+BAD = """
+    /nosuch /nosuch/countries/GBR/forecast /Flu/livez /flux /problem /gateway/nosuch /gateway/livez/
+    /models/ /models/nosuch/scores /docs/ /docs/problems/nonsense /v2x /v2/nosuch /v2/models/nosuch
+    /flu/nosuch /flu/countries/ /flu//countries //flu/countries /plain /plain/ /plain/countries
+    /flu/countries/XYZ/forecast /flu/countries/GRB /flu/countries?nosuch=1
+    /flu/countries/GBR/forecast?days=0 /flu/countries/GBR/forecast?days=1000 /flu/countries?limit=x
+    /flu/countries/GBR/forecast?level=nan /flu/countries/GBR/forecast?format=xml /flu/forecast?as_of=x
+    /flu/countries/GBR/forecast?as_of=2020-04-01&draws=2 /flu/countries/GBR/forecast?as_of=
+    /flu/%zz /flu/countries/% /flu/%00 /flu/countries/%ff%fe/forecast
+    /flu/../x /flu/../nosuch /flu/../models /flu/./countries
+"""
+
+
+@pytest.mark.parametrize("path", GOOD.split())
+def test_good_paths(ports: Ports, path: str) -> None:
+    local, real = answers(ports, path)
+    assert local == real
+    assert local.status == 200
+
+
+@pytest.mark.parametrize("path", BAD.split())
+def test_bad_paths(ports: Ports, path: str) -> None:
+    local, real = answers(ports, path)
+    assert local == real
+    assert local.status in (400, 404, 422)
+    assert local.media_type == PROBLEM or path.startswith("/plain")  # whose app is not this library's
+
+
+@pytest.mark.parametrize(
+    ("path", "local", "real"),
+    [
+        *((path, 404, 400) for path in ("*", "/..", "/../../etc/passwd", "/flu/..%2f..%2fetc/passwd")),
+        *((path, 200, 404) for path in ("/metrics", "/flu/metrics")),  # for Prometheus alone
+    ],
+)
+def test_known_differences(ports: Ports, path: str, local: int, real: int) -> None:
+    """nginx refuses paths that lead above its root, and has metrics for other containers alone."""
+    assert [ask(port, path).status for port in ports] == [local, real]
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize(
+    "path", ["/flu/countries", "/flu/probability", "/models", "/observations", "/nosuch"]
+)
+def test_methods(ports: Ports, path: str, method: str) -> None:
+    local, real = answers(ports, path, method)
+    assert local == real
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "status"),
+    [
+        ("/flu/probability", PROBABILITY, JSON, 200),
+        ("/flu/probability", PROBABILITY, {}, 415),
+        ("/flu/probability", PROBABILITY, {"Content-Type": "text/plain"}, 415),
+        ("/flu/probability", PROBABILITY[:-1], JSON, 400),
+        ("/flu/probability", b"[]", JSON, 422),
+        ("/flu/probability", b"", JSON, 422),
+        ("/flu/probability", b" " * (64 * 1024 + 1), JSON, 413),
+        ("/v2/models/flu/infer", b"{", JSON, 400),
+        ("/v2/models/flu/infer", b"{}", JSON, 422),
+        ("/observations", b"date,country,deaths\n", {"Content-Type": "text/csv"}, 401),
+        ("/observations", b"{", {**JSON, "Authorization": f"Bearer {KEY}"}, 422),
+        ("/observations", b"x", {"Content-Type": "text/plain", "Authorization": f"Bearer {KEY}"}, 415),
+        ("/observations", b"x" * (8 * 2**20 + 1), {**JSON, "Authorization": f"Bearer {KEY}"}, 413),
+    ],
+)
+def test_bodies(ports: Ports, path: str, body: bytes, headers: dict[str, str], status: int) -> None:
+    local, real = answers(ports, path, "POST", body, **headers)
+    assert local == real
+    assert local.status == status
+
+
+def test_an_address_that_is_too_long(ports: Ports) -> None:
+    local, real = answers(ports, "/flu/countries?x=" + "a" * 9000)
+    assert local == real
+    assert local.status == 414
+
+
+def test_ranges(ports: Ports) -> None:
+    for value, status in (("bytes=0-3", 206), ("bytes=1000-", 416), ("lines=0-3", 200)):
+        local, real = answers(ports, "/flu/posterior.nc", Range=value)
+        assert local == real
+        assert local.status == status
