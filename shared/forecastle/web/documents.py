@@ -1,4 +1,4 @@
-"""Answers as they go over the wire, with an entity tag: a client that has one already gets a 304."""
+"""Answers as bytes with an entity tag: a client that already has the answer gets a 304."""
 
 import hashlib
 from typing import Any, NamedTuple, Self
@@ -7,33 +7,33 @@ from fastapi import Request, Response
 
 from forecastle.web.representations import MEDIA_TYPES, encode
 
-# Short, so that a new version of a model is seen within 5 s; stale answers stand in while the model is down.
+# Short: clients see a new version of a model within 5 s. Stale answers stand in while the model is down.
 CACHE_CONTROL = "public, max-age=2, stale-while-revalidate=3, stale-if-error=86400"
 
 
 class Document(NamedTuple):
-    """An answer with its headers, which stay as they are."""
+    """An answer that does not change: its body and its headers."""
 
     body: bytes
     headers: dict[str, str]
 
     @classmethod
     def of(cls, body: bytes, media_type: str, **headers: str) -> Self:
-        """With the headers of an answer that may be cached."""
+        """A document that caches may keep; `headers` are further ones."""
         return cls(body, {**cacheable(hashlib.sha256(body)), "Content-Type": media_type, **headers})
 
     @classmethod
-    def rendered(cls, told: Any, representation: str) -> Self:
-        """An answer as JSON, CSV or NDJSON; a page of a list says in `Link` where the next one is."""
+    def rendered(cls, answer: Any, representation: str) -> Self:
+        """An answer as JSON, CSV or NDJSON (see `encode`); one page of a list links to the next in `Link`."""
         headers = {}
-        if next_page := getattr(told, "links", {}).get("next"):
-            asked = "" if representation == "json" else f"&format={representation}"
-            headers["Link"] = f'<{next_page}{asked}>; rel="next"'
-        return cls.of(encode(told, representation), MEDIA_TYPES[representation], **headers)
+        if next_page := getattr(answer, "links", {}).get("next"):
+            format_parameter = "" if representation == "json" else f"&format={representation}"
+            headers["Link"] = f'<{next_page}{format_parameter}>; rel="next"'
+        return cls.of(encode(answer, representation), MEDIA_TYPES[representation], **headers)
 
     @property
     def size(self) -> int:
-        """Bytes, and about as many as its headers and its key take."""
+        """Bytes in memory: the body's, and about 2000 for headers and cache key."""
         return len(self.body) + 2000
 
     def answer(self, request: Request) -> Response:
@@ -44,18 +44,18 @@ class Document(NamedTuple):
 
 
 def cacheable(digest: Any) -> dict[str, str]:
-    """The headers of an answer that may be cached, with an entity tag out of a hash."""
+    """The headers of an answer that caches may keep; `digest` is a hash of what the answer depends on."""
     return {"ETag": f'"{digest.hexdigest()[:32]}"', "Cache-Control": CACHE_CONTROL, "Vary": "Accept"}
 
 
 def is_known(request: Request, etag: str) -> bool:
-    """Whether `If-None-Match` names the entity tag."""
+    """Whether the client already has the answer with this entity tag (`If-None-Match`)."""
     known = request.headers.get("if-none-match", "")
     return known.strip() == "*" or etag in known
 
 
 def not_modified(headers: dict[str, str]) -> Response:
-    """Status 304, with what the headers say but the type of a body that is not there."""
+    """Status 304, with the headers of the answer that are not about its body."""
     return Response(
         status_code=304, headers={name: value for name, value in headers.items() if name != "Content-Type"}
     )

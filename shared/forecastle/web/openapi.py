@@ -1,4 +1,4 @@
-"""`/openapi.json` with an entity tag, which FastAPI's own lacks: documents are large and change seldom."""
+"""`/openapi.json` with an entity tag, which FastAPI's own lacks: the document is large and seldom changes."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from forecastle.web.documents import Document
 
 
 def install(app: FastAPI) -> None:
-    """Let the app's `/openapi.json` be cached, and not be sent again to who has it."""
+    """Let caches keep the app's `/openapi.json`, and send 304 to clients that have it."""
 
     @cache
     def document(root_path: str) -> Document:
@@ -26,11 +26,11 @@ def install(app: FastAPI) -> None:
 
 
 def replace(app: FastAPI, answer: Callable[[Request], Awaitable[Response]]) -> None:
-    """Let `answer` take the place of FastAPI's own route."""
+    """Answer `/openapi.json` with `answer` in place of FastAPI's own route."""
     assert app.openapi_url
     app.router.routes.insert(0, Route(app.openapi_url, answer))
 
 
 def render(document: dict[str, Any]) -> Document:
-    """An OpenAPI document as it goes over the wire."""
+    """An OpenAPI document as bytes."""
     return Document.of(json.dumps(document, separators=(",", ":")).encode(), "application/json")

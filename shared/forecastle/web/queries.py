@@ -1,4 +1,4 @@
-"""What a request may ask: values that many routes take, and how a wrong one is told in words."""
+"""Values that many routes take, and validators that say in words what is wrong with one."""
 
 import datetime
 from typing import Annotated, Any, ClassVar, Literal
@@ -22,7 +22,7 @@ MOST_ROWS = 1000  # a page
 
 
 def must_be(words: str) -> WrapValidator:
-    """A validator: whatever is wrong with a value, say that it must be what the words tell."""
+    """A validator whose one message, whatever is wrong, is that the value must be `words`."""
 
     def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         try:
@@ -35,13 +35,13 @@ def must_be(words: str) -> WrapValidator:
 
 
 def wrong(message: str, *values: Any) -> PydanticCustomError:
-    """The error that tells the message, with the values in the place of its braces."""
-    # It is passed as a value itself, since a brace in it would be taken for a placeholder once more.
+    """A validation error with this message, its braces replaced by the values."""
+    # The text goes in as a value: Pydantic would take a brace in a message for a placeholder.
     return PydanticCustomError("invalid", "{message}", {"message": message.format(*values)})
 
 
 def optional(description: str, **more: Any) -> Any:
-    """A parameter or member that may be left out; in OpenAPI it is never null, and answers leave it out."""
+    """A parameter or member that may be missing. It is never null: neither in OpenAPI nor in answers."""
     return Field(
         None,
         description=description,
@@ -52,14 +52,14 @@ def optional(description: str, **more: Any) -> Any:
 
 
 def _never_null(schema: dict[str, Any]) -> None:
-    """Clients that are generated would else take null for a value that they may send or get."""
-    (told,) = (one for one in schema.pop("anyOf") if one != {"type": "null"})
+    """Drop null from a schema: generated clients would take it for a value to send or to get."""
+    (type_schema,) = (each for each in schema.pop("anyOf") if each != {"type": "null"})
     schema.pop("default", None)
-    schema |= told
+    schema |= type_schema
 
 
 class KnownParameters(BaseModel):
-    """Parameters of which no others are taken: a misspelt one would change nothing, unseen."""
+    """Parameters; others are refused, since a misspelt one would silently change nothing."""
 
     model_config = {"extra": "forbid"}
     called: ClassVar[str] = "query parameter"
@@ -67,7 +67,7 @@ class KnownParameters(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def no_others(cls, values: Any) -> Any:
-        """Names those that are not known, and those that are."""
+        """Refuse unknown names, and list the known ones."""
         if isinstance(values, dict) and (
             unknown := sorted(map(str, values.keys() - cls.model_fields.keys()))
         ):
@@ -77,13 +77,13 @@ class KnownParameters(BaseModel):
 
 
 class Members(KnownParameters):
-    """A JSON object in a body, likewise."""
+    """A JSON object in a body; other members are refused."""
 
     called: ClassVar[str] = "member"
 
 
 def _iso_date(value: Any) -> datetime.date:
-    if not isinstance(value, str):  # what is a date already is none that came in a request
+    if not isinstance(value, str):  # JSON may have a number here
         raise ValueError
     return datetime.date.fromisoformat(value)
 
@@ -95,16 +95,16 @@ Code = Annotated[str, Path(description="ISO 3166 alpha-3, in capital letters or 
 
 
 def one_of_formats(*formats: str) -> WrapValidator:
-    """A validator of `format=`."""
+    """A validator of the parameter `format`."""
     return must_be(f"{', '.join(formats[:-1])} or {formats[-1]}")
 
 
 class NoParameters(KnownParameters):
-    """None at all."""
+    """No parameters."""
 
 
 async def no_parameters(_: Annotated[NoParameters, Query()]) -> None:
-    """A dependency of routes without query parameters: those that are given are refused."""
+    """A dependency of routes without query parameters: it refuses any."""
 
 
 TableFormat = Annotated[Literal["json", "csv", "ndjson"], one_of_formats("json", "csv", "ndjson")]
@@ -115,12 +115,12 @@ class TableQuery(KnownParameters):
 
     limit: Annotated[
         int,
-        Field(ge=1, le=MOST_ROWS, description="Rows at most."),
+        Field(ge=1, le=MOST_ROWS, description="The most rows to send."),
         must_be(f"a number from 1 to {MOST_ROWS}"),
     ] = MOST_ROWS
     offset: Annotated[
         int,
-        Field(ge=0, le=1_000_000, description="Rows that come before."),
+        Field(ge=0, le=1_000_000, description="Rows to skip."),
         must_be("a number from 0 to 1000000"),
     ] = 0
     format: TableFormat | None = optional("Takes precedence over `Accept`.")

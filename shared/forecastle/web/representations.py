@@ -1,7 +1,7 @@
-"""Answers as bytes: JSON, CSV or NDJSON, whichever is asked for.
+"""Answers as bytes: JSON, CSV or NDJSON, as the client prefers.
 
-Any answer is JSON. One that is a table has rows as well, for CSV (the first one names the columns), and lines
-for NDJSON, an object each.
+Every answer is a Pydantic model, which is JSON. One that is a table also has `table()`, rows for CSV of which
+the first names the columns, and `lines()`, objects for NDJSON.
 """
 
 import csv
@@ -26,24 +26,24 @@ ACCEPTED = {
 
 
 def chosen(request: Request, asked: str | None) -> str:
-    """The representation: what `format=` asks for, else what `Accept` likes best, else JSON."""
+    """The representation: the parameter `format=` (`asked`), else the best of `Accept`, else JSON."""
     if asked:
         return asked
-    liked = dict.fromkeys(("csv", "ndjson", "json"), 0.0)  # the first of those that are liked as much
+    weights = dict.fromkeys(("csv", "ndjson", "json"), 0.0)  # of equal weights the first wins
     for item in request.headers.get("accept", "").split(","):
         media_type, *parameters = (part.strip().lower() for part in item.split(";"))
         if representation := ACCEPTED.get(media_type):
-            weights = [parameter[2:] for parameter in parameters if parameter.startswith("q=")]
+            given = [parameter[2:] for parameter in parameters if parameter.startswith("q=")]
             try:
-                liked[representation] = float(weights[0]) if weights else 1.0
+                weights[representation] = float(given[0]) if given else 1.0
             except ValueError:
-                liked[representation] = 0.0
-    best = max(liked, key=lambda representation: liked[representation])
-    return best if liked[best] > 0 else "json"
+                weights[representation] = 0.0
+    best = max(weights, key=lambda representation: weights[representation])
+    return best if weights[best] > 0 else "json"
 
 
 def encode(answer: Any, representation: str) -> bytes:
-    """The answer, a Pydantic model or what else has its `table` and `lines`."""
+    """The bytes of an answer in a representation."""
     if representation == "json":
         return answer.model_dump_json().encode()
     if representation == "ndjson":
