@@ -1,6 +1,7 @@
-"""`python -m forecastle.catalogue`: the catalogue of the models that `MODELS` names, hosts with port 8000.
+"""`python -m forecastle.catalogue` serves the catalogue of the models that `MODELS` names.
 
-`DATABASE_URL` is where forecasts and counts are kept, `settings.py` has the other variables.
+Each name is that of a host, which serves the model at port 8000. `DATABASE_URL` is the address of the store;
+`settings.py` reads the other variables.
 """
 
 import os
@@ -12,17 +13,17 @@ from starlette.types import ASGIApp
 from forecastle.runtime import server
 
 STORE = "sqlite:////store/forecastle.sqlite"  # on a volume
-SHADOW = "-shadow"  # behind a model's name is that of the one that may take its place
+SHADOW = "-shadow"  # after a model's name: the host of the candidate for its place
 
 
 def load() -> ASGIApp:
-    """The app, for the server's master process."""
+    """The app. The server's master process calls this."""
     from forecastle.catalogue.app import create_catalogue
     from forecastle.catalogue.settings import Settings, SettingsError
     from forecastle.catalogue.store.engine import Store, StoreError
 
     if not (names := os.environ.get("MODELS", "").split()):
-        sys.exit("MODELS names no model: set it to their names with spaces between")
+        sys.exit("MODELS names no model: set it to the models' names, separated by spaces")
     clients, shadows = (
         {host: httpx.AsyncClient(base_url=f"http://{host}:8000") for host in hosts}
         for hosts in (names, [name + SHADOW for name in names])
