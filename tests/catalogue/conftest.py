@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -48,14 +49,14 @@ def receive(store: Store, rows: list[Row]) -> observations.Receipt:
 
 @pytest.fixture(scope="session")
 def make_issue() -> MakeIssue:
-    """`make_issue(cumulative=True)`: forecasts of GBR and FRA that are 0, 1, ... 22 at the quantiles.
+    """`make_issue(cumulative=True)`: forecasts of GBR and FRA, with the quantiles 0, 1, ... 22 on every day.
 
-    Every day has the same, running totals 1000 more. They were fitted to 60 days with 10 deaths each, 1000 in
-    all. Keywords take the place of what the version says.
+    Running totals are 1000 more. The model was fitted to 60 days with 10 deaths each, 1000 in total. Keywords
+    replace members of the version.
     """
 
     def make(quantiles: np.ndarray | None = None, data_through: datetime.date = ORIGIN, **version) -> Issue:
-        told = {
+        described = {
             "model": "flu",
             "version": f"{data_through}-0000000a",
             "target": "daily deaths",
@@ -80,21 +81,21 @@ def make_issue() -> MakeIssue:
             }
             for counts, added in (("daily", 0), ("cumulative", 1000))
         }
-        days = list(range(410, 1001, 10)) if told["cumulative"] else [10] * 60
+        days = list(range(410, 1001, 10)) if described["cumulative"] else [10] * 60
         first_day = data_through - datetime.timedelta(len(days) - 1)
         past = {"first_day": first_day, "counts": days, "total": 1000}
-        return Issue(told, tables, {"GBR": past, "FRA": past})
+        return Issue(described, tables, {"GBR": past, "FRA": past})
 
     return make
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
-    """The address of a PostgreSQL server that runs for these tests alone."""
+    """The address of a PostgreSQL server that runs only for these tests."""
     found = [shutil.which("initdb"), *map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
     if not (programs := [Path(path).resolve().parent for path in found if path]):
         pytest.skip("PostgreSQL is not installed (Debian: apt install postgresql): its tests are left out")
-    root = os.geteuid() == 0  # as whom it refuses to run
+    root = os.geteuid() == 0  # PostgreSQL refuses to run as root
     folder = Path(tempfile.mkdtemp(prefix="forecastle-postgresql-"))
     if root:
         shutil.chown(folder, "postgres", "postgres")
@@ -125,7 +126,7 @@ def postgresql() -> Iterator[str]:
                 time.sleep(0.1)
             yield f"postgresql://forecastle@127.0.0.1:{port}"
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGQUIT)  # at once: nothing needs to be saved
             process.wait(20)
     finally:
         log.close()
@@ -166,7 +167,7 @@ def _free_port() -> int:
 
 
 def client(app: ASGIApp, model: str = "flu") -> httpx.AsyncClient:
-    """What reaches a model's app under its prefix."""
+    """A client of a model's app, under its prefix."""
     transport = httpx.ASGITransport(Monitoring(app, model=model, prefix=f"/{model}"))
     return httpx.AsyncClient(transport=transport, base_url="http://test")
 

@@ -58,7 +58,7 @@ def test_a_day_that_is_far_from_the_week_before_is_a_jump() -> None:
     assert reasons(counts)["jump"].date == ORIGIN + datetime.timedelta(58)
 
 
-def test_a_jump_is_told_for_a_week() -> None:
+def test_a_jump_is_flagged_for_a_week() -> None:
     counts = noisy(np.full(60, 50.0), 1)
     counts[52] = 1290
     assert "jump" not in reasons(counts)

@@ -1,4 +1,4 @@
-"""metrics.py: what Prometheus is told of forecasts, drift and the store."""
+"""metrics.py: what Prometheus gets about forecasts, drift and the store."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ from ..conftest import Ask
 from .conftest import HORIZON, MakeIssue, day, deaths, keep, receive
 
 
-def told(metrics: StoreMetrics) -> dict[tuple[str, ...], float]:
+def values(metrics: StoreMetrics) -> dict[tuple[str, ...], float]:
     """Values by the metric's name and the values of its labels, in the order of the labels' names."""
     return {
         (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
@@ -29,76 +29,76 @@ def told(metrics: StoreMetrics) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_nothing_is_told_before_it_is_measured(store: Store) -> None:
-    assert told(StoreMetrics(store)) == {}
+def test_there_is_nothing_before_it_is_measured(store: Store) -> None:
+    assert values(StoreMetrics(store)) == {}
 
 
 def test_an_empty_store_can_be_written(store: Store) -> None:
     metrics = StoreMetrics(store)
     metrics.measure()
-    assert told(metrics) == {("forecastle_store_writable",): 1}
+    assert values(metrics) == {("forecastle_store_writable",): 1}
 
 
-def test_scores_are_told_by_horizon_and_for_all(store: Store, make_issue: MakeIssue) -> None:
+def test_scores_are_exported_by_horizon_and_for_all(store: Store, make_issue: MakeIssue) -> None:
     keep(store, make_issue())
     receive(store, deaths("GBR", 1, [11, 21]))
     scoring.score(store)
     metrics = StoreMetrics(store)
     metrics.measure()
-    values = told(metrics)
-    assert values["forecastle_observations_through_timestamp_seconds",] == 1587859200  # 26 April 2020
+    measured = values(metrics)
+    assert measured["forecastle_observations_through_timestamp_seconds",] == 1587859200  # 26 April 2020
     coverage = {
-        key[1:]: value for key, value in values.items() if key[0] == "forecast_interval_coverage_ratio"
+        key[1:]: value for key, value in measured.items() if key[0] == "forecast_interval_coverage_ratio"
     }
     assert coverage == {
         (horizon, level, "flu"): share
         for horizon, shares in {"1": (1, 1, 1, 1), "2": (0, 0, 0, 1), "all": (0.5, 0.5, 0.5, 1)}.items()
         for level, share in zip(("0.5", "0.8", "0.9", "0.95"), shares, strict=True)
     }
-    assert values["forecast_scored_count", "1", "flu"] == 1
-    assert values["forecast_scored_count", "all", "flu"] == 2
-    assert values["forecast_bias", "1", "flu"] == 0
-    assert values["forecast_bias", "2", "flu"] == -0.95
-    wis, naive = (values["forecast_wis", "all", "flu"], (1 + 11) / 2)
-    assert values["forecast_wis_ratio", "all", "flu"] == pytest.approx(wis / naive, rel=1e-3)
+    assert measured["forecast_scored_count", "1", "flu"] == 1
+    assert measured["forecast_scored_count", "all", "flu"] == 2
+    assert measured["forecast_bias", "1", "flu"] == 0
+    assert measured["forecast_bias", "2", "flu"] == -0.95
+    wis, naive = (measured["forecast_wis", "all", "flu"], (1 + 11) / 2)
+    assert measured["forecast_wis_ratio", "all", "flu"] == pytest.approx(wis / naive, rel=1e-3)
 
 
-def test_a_revision_replaces_what_is_told(store: Store, make_issue: MakeIssue) -> None:
+def test_a_revision_replaces_a_score(store: Store, make_issue: MakeIssue) -> None:
     keep(store, make_issue())
     receive(store, deaths("GBR", 1, [22]))
     scoring.score(store)
     metrics = StoreMetrics(store)
     metrics.measure()
-    assert told(metrics)["forecast_bias", "all", "flu"] == -0.98
+    assert values(metrics)["forecast_bias", "all", "flu"] == -0.98
     receive(store, deaths("GBR", 1, [11]))
     scoring.score(store)
     metrics.measure()
-    assert told(metrics)["forecast_bias", "all", "flu"] == 0
-    assert told(metrics)["forecast_scored_count", "all", "flu"] == 1
+    assert values(metrics)["forecast_bias", "all", "flu"] == 0
+    assert values(metrics)["forecast_scored_count", "all", "flu"] == 1
 
 
-def test_what_was_scored_long_ago_is_not_told(store: Store, make_issue: MakeIssue) -> None:
+def test_scores_of_long_ago_are_left_out(store: Store, make_issue: MakeIssue) -> None:
     keep(store, make_issue())
     receive(store, deaths("GBR", 1, [11] * HORIZON))
     scoring.score(store)
     metrics = StoreMetrics(store)
     metrics.measure()
-    assert told(metrics)["forecast_scored_count", "all", "flu"] == HORIZON
+    assert values(metrics)["forecast_scored_count", "all", "flu"] == HORIZON
     receive(store, deaths("ITA", HORIZON + WINDOW - 2, [1]))
     scoring.score(store)
     metrics.measure()
-    assert told(metrics)["forecast_scored_count", "all", "flu"] == 2
+    assert values(metrics)["forecast_scored_count", "all", "flu"] == 2
 
 
-def test_flags_are_told_while_they_stand(store: Store, make_issue: MakeIssue) -> None:
+def test_flags_are_exported_while_they_last(store: Store, make_issue: MakeIssue) -> None:
     keep(store, make_issue())
     receive(store, deaths("GBR", 1, [99] * 7))
     metrics = StoreMetrics(store)
     metrics.measure()
-    assert told(metrics)["forecastle_drift", "GBR", "flu", "range"] == 1
+    assert values(metrics)["forecastle_drift", "GBR", "flu", "range"] == 1
     keep(store, make_issue(data_through=day(7)))
     metrics.measure()
-    assert ("forecastle_drift", "GBR", "flu", "range") not in told(metrics)
+    assert ("forecastle_drift", "GBR", "flu", "range") not in values(metrics)
 
 
 def test_what_has_not_changed_is_not_read_again(store: Store, make_issue: MakeIssue) -> None:
@@ -112,7 +112,7 @@ def test_what_has_not_changed_is_not_read_again(store: Store, make_issue: MakeIs
     assert metrics.metrics is before
 
 
-def test_a_store_that_is_gone_is_told_and_scores_stay(tmp_path: Path, make_issue: MakeIssue) -> None:
+def test_when_the_store_is_gone_scores_stay(tmp_path: Path, make_issue: MakeIssue) -> None:
     folder = tmp_path / "volume"
     folder.mkdir()
     store = Store(f"sqlite:///{folder}/store.sqlite")
@@ -123,11 +123,11 @@ def test_a_store_that_is_gone_is_told_and_scores_stay(tmp_path: Path, make_issue
     metrics.measure()
     folder.rename(tmp_path / "away")
     metrics.measure()
-    assert told(metrics)["forecastle_store_writable",] == 0
-    assert told(metrics)["forecast_scored_count", "all", "flu"] == 1
+    assert values(metrics)["forecastle_store_writable",] == 0
+    assert values(metrics)["forecast_scored_count", "all", "flu"] == 1
     (tmp_path / "away").rename(folder)
     metrics.measure()
-    assert told(metrics)["forecastle_store_writable",] == 1
+    assert values(metrics)["forecastle_store_writable",] == 1
 
 
 FULL = """
@@ -140,19 +140,19 @@ def limit(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 store = Store(sys.argv[1])
-metrics, told = StoreMetrics(store), []
+metrics, found = StoreMetrics(store), []
 for size in (resource.RLIM_INFINITY, 100, resource.RLIM_INFINITY):
     limit(size)
     metrics.measure()
-    told.append(metrics.writable)
+    found.append(metrics.writable)
     with store.reading() as connection:
-        told.append(len(current(connection)))
+        found.append(len(current(connection)))
 limit(resource.RLIM_INFINITY)
-print(told)
+print(found)
 """
 
 
-def test_a_store_that_is_full_is_told_and_can_be_read(tmp_path: Path) -> None:
+def test_a_full_store_is_not_writable_and_can_be_read(tmp_path: Path) -> None:
     """The system refuses to write beyond the first 100 bytes of a file, as where there is no space."""
     url = f"sqlite:///{tmp_path}/store.sqlite"
     receive(Store(url), deaths("GBR", 1, [1]))

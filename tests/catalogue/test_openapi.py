@@ -252,7 +252,7 @@ def test_the_models_documents_are_asked_for_once(forecasts: dict[str, FastAPI], 
 def test_a_model_that_comes_up_between_two_questions_is_asked_both(
     forecasts: dict[str, FastAPI], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upstreams, "SECONDS_BETWEEN", 0.01)
+    monkeypatch.setattr(upstreams, "PAUSE", 0.01)
 
     async def comes_up(scope: Scope, receive: Receive, send: Send) -> None:
         switch.app = forecasts["flu"]
@@ -260,7 +260,7 @@ def test_a_model_that_comes_up_between_two_questions_is_asked_both(
 
     switch = Switch(comes_up)
     flu = upstreams.Upstream("flu", client(switch, "flu"))
-    asyncio.run(asyncio.wait_for(upstreams.hear([flu], "/", "/openapi.json"), 10))
+    asyncio.run(asyncio.wait_for(upstreams.ask_until_answered([flu], "/", "/openapi.json"), 10))
     assert flu.known.keys() == {"/", "/openapi.json"}
 
 
@@ -268,7 +268,7 @@ def test_what_models_are_is_known_before_anybody_asks(
     forecasts: dict[str, FastAPI], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model that came up after the catalogue and went down again."""
-    monkeypatch.setattr(upstreams, "SECONDS_BETWEEN", 0.01)
+    monkeypatch.setattr(upstreams, "PAUSE", 0.01)
     switch = Switch(broken)
     catalogue = create_catalogue({"flu": client(switch, "flu")})
 

@@ -1,4 +1,4 @@
-"""live.py: counts come in with a key, whole or not at all; scores and drift go out."""
+"""routes.py: counts are received with a key, whole or not at all; scores and drift are answered."""
 
 import asyncio
 import csv
@@ -58,10 +58,10 @@ def test_csv_is_received_and_given_back(store: Store, ask: Ask) -> None:
         "unchanged": 0,
         "observations_through": "2020-04-25",
     }
-    told = {"date": "2020-04-25", "population": None}
+    common = {"date": "2020-04-25", "population": None}
     assert stored(ask, app) == [
-        {**told, "country": "FRA", "name": "France", "cases": None, "deaths": 369},
-        {**told, "country": "GBR", "name": "United Kingdom", "cases": 4913, "deaths": 813},
+        {**common, "country": "FRA", "name": "France", "cases": None, "deaths": 369},
+        {**common, "country": "GBR", "name": "United Kingdom", "cases": 4913, "deaths": 813},
     ]
     assert RECEIVED._value.get() == before + 2
 
@@ -136,10 +136,10 @@ def test_the_key_is_never_logged(store: Store, ask: Ask, caplog: pytest.LogCaptu
 @pytest.mark.parametrize(
     ("content", "place", "detail"),
     [
-        (CSV + "2020-04-25,XXX,1,2\n", "line 4, country", "no country"),
+        (CSV + "2020-04-25,XXX,1,2\n", "line 4, country", "must be a country's ISO 3166"),
         (CSV + "2120-04-25,ITA,1,2\n", "line 4, date", "lies in the future"),
-        (CSV + "2020-04-25,ITA,-1,2\n", "line 4, cases", "not a whole number of at least 0"),
-        (CSV + "2020-04-25,ITA,1,some\n", "line 4, deaths", "not a whole number of at least 0"),
+        (CSV + "2020-04-25,ITA,-1,2\n", "line 4, cases", "must be a whole number of at least 0"),
+        (CSV + "2020-04-25,ITA,1,some\n", "line 4, deaths", "must be a whole number of at least 0"),
         (CSV + "2020-04-25,GBR,1,2\n", "line 4", "is there already, in line 2"),
         (CSV + "2020-04-25,ITA,1,2", "line 4", "half written"),
         (CSV + "2020-04-25,IT", "line 4", "half written"),
@@ -151,11 +151,11 @@ def test_a_file_with_anything_wrong_is_refused_whole(
 ) -> None:
     app, before = catalogue(store), REJECTED._value.get()
     receive(store, deaths("GBR", 1, [700]))
-    told = problem(post(ask, app, content), 422)
-    (error,) = told["errors"]
+    refusal = problem(post(ask, app, content), 422)
+    (error,) = refusal["errors"]
     assert (error["in"], error["parameter"]) == ("body", place)
     assert detail in error["detail"]
-    assert detail in told["detail"]
+    assert detail in refusal["detail"]
     assert [row["deaths"] for row in stored(ask, app)] == [700]
     assert REJECTED._value.get() == before + 1
 
@@ -179,8 +179,8 @@ def test_too_much_is_refused_as_soon_as_it_is(store: Store, ask: Ask) -> None:
             yield block
 
     app = catalogue(store)
-    told = problem(post(ask, app, ten_megabytes()), 413)
-    assert f"{upload.LARGEST:,} bytes" in told["detail"]
+    refusal = problem(post(ask, app, ten_megabytes()), 413)
+    assert f"{upload.LARGEST:,} bytes" in refusal["detail"]
     assert stored(ask, app) == []
 
 
@@ -211,41 +211,71 @@ def test_a_sender_that_breaks_off_leaves_nothing(store: Store) -> None:
         assert routes.observations.current(connection) == []
 
 
-def test_a_store_that_fails_is_told_and_the_rest_answers(tmp_path: Path, ask: Ask) -> None:
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("sqlite:///{}/store.sqlite", "unable to open database file"),
+        ("postgresql://forecastle:hunter2@127.0.0.1:1/forecasts", "port 1 failed: Connection refused"),
+    ],
+)
+def test_the_database_s_own_words_are_logged_and_not_answered(
+    address: str, reason: str, tmp_path: Path, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = catalogue(Store(address.format(tmp_path / "volume")))
+    sent = (
+        "The forecast store cannot be written at the moment. None of these counts is stored. Try again later."
+    )
+    read = "The forecast store cannot be read at the moment. Try again later."
+    for question, detail in (
+        (lambda: post(ask, app), sent),
+        (lambda: ask(app, "/observations"), read),
+        (lambda: ask(app, "/models/flu/scores"), read),
+        (lambda: ask(app, "/models/flu/drift"), read),
+    ):
+        caplog.clear()
+        answer = question()
+        assert problem(answer, 503)["detail"] == detail
+        assert answer.headers["retry-after"] == "5"
+        for secret in (reason, "127.0.0.1", "store.sqlite", "hunter2"):
+            assert secret not in answer.text
+        assert reason in caplog.text
+        assert "hunter2" not in caplog.text
+
+
+def test_while_the_store_fails_the_rest_answers(tmp_path: Path, ask: Ask) -> None:
     folder = tmp_path / "volume"
     app = catalogue(Store(f"sqlite:///{folder}/store.sqlite"))
-    for answer in (post(ask, app), ask(app, "/observations"), ask(app, "/models/flu/scores")):
-        told = problem(answer, 503)
-        assert told["detail"].startswith("The forecast store fails: unable to open database file.")
-        assert answer.headers["retry-after"] == "5"
+    assert post(ask, app).status_code == 503
     assert ask(app, "/models").status_code == 200
     assert ask(app, "/readyz").status_code == 200
     folder.mkdir()
     assert post(ask, app).status_code == 200
 
 
-def test_scores_are_told_by_horizon_origin_and_country(store: Store, make_issue: MakeIssue, ask: Ask) -> None:
+def test_scores_are_answered_by_horizon_origin_and_country(
+    store: Store, make_issue: MakeIssue, ask: Ask
+) -> None:
     keep(store, make_issue())
     keep(store, make_issue(data_through=day(7)))
     receive(store, [*deaths("GBR", 1, [11] * 8), *deaths("FRA", 1, [21])])
     scoring.score(store)
     app = catalogue(store)
-    told = ask(app, "/models/flu/scores").json()
-    assert (told["model"], told["observations_through"]) == ("flu", "2020-05-02")
-    assert (told["first_date"], told["last_date"]) == ("2020-04-25", "2020-05-02")
-    scores = told["scores"]
+    answer = ask(app, "/models/flu/scores").json()
+    assert (answer["model"], answer["observations_through"]) == ("flu", "2020-05-02")
+    assert (answer["first_date"], answer["last_date"]) == ("2020-04-25", "2020-05-02")
+    scores = answer["scores"]
     assert scores["forecasts"] == 10
     assert scores["coverage"] == {"0.5": 0.9, "0.8": 0.9, "0.9": 0.9, "0.95": 1.0}
     assert scores["bias"] == pytest.approx(-0.095)
     assert scores["wis_naive"] == pytest.approx((9 * 1 + 11) / 10)
     assert scores["wis_ratio"] == pytest.approx(scores["wis"] / scores["wis_naive"], rel=1e-3)
-    assert [(one["horizon"], one["forecasts"]) for one in told["by_horizon"]] == [
+    assert [(one["horizon"], one["forecasts"]) for one in answer["by_horizon"]] == [
         (1, 3),
         *((horizon, 1) for horizon in range(2, 9)),
     ]
     weeks = [("2020-04-20", 9), ("2020-04-27", 1)]  # Mondays
-    assert [(one["week"], one["forecasts"]) for one in told["by_origin"]] == weeks
-    assert [(one["country"], one["forecasts"]) for one in told["by_country"]] == [("FRA", 1), ("GBR", 9)]
+    assert [(one["week"], one["forecasts"]) for one in answer["by_origin"]] == weeks
+    assert [(one["country"], one["forecasts"]) for one in answer["by_country"]] == [("FRA", 1), ("GBR", 9)]
 
     some = ask(app, "/models/flu/scores?since=2020-04-26&until=2020-04-27&country=GBR").json()
     assert some["scores"]["forecasts"] == 2
@@ -258,8 +288,8 @@ def test_scores_are_told_by_horizon_origin_and_country(store: Store, make_issue:
 
 
 def test_a_model_without_scores_says_so(store: Store, ask: Ask) -> None:
-    told = ask(catalogue(store), "/models/flu/scores").json()
-    assert (told["scores"], told["by_horizon"], told["first_date"]) == (None, [], None)
+    answer = ask(catalogue(store), "/models/flu/scores").json()
+    assert (answer["scores"], answer["by_horizon"], answer["first_date"]) == (None, [], None)
 
 
 def test_a_model_that_is_gone_keeps_its_scores(store: Store, make_issue: MakeIssue, ask: Ask) -> None:
@@ -272,19 +302,21 @@ def test_a_model_that_is_gone_keeps_its_scores(store: Store, make_issue: MakeIss
         assert "no such model" in problem(ask(app, path), 404)["detail"]
 
 
-def test_drift_is_told_with_the_country_and_the_reason(store: Store, make_issue: MakeIssue, ask: Ask) -> None:
+def test_drift_is_answered_with_the_country_and_the_reason(
+    store: Store, make_issue: MakeIssue, ask: Ask
+) -> None:
     keep(store, make_issue())
     receive(store, deaths("GBR", 1, [99] * 7))
     app = catalogue(store)
-    told = ask(app, "/models/flu/drift").json()
-    assert told["observations_through"] == "2020-05-01"
-    flags = {flag["reason"]: flag for flag in told["drift"]}
+    answer = ask(app, "/models/flu/drift").json()
+    assert answer["observations_through"] == "2020-05-01"
+    flags = {flag["reason"]: flag for flag in answer["drift"]}
     assert flags["range"]["name"] == "United Kingdom"
     assert flags["range"]["date"] == "2020-05-01"
     assert "above the 10.0 of the highest week" in flags["range"]["detail"]
     rows = ask(app, "/models/flu/drift?format=csv").text.splitlines()
     assert rows[0] == "model,country,name,reason,date,detail"
-    assert len(rows) == 1 + len(told["drift"])
+    assert len(rows) == 1 + len(answer["drift"])
 
 
 def test_the_document_names_the_routes_and_the_key(store: Store, ask: Ask) -> None:

@@ -1,9 +1,13 @@
-"""scoring.py: scores as training has them, each once, whatever happens to who scores."""
+"""scoring.py: scores as in training, each once, also with several scorers, and after one was killed."""
 
+import contextlib
+import itertools
+import queue
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -99,8 +103,8 @@ def test_a_revision_takes_the_place_of_a_score_and_both_are_kept(store: Store, m
     scoring.score(store)
     receive(store, deaths("GBR", 1, [40]))
     assert scoring.score(store) == 1
-    told = [(row.horizon, row.observed, row.superseded) for row in scored(store)]
-    assert told == [(1, 11, True), (1, 40, False), (2, 12, False)]
+    found = [(row.horizon, row.observed, row.superseded) for row in scored(store)]
+    assert found == [(1, 11, True), (1, 40, False), (2, 12, False)]
 
 
 def test_a_withdrawn_count_leaves_no_score(store: Store, make_issue: MakeIssue) -> None:
@@ -184,19 +188,99 @@ def test_many_scorers_at_a_time_double_nothing(url: str, make_issue: MakeIssue) 
         store.engine.dispose()
 
 
+class SteppedStore(Store):
+    """A store for one scorer, whose transactions each wait until `step` is called."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.allowed: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.waiting: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self.running = True
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        self._wait()
+        with super().reading() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        self._wait()
+        with super().writing() as connection:
+            yield connection
+
+    def _wait(self) -> None:
+        self.waiting.put(True)
+        self.allowed.get()
+
+    def score(self) -> None:
+        try:
+            scoring.score(self)
+        finally:
+            self.waiting.put(False)
+
+    def start(self) -> None:
+        """Start to score, up to the first transaction."""
+        threading.Thread(target=self.score, daemon=True).start()
+        self.running = self.waiting.get(timeout=30)
+
+    def step(self) -> None:
+        """Run the next transaction, if the scorer has one."""
+        if self.running:
+            self.allowed.put(None)
+            self.running = self.waiting.get(timeout=30)
+
+
+def revisions(store: Store) -> dict[int, int]:
+    """Up to where each version is scored."""
+    with store.reading() as connection:
+        return dict(connection.execute(sa.select(*schema.progress.c["version_id", "revision"])).all())
+
+
+def test_two_scorers_lose_nothing_however_they_take_turns(url: str, make_issue: MakeIssue) -> None:
+    """Each looks, scores a version and notes the other one. Between any two of these steps, counts come."""
+    store, scorers = Store(url), {name: SteppedStore(url) for name in "AB"}
+    keep(store, make_issue())
+    keep(store, make_issue(data_through=day(20)))
+    for others in sorted(set(itertools.permutations("AABBBC"))):
+        schedule = ("A", *others)
+        with store.writing() as connection:
+            for table in (schema.scores, schema.progress, schema.observations, schema.receipts):
+                connection.execute(sa.delete(table))
+        receive(store, deaths("GBR", 1, [11, 12]))
+        for scorer in scorers.values():
+            scorer.start()
+        before: dict[int, int] = {}
+        for turn in schedule:
+            if turn == "C":
+                receive(store, [*deaths("GBR", 2, [13]), *deaths("GBR", 21, [14])])
+            else:
+                scorers[turn].step()
+            after = revisions(store)
+            assert all(after[version] >= revision for version, revision in before.items()), schedule
+            before = after
+        assert not any(scorer.running for scorer in scorers.values())
+        scoring.score(store)
+        current = [(row.date, row.observed) for row in scored(store, superseded=False)]
+        assert current == [(day(1), 11), (day(2), 13), (day(21), 14), (day(21), 14)], schedule
+        assert len(set(revisions(store).values())) == 1
+    for each in (store, *scorers.values()):
+        each.engine.dispose()
+
+
 KILLED = """
 import sys, time
 from forecastle.catalogue import scoring
 from forecastle.catalogue.store.engine import Store
 
-note = scoring._note
+note = scoring._note_progress
 def hang(store, connection, version_id, revision):
     if version_id == 2:
         print("scored, not committed", flush=True)
         time.sleep(60)
     note(store, connection, version_id, revision)
 
-scoring._note = hang
+scoring._note_progress = hang
 scoring.score(Store(sys.argv[1]))
 """
 

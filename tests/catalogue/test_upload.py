@@ -1,4 +1,4 @@
-"""rows.py: what is read, and what is refused with the place and the reason."""
+"""upload.py: what is read, and what is refused, with the place and the reason."""
 
 import datetime
 import json
@@ -12,6 +12,7 @@ from forecastle.catalogue import upload
 from forecastle.catalogue.upload import Row, RowsError
 
 HEADER = "date,country,name,cases,deaths\n"
+WHOLE = "must be a whole number of at least 0, or blank or null if nothing was reported"
 LINE = "2020-04-25,GBR,United Kingdom,4913,813\n"
 
 
@@ -19,7 +20,7 @@ def csv(*lines: str, header: str = HEADER) -> bytes:
     return (header + "".join(lines)).encode()
 
 
-def told(content: bytes) -> list[tuple[str, str]]:
+def errors(content: bytes) -> list[tuple[str, str]]:
     with pytest.raises(RowsError) as raised:
         upload.from_csv(content)
     return raised.value.errors
@@ -55,15 +56,15 @@ def test_the_data_of_training_are_read_as_training_reads_them(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("line", "place", "detail"),
     [
-        ("2020-04-25,XXX,,1,2\n", "line 3, country", "'XXX' is no country's ISO 3166 alpha-3 code"),
-        ("2020-04-25,gbr,,1,2\n", "line 3, country", "'gbr' is no country's ISO 3166 alpha-3 code"),
+        ("2020-04-25,XXX,,1,2\n", "line 3, country", "must be a country's ISO 3166 alpha-3 code, not 'XXX'"),
+        ("2020-04-25,gbr,,1,2\n", "line 3, country", "must be a country's ISO 3166 alpha-3 code, not 'gbr'"),
         ("2120-04-25,FRA,,1,2\n", "line 3, date", "2120-04-25 lies in the future"),
-        ("2020-02-30,FRA,,1,2\n", "line 3, date", "'2020-02-30' is not a date such as 2020-04-24"),
-        ("20200425,FRA,,1,2\n", "line 3, date", "'20200425' is not a date such as 2020-04-24"),
-        ("2020-04-25,FRA,,-1,2\n", "line 3, cases", "'-1' is not a whole number of at least 0"),
-        ("2020-04-25,FRA,,1,many\n", "line 3, deaths", "'many' is not a whole number of at least 0"),
-        ("2020-04-25,FRA,,1,2.5\n", "line 3, deaths", "'2.5' is not a whole number of at least 0"),
-        ("2020-04-25,FRA,,1,٣\n", "line 3, deaths", "'٣' is not a whole number of at least 0"),
+        ("2020-02-30,FRA,,1,2\n", "line 3, date", "must be a date such as 2020-04-24, not '2020-02-30'"),
+        ("20200425,FRA,,1,2\n", "line 3, date", "must be a date such as 2020-04-24, not '20200425'"),
+        ("2020-04-25,FRA,,-1,2\n", "line 3, cases", f"{WHOLE}, not '-1'"),
+        ("2020-04-25,FRA,,1,many\n", "line 3, deaths", f"{WHOLE}, not 'many'"),
+        ("2020-04-25,FRA,,1,2.5\n", "line 3, deaths", f"{WHOLE}, not '2.5'"),
+        ("2020-04-25,FRA,,1,٣\n", "line 3, deaths", f"{WHOLE}, not '٣'"),
         ("2020-04-25,FRA,,1\n", "line 3", "it has 4 values for 5 columns: is the file half written?"),
         ("2020-04-25,FRA,,1,2", "line 3", "the last line does not end in a line break"),
         ("2020-04-25,GBR,,1,2\n", "line 3", "GBR on 2020-04-25 is there already, in line 2"),
@@ -71,7 +72,7 @@ def test_the_data_of_training_are_read_as_training_reads_them(tmp_path) -> None:
     ],
 )
 def test_what_is_wrong_has_its_place(line: str, place: str, detail: str) -> None:
-    ((found, reason),) = told(csv(LINE, line))
+    ((found, reason),) = errors(csv(LINE, line))
     assert found == place
     assert reason.startswith(detail)
 
@@ -84,16 +85,16 @@ def test_what_is_wrong_has_its_place(line: str, place: str, detail: str) -> None
         (b"\xff\xfe", "byte 0 is not UTF-8"),
         (
             csv(LINE, header="date,country,name,cases,death\n"),
-            "the columns are date,country,name,cases,death, ",
+            "the columns are date,country,name,cases,death: there must be date, country and at least one of",
         ),
         (csv(LINE, header="date,country,name,x,y\n"), "the columns are"),
-        (csv("2020-04-25,GBR\n", header="date,country\n"), "the columns are date,country, "),
+        (csv("2020-04-25,GBR\n", header="date,country\n"), "the columns are date,country: "),
         (csv(LINE, header="date,country,cases,cases,deaths\n"), "the columns are"),
         (b"<!doctype html>\n<html></html>\n", "the columns are <!doctype html>"),
     ],
 )
-def test_what_is_no_such_file_is_told(content: bytes, detail: str) -> None:
-    ((_, reason),) = told(content)
+def test_a_file_of_another_kind_is_refused(content: bytes, detail: str) -> None:
+    ((_, reason),) = errors(content)
     assert reason.startswith(detail)
 
 
@@ -101,10 +102,10 @@ def test_today_is_no_future_day_wherever_it_is_today() -> None:
     today = datetime.datetime.now(datetime.timezone(datetime.timedelta(hours=14))).date()
     assert upload.from_csv(csv(f"{today},GBR,,1,2\n"))
     tomorrow = today + datetime.timedelta(1)
-    assert told(csv(f"{tomorrow},GBR,,1,2\n")) == [("line 2, date", f"{tomorrow} lies in the future")]
+    assert errors(csv(f"{tomorrow},GBR,,1,2\n")) == [("line 2, date", f"{tomorrow} lies in the future")]
 
 
-def test_much_that_is_wrong_is_told_in_part() -> None:
+def test_many_errors_are_counted_and_ten_are_listed() -> None:
     lines = [f"2020-04-{day:02},FRA,,-1,-2\n" for day in range(1, 26)]
     with pytest.raises(RowsError) as raised:
         upload.from_csv(csv(*lines))
@@ -120,14 +121,20 @@ def test_much_that_is_wrong_is_told_in_part() -> None:
         (b"[]", "this is not of the form"),
         (b'{"observations": [], "more": 1}', "this is not of the form"),
         (b'{"observations": []}', "there are no rows"),
-        (b'{"observations": [1]}', "observations.0: it must have date, country"),
+        (b'{"observations": [1]}', "observations.0: must be an object with date, country"),
         (
             b'{"observations": [{"date": "2020-04-25", "country": "GBR", "death": 1}]}',
-            "observations.0: it must",
+            "observations.0, death: is unknown: there are date, country",
         ),
         (
             b'{"observations": [{"date": 1, "country": ["GBR"], "deaths": 1}]}',
-            "observations.0, date: 1 is not",
+            "observations.0, date: must be a date such as 2020-04-24, not 1; observations.0, country: ",
+        ),
+        (b'{"observations": ["2020-04-25"]}', "observations.0: must be an object with date, country"),
+        (b'{"observations": [{"date": "2020-04-25", "deaths": 1}]}', "observations.0, country: is missing"),
+        (
+            b'{"observations": [{"date": "2020-04-25", "country": "GBR"}]}',
+            "observations.0: there must be at least one of cases, deaths, population",
         ),
         (
             b'{"observations": [{"date": "2020-04-25", "country": "GBR", "deaths": true}]}',
@@ -143,7 +150,7 @@ def test_much_that_is_wrong_is_told_in_part() -> None:
         ),
     ],
 )
-def test_json_that_is_no_rows_is_told(document: bytes, detail: str) -> None:
+def test_json_of_another_kind_is_refused(document: bytes, detail: str) -> None:
     with pytest.raises(RowsError) as raised:
         upload.from_json(document)
     assert str(raised.value).startswith(detail)

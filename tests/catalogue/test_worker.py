@@ -1,4 +1,4 @@
-"""watch.py: what the catalogue does by itself, once, and as long as it lives."""
+"""worker.py: the background task, one round and as long as the app runs."""
 
 import asyncio
 import contextlib
@@ -176,8 +176,11 @@ def test_counts_are_fetched_on_a_schedule(store: Store, monkeypatch: pytest.Monk
     ("answer", "reason"),
     [
         ((404, b""), "the address answers 404"),
-        ((200, b"<html>"), "the last line does not end in a line break"),
-        ((200, b"date,country,deaths\n2020-04-25,GBR,-1\n"), "line 2, deaths: '-1'"),
+        ((200, b"<html>"), "line 1: the last line does not end in a line break"),
+        (
+            (200, b"date,country,deaths\n2020-04-25,GBR,-1\n"),
+            "line 2, deaths: must be a whole number of at least 0",
+        ),
         ((200, b"x" * (upload.LARGEST + 1)), "there are more than"),
     ],
 )
@@ -187,7 +190,8 @@ def test_what_cannot_be_fetched_is_logged_without_secrets(
     before = REJECTED._value.get()
     with served([answer]) as url, caplog.at_level(logging.DEBUG):
         asyncio.run(Watch({}, store, StoreMetrics(store), url).once())
-    assert f"OBSERVATIONS_URL: {reason}" in caplog.text or reason in caplog.text
+    (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning.getMessage().startswith(f"OBSERVATIONS_URL: {reason}")
     assert "hunter" not in caplog.text
     assert REJECTED._value.get() == before + 1
     assert count(store, schema.observations) == 0

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastle import observations
+from forecastle.dates import newest_day
 from forecastle.observations import ObservationsError, in_use, read, readers, write
 from forecastle.observations.in_use import main
 from forecastle.places import CODES, NAMES
@@ -312,9 +313,15 @@ def test_since_and_until(saved: Saved) -> None:
         read(path, since=datetime.date(2021, 1, 1))
 
 
+def test_a_day_that_has_begun_anywhere_is_not_in_the_future(saved: Saved) -> None:
+    latest = newest_day()
+    path = saved(OURS.replace("2020-03-04", str(latest)))
+    assert read(path).attrs["last_day"] == latest
+
+
 # Bad input.
 
-TOMORROW = datetime.date.today() + datetime.timedelta(1)
+TOMORROW = newest_day() + datetime.timedelta(1)
 BAD: dict[str, tuple[str, str]] = {
     "empty": ("", "the file is empty"),
     "blank": ("\n \n", "the file is empty"),

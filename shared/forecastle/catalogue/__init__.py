@@ -1,5 +1,5 @@
-"""The catalogue: what the gateway answers of its own, about all models at once; `app.py` puts it together.
+"""The catalogue: the app behind all paths of the gateway that belong to no model. `app.py` puts it together.
 
-Nothing is imported here. `python -m forecastle.catalogue` imports this package first, before the server can
-say where its processes write their metrics, and prometheus_client looks for that once, when it is imported.
+Nothing is imported here. `python -m forecastle.catalogue` imports this package before the server sets the
+folder for the metrics of its processes, and prometheus_client reads that setting only when it is imported.
 """

@@ -1,7 +1,4 @@
-"""The catalogue: what the gateway answers of its own, about all models at once.
-
-`create_catalogue` puts it together; every module here has the routes of one thing.
-"""
+"""The catalogue's app, put together by `create_catalogue`. The other modules have its routes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +13,7 @@ from forecastle.catalogue import inference, models, openapi, page, routes, uploa
 from forecastle.catalogue.metrics import StoreMetrics
 from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store.engine import Store
-from forecastle.catalogue.upstreams import Upstream, hear
+from forecastle.catalogue.upstreams import Upstream, ask_until_answered
 from forecastle.service.answers import Health
 from forecastle.web import middleware, problems
 
@@ -30,18 +27,18 @@ def create_catalogue(
     """The app behind all paths of the gateway that are no model's.
 
     Args:
-        clients: For each model what reaches its app, under whose `/<model>/...` the routes are.
-        store: Where forecasts and counts are kept; without one neither is.
-        settings: Of what the store receives.
-        shadows: What reaches models that are not listed, but kept and scored as they are.
+        clients: For each model a client of its app, which has its routes under `/<model>/...`.
+        store: The store of forecasts and counts; without one, neither is kept.
+        settings: The settings for receiving observations.
+        shadows: Clients of further models, whose forecasts are kept and scored, but not listed.
     """
     upstreams = [Upstream(name, client) for name, client in clients.items()]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        hearing = asyncio.create_task(hear(upstreams, "/", "/openapi.json"))
+        first_answers = asyncio.create_task(ask_until_answered(upstreams, "/", "/openapi.json"))
         yield
-        hearing.cancel()
+        first_answers.cancel()
 
     app: FastAPI = FastAPIOffline(
         redoc_url=None,
@@ -53,7 +50,7 @@ def create_catalogue(
         description="All forecast models behind this gateway. Each has documentation of its own, at "
         "`/<model>/docs`.",
     )
-    middleware.install(app, 2 * upload.LARGEST)  # what takes counts says itself what is too long
+    middleware.install(app, 2 * upload.LARGEST)  # POST /observations has its own limit, and words for it
     app.add_exception_handler(404, _nothing_here)
     app.include_router(models.routes(upstreams))
     app.include_router(inference.routes(upstreams))
@@ -63,7 +60,7 @@ def create_catalogue(
     @app.get("/livez", include_in_schema=False)
     @app.get("/readyz", include_in_schema=False)
     async def health() -> Health:
-        return Health(status="ready")  # whatever the models are
+        return Health(status="ready")  # whether or not the models are
 
     if store is not None:
         metrics = StoreMetrics(store)

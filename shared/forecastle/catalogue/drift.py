@@ -1,14 +1,14 @@
-"""Drift: counts that leave what a model was trained with, or that are reported in another way than before.
+"""Drift: counts that leave the range of the training data, or are reported differently than before.
 
-| reason              | of a country                                                                       |
-|---------------------|------------------------------------------------------------------------------------|
-| `range`             | last week's daily mean is far beyond those of all weeks that a model was fitted to |
-| `jump`              | one of the last 7 days is far from what the days before let expect                 |
-| `weekdays`          | the last 4 weeks spread over the days of the week in another way than the 4 before |
-| `negative_revision` | what was reported before was lowered in the last 7 days                            |
-| `silence`           | nothing has been reported for more than 7 days                                     |
+| reason              | what is true of a country's counts                                               |
+|---------------------|----------------------------------------------------------------------------------|
+| `range`             | last week's daily mean is far beyond those of all weeks in the training data     |
+| `jump`              | the count of one of the last 7 days is far from the median of the days before it |
+| `weekdays`          | the last 4 weeks are spread over the days of the week unlike the 4 before        |
+| `negative_revision` | the last 7 days' receipts lowered counts that were reported before               |
+| `silence`           | there has been no report for more than 7 days                                    |
 
-Days are those of the data: the last 7 days end on the newest day that is stored.
+The last 7 days are those up to the newest day that is stored.
 """
 
 import datetime
@@ -24,27 +24,27 @@ from forecastle.catalogue.store import observations, schema
 Reason = Literal["range", "jump", "weekdays", "negative_revision", "silence"]
 
 WEEK = 7
-LEAST_REPORTS = 4  # in a week, or it has no mean
-BEYOND, LEAST_BEYOND = 1.25, 1.0  # how far a mean must leave a range: as a factor, and in counts a day
-PAST_ERRORS, LEAST_ERRORS = 28, 14  # days that tell how far from expected a count usually is
+LEAST_REPORTS = 4  # in a week that has a mean
+BEYOND, LEAST_BEYOND = 1.25, 1.0  # how far a mean must leave the range: as a factor, and in counts a day
+PAST_ERRORS, LEAST_ERRORS = 28, 14  # days from which the usual deviation is estimated
 JUMP = 8.0  # robust standard deviations
-WEEKS = 4  # on each side, whose weekdays are compared
+WEEKS = 4  # whose weekdays are compared with those of as many before
 # The 0.999 quantile of F with (7 - 1) and 2 (WEEKS - 1) (7 - 1) degrees of freedom.
 WEEKDAYS = 4.857
 LOWERED, LEAST_LOWERED = 0.01, 5  # as a share of what was reported, and in counts
 
 
 class Flag(NamedTuple):
-    """Why not to trust what a country's counts lead to."""
+    """A reason not to trust a country's forecast."""
 
     country: str
     reason: Reason
-    date: datetime.date  # the day that shows it
+    date: datetime.date  # the day of the evidence
     detail: str
 
 
 class Series(NamedTuple):
-    """A country's counts from `first_day` on, a day each; nan where none is stored or was reported."""
+    """A country's daily counts from `first_day` on; nan where there was no report."""
 
     first_day: datetime.date
     counts: np.ndarray
@@ -54,7 +54,7 @@ class Series(NamedTuple):
 
 
 def by_model(connection: sa.Connection) -> dict[str, list[Flag]]:
-    """The flags for each model's latest version, about the counts that it forecasts."""
+    """For each model the flags of the counts that its latest version forecasts."""
     newest = observations.through(connection)
     if newest is None:
         return {}
@@ -132,10 +132,10 @@ def jumps(counts: np.ndarray) -> list[float]:
     """How far each of the last 7 counts, the last first, is from the median of the seven days before it.
 
     Counts are compared as 2 sqrt(x + 3/8), whose variance is 1 for a Poisson distribution of any mean
-    (Anscombe, Biometrika 35, 1948). The difference is told in robust standard deviations: centre and scale
+    (Anscombe, Biometrika 35, 1948). The difference is in robust standard deviations: centre and scale
     are its median and 1.4826 median absolute deviations, at least 1, on the 28 days before, by the identifier
     of Hampel (Journal of the American Statistical Association 69, 1974). So steady growth is no jump. nan if
-    too little is reported.
+    there are too few reports.
     """
     values = 2 * np.sqrt(counts[-(PAST_ERRORS + 2 * WEEK) :] + 3 / 8)
     if len(values) < 2 * WEEK + 1:
@@ -159,12 +159,12 @@ def jumps(counts: np.ndarray) -> list[float]:
 
 
 def weekdays(counts: np.ndarray) -> float:
-    """How unlike the last 4 weeks are to the 4 before in how counts spread over the days of the week.
+    """How different the last 4 weeks and the 4 before are in how counts are spread over the days of the week.
 
     Pearson's chi-squared of that table, each over its degrees of freedom, as a multiple of that between the
     weeks of either half, by which counts spread more than Poisson's do: the F of a quasi-likelihood
-    (McCullagh and Nelder, Generalized Linear Models, 1989, chapter 9). nan if a day is missing or a week
-    empty.
+    (McCullagh and Nelder, Generalized Linear Models, 1989, chapter 9). nan if a day is missing, or a week has
+    no counts.
     """
     if len(counts) < 2 * WEEKS * WEEK:
         return np.nan
@@ -180,7 +180,7 @@ def weekdays(counts: np.ndarray) -> float:
 
 
 def weekly_means(counts: np.ndarray) -> np.ndarray:
-    """The means of every seven days, nan where fewer than 4 of them were reported; fewer days have none."""
+    """The mean of every seven consecutive days; nan where fewer than 4 of them were reported."""
     if len(counts) < WEEK:
         return np.full(1, np.nan)
     weeks = np.lib.stride_tricks.sliding_window_view(counts, WEEK)
@@ -196,7 +196,7 @@ def _chi_squared(table: np.ndarray, expected: np.ndarray) -> float:
 def _series(
     stored: list[observations.Reported], unit: str, newest: datetime.date, span: int
 ) -> dict[str, Series]:
-    """By country, of the last `span` days; only countries with any of them stored."""
+    """The last `span` days of every country that has any of them stored."""
     first_day = newest - datetime.timedelta(span - 1)
     counts: dict[str, np.ndarray] = {}
     for row in stored:
@@ -207,31 +207,31 @@ def _series(
 
 
 def _lowered(connection: sa.Connection, newest: datetime.date) -> Iterator[tuple[str, Flag]]:
-    """Countries whose counts were lowered by what was received in the last 7 days of the data, by unit."""
+    """Units and flags of countries whose counts were lowered by receipts of the last 7 days."""
     receipts, receipt = schema.receipts, schema.observations.c.receipt_id
     week_ago = newest - datetime.timedelta(WEEK)
     before = connection.scalar(sa.select(sa.func.max(receipts.c.id)).where(receipts.c.through <= week_ago))
     if before is None:
         return
     since = {(row.country, row.date): row for row in _latest(connection, receipt > before)}
-    told: dict[tuple[str, str], int] = {}
+    totals: dict[tuple[str, str], int] = {}
     lowered: dict[tuple[str, str], int] = {}
     for row in _latest(connection, receipt <= before):
         now = since.get((row.country, row.date), row)
         for unit in SCORED:
             if (count := getattr(row, unit)) is not None:
                 key = unit, row.country
-                told[key] = told.get(key, 0) + count
+                totals[key] = totals.get(key, 0) + count
                 lowered[key] = lowered.get(key, 0) + count - (getattr(now, unit) or 0)
     for (unit, country), number in lowered.items():
-        if number >= LEAST_LOWERED and number > LOWERED * told[unit, country]:
-            share = f"{number / told[unit, country]:.1%} of all reported by {week_ago}"
+        if number >= LEAST_LOWERED and number > LOWERED * totals[unit, country]:
+            share = f"{number / totals[unit, country]:.1%} of all reported by {week_ago}"
             detail = f"{unit} lowered by {number:,} ({share})"
             yield unit, Flag(country, "negative_revision", newest, detail)
 
 
 def _latest(connection: sa.Connection, known: sa.ColumnElement[bool]) -> Sequence[Any]:
-    """The latest row of each country and day among those that fulfil the condition."""
+    """The latest row of each country and day, among those for which the condition is true."""
     reported = schema.observations
     latest = sa.select(sa.func.max(reported.c.id)).where(known).group_by(reported.c.date, reported.c.country)
     columns = reported.c["country", "date", *SCORED]

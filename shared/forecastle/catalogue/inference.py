@@ -1,6 +1,6 @@
-"""The Open Inference Protocol of the gateway as a whole: what it is, and which models it has.
+"""The Open Inference Protocol of the gateway as a whole: the server's metadata, its health and its models.
 
-A model's own routes, `/v2/models/<model>/...`, lead to that model (forecastle/inference.py).
+A model's own routes, `/v2/models/<model>/...`, lead to that model (`forecastle/service/inference.py`).
 """
 
 import asyncio
@@ -16,28 +16,28 @@ from forecastle.web.problems import ProblemError, documented
 
 
 class GatewayMetadata(ServerMetadata):
-    """What this server is."""
+    """The server's metadata."""
 
     models: list[str] = Field(description="All models, an extension of the protocol.", examples=[["deaths"]])
 
 
 class InferenceModelList(BaseModel):
-    """All models, as the repository index has them."""
+    """All models, as in the repository index."""
 
     models: list[IndexEntry]
 
 
 def routes(upstreams: Sequence[Upstream]) -> APIRouter:
-    """The protocol's routes that are about all these models."""
+    """The routes of the protocol that are not about a single model."""
     router = APIRouter(prefix="/v2", tags=["inference"], route_class=BinaryTensors)
 
     async def index() -> list[IndexEntry]:
         answers = await asyncio.gather(*(each.get(f"/v2/models/{each.name}") for each in upstreams))
-        return [_entry(each.name, told) for each, told in zip(upstreams, answers, strict=True)]
+        return [_entry(each.name, answer) for each, answer in zip(upstreams, answers, strict=True)]
 
     @router.get("", operation_id="get_server_metadata")
     async def server_metadata(request: Request) -> GatewayMetadata:
-        """What this server is, and its models."""
+        """The server's metadata, and its models."""
         names = [upstream.name for upstream in upstreams]
         version = request.app.version
         return GatewayMetadata(name="forecastle", version=version, extensions=EXTENSIONS, models=names)
@@ -53,7 +53,7 @@ def routes(upstreams: Sequence[Upstream]) -> APIRouter:
         """All models are ready; 503 says which are not."""
         response.headers["Cache-Control"] = "no-store"
         answers = await get_all(upstreams, "/readyz")
-        down = [each.name for each, told in zip(upstreams, answers, strict=True) if told.health == "down"]
+        down = [each.name for each, answer in zip(upstreams, answers, strict=True) if answer.health == "down"]
         if down:
             raise ProblemError(503, f"not ready: {', '.join(down)}", ready=False)
         return Ready(ready=True)
@@ -75,10 +75,10 @@ def routes(upstreams: Sequence[Upstream]) -> APIRouter:
     return router
 
 
-def _entry(name: str, told: Answer) -> IndexEntry:
-    versions = told.content.get("versions") if isinstance(told.content, dict) else None
+def _entry(name: str, answer: Answer) -> IndexEntry:
+    versions = answer.content.get("versions") if isinstance(answer.content, dict) else None
     version = str(versions[-1]) if isinstance(versions, list) and versions else ""
-    if told.health == "down":
+    if answer.health == "down":
         return IndexEntry(name=name, version=version, state="UNAVAILABLE", reason="it does not answer")
     if not version:
         reason = "it does not know this protocol"

@@ -1,6 +1,6 @@
-"""What the store tells Prometheus: how the forecasts do, what drifts, and whether the store can be written.
+"""Prometheus metrics of the store: scores of the forecasts, drift, and whether the store can be written.
 
-It is measured by every worker for itself, beside the requests, and told as it was measured last.
+Every worker measures them in the background, and exports its last measurement.
 """
 
 import datetime
@@ -15,9 +15,9 @@ from forecastle.catalogue import drift
 from forecastle.catalogue.store import observations, schema, scores
 from forecastle.catalogue.store.engine import Store, StoreError
 
-WINDOW = 28  # days to the newest one that is stored: what was scored before tells of older models
+WINDOW = 28  # days up to the newest one that is stored; scores before that are of older models
 
-RECEIVED = Counter("forecastle_observations_received", "Rows of counts that were received and kept or known.")
+RECEIVED = Counter("forecastle_observations_received", "Rows of counts that were received, changed or not.")
 REJECTED = Counter("forecastle_observations_rejected", "Files of counts that were refused.")
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class StoreMetrics:
     """A Prometheus collector.
 
     Args:
-        store: What is measured.
+        store: The store that is measured.
     """
 
     def __init__(self, store: Store) -> None:
@@ -37,7 +37,7 @@ class StoreMetrics:
         self.state: object = None
 
     def collect(self) -> Iterable[Metric]:
-        """The metrics as they were measured last."""
+        """The last measurement."""
         if self.writable is not None:
             yield _gauge(
                 "forecastle_store_writable", "Whether the forecast store can be written.", self.writable
@@ -45,7 +45,7 @@ class StoreMetrics:
         yield from self.metrics
 
     def measure(self) -> None:
-        """Measure again what may have changed. A store that cannot be read leaves the last measurement."""
+        """Measure again what has changed. If the store cannot be read, the last measurement stays."""
         try:
             self.store.check()
         except StoreError as error:
@@ -62,11 +62,11 @@ class StoreMetrics:
                 if state != self.state:
                     self.metrics, self.state = list(_measured(connection)), state
         except StoreError:
-            pass  # is counted, and told above or by the next who needs it
+            pass  # it is counted; `check` above has logged it, or the next request will
 
 
 def _state(connection: sa.Connection) -> object:
-    """What differs after anything was received, kept or scored."""
+    """Something that differs after counts were received, or forecasts kept or scored."""
     progress = schema.progress.c.revision
     return (
         observations.revision(connection),
@@ -97,17 +97,17 @@ def _measured(connection: sa.Connection) -> Iterator[Metric]:
 
 
 def _of_scores(connection: sa.Connection, through: datetime.date) -> Iterator[Metric]:
-    window = f"in the {WINDOW} days to the newest one stored"
+    window = f"in the {WINDOW} days up to the newest one stored"
     coverage = GaugeMetricFamily(
         "forecast_interval_coverage_ratio",
-        f"The share of counts that central intervals held, {window}.",
+        f"The share of counts within central intervals, {window}.",
         labels=["model", "level", "horizon"],
     )
     by_name = {
         "wis": ("forecast_wis", "Mean weighted interval score"),
         "wis_ratio": ("forecast_wis_ratio", "The weighted interval score over the naive forecast's"),
-        "bias": ("forecast_bias", "From 1, forecasts were always too high, to -1, always too low"),
-        "forecasts": ("forecast_scored_count", "Forecasts of a country and a day that were scored"),
+        "bias": ("forecast_bias", "From 1 (forecasts were always too high) to -1 (always too low)"),
+        "forecasts": ("forecast_scored_count", "Scored forecasts of a country and a day"),
     }
     gauges = {
         number: GaugeMetricFamily(name, f"{words}, {window}.", labels=["model", "horizon"])

@@ -1,7 +1,7 @@
 """`/openapi.json`: one OpenAPI document of all models and of the catalogue itself.
 
-It is valid whatever the models do. Of one that is down it keeps what that model said last, and every model's
-tag tells its health as `x-health`.
+It is always valid. A model that is down is described as in its last answer. The health of each model is the
+`x-health` of its tag.
 """
 
 import re
@@ -18,40 +18,40 @@ from forecastle.web import openapi
 from forecastle.web.documents import Document
 from forecastle.web.problems import documented
 
-OWN = "gateway"  # the tag of the catalogue's routes; no model has this name
-UNAVAILABLE = documented(503)[503]  # what the gateway says of a model that is down
+OWN = "gateway"  # the tag of the catalogue's routes; no model may have this name
+UNAVAILABLE = documented(503)[503]  # the gateway's answer for a model that is down
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 COMPONENT = re.compile("#/components/([^/]+)/([^/]+)(.*)")
 
 Json = dict[str, Any]
-Names = dict[tuple[str, str], str]  # what components are called here, by their section and their own name
+Names = dict[tuple[str, str], str]  # components' names in the merged document, by section and own name
 
 
 def install(app: FastAPI, upstreams: Sequence[Upstream]) -> None:
-    """Let `/openapi.json` of the catalogue's app tell of these models, too."""
-    told: list[Answer] = []
+    """Make `/openapi.json` of the catalogue's app describe these models, too."""
+    known: list[Answer] = []
     document: Document | None = None
 
     async def merged(request: Request) -> Response:
-        nonlocal told, document
-        news = await get_all(upstreams, "/openapi.json")
-        if document is None or news != told:
-            models = {upstream.name: answer for upstream, answer in zip(upstreams, news, strict=True)}
-            told, document = news, openapi.render(merge(app.openapi(), models))
+        nonlocal known, document
+        answers = await get_all(upstreams, "/openapi.json")
+        if document is None or answers != known:
+            models = {upstream.name: answer for upstream, answer in zip(upstreams, answers, strict=True)}
+            known, document = answers, openapi.render(merge(app.openapi(), models))
         return document.answer(request)
 
     openapi.replace(app, merged)
 
 
 def merge(own: Json, models: Mapping[str, Answer]) -> Json:
-    """One document out of the catalogue's own and those of the models.
+    """One document from the catalogue's own and those of the models.
 
-    A model's paths and operation ids start with its name, which is their tag, too. A component that several
-    documents have is shared, or named after the model where it is another one.
+    A model's paths and operation ids start with its name, which is their tag, too. Components that are equal
+    in several documents are shared; one that differs gets the model's name as a prefix.
     """
     documents = {
         OWN: own,
-        **{name: told.content for name, told in models.items() if _is_openapi(told.content)},
+        **{name: answer.content for name, answer in models.items() if _is_openapi(answer.content)},
     }
     paths: Json = {}
     components: Json = {}
@@ -67,7 +67,7 @@ def merge(own: Json, models: Mapping[str, Answer]) -> Json:
             paths[path if source == OWN else _place(source, path)] = item
             for operation in _operations(item):
                 operation["tags"] = [source]
-                if operation.get("operationId") in ids:  # an id may be missing, but not twice there
+                if operation.get("operationId") in ids:  # an id may be missing, but must not occur twice
                     del operation["operationId"]
                 ids.add(operation.get("operationId", ""))
                 if security := operation.get("security", document.get("security")):
@@ -75,13 +75,13 @@ def merge(own: Json, models: Mapping[str, Answer]) -> Json:
                 if source != OWN:
                     operation.setdefault("responses", {}).setdefault("503", UNAVAILABLE)
     about = {"openapi": own["openapi"], "info": own["info"]}
-    tags = [_tag(name, told, name in documents) for name, told in models.items()]
-    own_tag = {"name": OWN, "description": "What is about all models."}
+    tags = [_tag(name, answer, name in documents) for name, answer in models.items()]
+    own_tag = {"name": OWN, "description": "Routes that are not about a single model."}
     return {**about, "tags": [own_tag, *tags], "paths": paths, "components": components}
 
 
 def _is_openapi(content: Any) -> bool:
-    """Whether it can be merged: a document of OpenAPI 3.1, of the right structure where that is read here."""
+    """Whether it can be merged: OpenAPI 3.1, of the right structure in the parts that `merge` reads."""
     try:
         items = OpenAPI.model_validate(content).paths or {}
         TypeAdapter(dict[str, PathItem]).validate_python(items)
@@ -91,30 +91,30 @@ def _is_openapi(content: Any) -> bool:
 
 
 def _place(model: str, path: str) -> str:
-    """Where the gateway has a path of the model."""
+    """The gateway's path for a path of the model."""
     inference = f"/v2/models/{model}"
     return path if path == inference or path.startswith(inference + "/") else f"/{model}{path}"
 
 
-def _tag(model: str, told: Answer, listed: bool) -> Json:
-    """What the model is, and whether it answers."""
-    about = told.content["info"] if listed else {}
+def _tag(model: str, answer: Answer, listed: bool) -> Json:
+    """The model's description and health."""
+    about = answer.content["info"] if listed else {}
     words = [about.get("title"), about.get("description")]
-    if told.health == "down":
+    if answer.health == "down":
         words.append(
-            "It does not answer at the moment" + (": this is what it offered last." if listed else ".")
+            "The model does not answer at the moment" + (": these were its last routes." if listed else ".")
         )
     if not listed:
-        words.append("Its routes are not listed here, since it has not said what they are.")
+        words.append("Its routes are not listed here, since it has not described them yet.")
     links = {"externalDocs": {"url": f"/{model}/docs"}} if listed else {}
     description = "\n\n".join(each for each in words if each)
-    return {"name": model, "description": description, "x-health": told.health, **links}
+    return {"name": model, "description": description, "x-health": answer.health, **links}
 
 
 def _component_names(documents: Mapping[str, Json]) -> dict[str, Names]:
-    """For each document what its components are called in the merged one.
+    """For each document the names of its components in the merged one.
 
-    The first that has a name keeps it. So do later ones that are the same, and refer to the same.
+    The first component with a name keeps it; so do later ones that are equal, and refer to equal components.
     """
     kept: dict[tuple[str, str], Any] = {}
     times: Counter[tuple[str, str]] = Counter()
@@ -151,12 +151,12 @@ def _components(document: Json) -> Iterator[tuple[str, str, Any]]:
 
 
 def _operations(item: Json) -> Iterator[Json]:
-    """Those of a path."""
+    """The operations of a path."""
     return (item[method] for method in METHODS if method in item)
 
 
 def _references(node: Any) -> Iterator[tuple[str, str]]:
-    """Section and name of each component that is referred to."""
+    """The section and name of each component that the node refers to."""
     if isinstance(node, dict):
         if isinstance(reference := node.get("$ref"), str) and (match := COMPONENT.match(reference)):
             yield match[1], match[2]
@@ -167,7 +167,7 @@ def _references(node: Any) -> Iterator[tuple[str, str]]:
 
 
 def _renamed(node: Any, names: Names, prefix: str) -> Any:
-    """A copy whose references lead to the components' new names, and whose operation ids have the prefix."""
+    """A copy that refers to components by their new names, and whose operation ids have the prefix."""
 
     def reference(match: re.Match[str]) -> str:
         section, name, rest = match.groups()

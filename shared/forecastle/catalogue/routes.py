@@ -1,11 +1,11 @@
-"""The routes of the store: counts come in, scores go out."""
+"""The routes of the store: counts are received, and counts, scores and drift are answered."""
 
 import asyncio
 import datetime
 import hmac
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import httpx
 import sqlalchemy as sa
@@ -26,7 +26,7 @@ from forecastle.web.problems import ProblemError, documented
 from forecastle.web.queries import Day, KnownParameters, TableFormat, must_be
 from forecastle.web.representations import MEDIA_TYPES, chosen
 
-RETRY_SECONDS = 5  # after which a store that failed may be back
+RETRY_SECONDS = 5  # after a failure of the store
 READERS: dict[str, Callable[[bytes], list[upload.Row]]] = {
     "text/csv": upload.from_csv,
     "application/json": upload.from_json,
@@ -36,24 +36,24 @@ logger = logging.getLogger(__name__)
 
 
 class StoredDay(BaseModel):
-    """A country's counts of a day, as they were reported last."""
+    """A country's counts of a day, as last reported."""
 
     date: datetime.date
     country: str = Field(description="ISO 3166 alpha-3.", examples=["GBR"])
     name: str = Field(examples=["United Kingdom"])
-    cases: int | None = Field(description="New ones; null if nothing was reported.")
-    deaths: int | None = Field(description="Likewise.")
+    cases: int | None = Field(description="New cases; null if there was no report.")
+    deaths: int | None = Field(description="New deaths; null if there was no report.")
     population: int | None = None
 
 
 class StoredObservations(BaseModel):
-    """All counts that were received, in the columns of `data/current.csv`."""
+    """Received counts, in the columns of `data/current.csv`."""
 
     observations_through: datetime.date | None = Field(description="The newest day that is stored.")
     observations: list[StoredDay]
 
     def table(self) -> Iterator[list[Any]]:
-        """A row a country and day; the population, if any is known."""
+        """A row for each country and day; the population only if one is known."""
         known = any(row.population is not None for row in self.observations)
         columns = ("date", "country", "name", "cases", "deaths", *(("population",) if known else ()))
         yield list(columns)
@@ -61,62 +61,51 @@ class StoredObservations(BaseModel):
             yield [getattr(row, column) for column in columns]
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """A country and day each."""
+        """A line for each country and day."""
         for row in self.observations:
             yield row.model_dump(mode="json")
 
 
 class ReceiptAnswer(BaseModel):
-    """What became of rows that were sent."""
+    """How many rows were received, and how many of them changed something."""
 
-    received: int = Field(description="Rows.", examples=[214])
-    new: int = Field(description="Of days that were not known.")
-    revised: int = Field(description="That say something else than was known.")
-    unchanged: int = Field(description="That say what was known.")
+    received: int = Field(description="All rows.", examples=[214])
+    new: int = Field(description="Rows of a country and day that had no counts yet.")
+    revised: int = Field(description="Rows that changed a count.")
+    unchanged: int = Field(description="Rows that repeated what was stored.")
     observations_through: datetime.date = Field(description="The newest day that is stored.")
 
 
 class DriftFlag(BaseModel):
-    """Why not to trust what a country's counts lead to."""
+    """A reason not to trust a country's forecast: its counts are unlike those before."""
 
     country: str = Field(description="ISO 3166 alpha-3.", examples=["GBR"])
     name: str = Field(examples=["United Kingdom"])
     reason: drift.Reason
-    date: datetime.date = Field(description="The day that shows it.")
-    detail: str = Field(description="In words.")
+    date: datetime.date = Field(description="The day of the evidence.")
+    detail: str = Field(description="The evidence in words.")
 
 
 class Drift(BaseModel):
-    """Counts that leave what the model was trained with, or that are reported in another way than before."""
+    """Countries whose counts leave the range of the training data, or are reported differently."""
 
     model: str
     observations_through: datetime.date | None = Field(description="The newest day that is stored.")
     drift: list[DriftFlag]
 
     def table(self) -> Iterator[list[Any]]:
-        """A row a flag."""
+        """A row for each flag."""
         yield ["model", *DriftFlag.model_fields]
         for flag in self.drift:
             yield [self.model, *flag.model_dump().values()]
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """A flag each."""
+        """A line for each flag."""
         for flag in self.drift:
             yield flag.model_dump(mode="json")
 
 
-_BEARER = HTTPBearer(scheme_name="ObservationsKey", description="OBSERVATIONS_KEY's.", auto_error=False)
-_COUNT = {"type": ["integer", "null"], "minimum": 0}
-_REPORTED_DAY = {
-    "type": "object",
-    "required": ["date", "country"],
-    "properties": {
-        "date": {"type": "string", "format": "date"},
-        "country": {"type": "string", "examples": ["GBR"]},
-        "name": {"type": "string"},
-        **dict.fromkeys(upload.COUNTS, _COUNT),
-    },
-}
+_BEARER = HTTPBearer(scheme_name="ObservationsKey", description="OBSERVATIONS_KEY.", auto_error=False)
 _BODY = {
     "text/csv": {
         "schema": {"type": "string"},
@@ -126,7 +115,9 @@ _BODY = {
         "schema": {
             "type": "object",
             "required": ["observations"],
-            "properties": {"observations": {"type": "array", "items": _REPORTED_DAY}},
+            "properties": {
+                "observations": {"type": "array", "items": upload.ReportedDay.model_json_schema()}
+            },
         }
     },
 }
@@ -140,7 +131,7 @@ _TABLE: dict[int | str, dict[str, Any]] = {
 
 
 class FormatQuery(KnownParameters):
-    """The representation."""
+    """The parameters of every route here."""
 
     format: TableFormat | None = Field(None, description="Takes precedence over `Accept`.")
 
@@ -152,7 +143,7 @@ def _known_country(code: str) -> str:
 
 
 class DaysQuery(FormatQuery):
-    """A part of what is stored."""
+    """A selection by day and country."""
 
     since: Day | None = Field(None, description="Leave out earlier days.")
     until: Day | None = Field(None, description="Leave out later days.")
@@ -164,13 +155,13 @@ class DaysQuery(FormatQuery):
 def routes(
     clients: Mapping[str, httpx.AsyncClient], store: Store, metrics: StoreMetrics, settings: Settings
 ) -> APIRouter:
-    """What the store is asked and told; as long as the app lives, so does the task that keeps and scores.
+    """The routes, and the task that keeps forecasts and scores them while the app runs.
 
     Args:
-        clients: For each model what reaches its app, under whose `/<model>/...` the routes are.
+        clients: For each model a client of its app, which has its routes under `/<model>/...`.
         store: The store.
-        metrics: What tells Prometheus of it.
-        settings: Of observations.
+        metrics: The store's metrics.
+        settings: The settings for receiving observations.
     """
     watch = Watch(clients, store, metrics, settings.observations_url, settings.observations_every)
     router = APIRouter(lifespan=watch.running)
@@ -181,28 +172,28 @@ def routes(
         openapi_extra={"requestBody": {"required": True, "content": _BODY}},
     )
     async def receive_observations(
-        request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
     ) -> ReceiptAnswer:
-        """Take counts, as CSV or JSON with a key: all rows or none. What is known is not kept again."""
+        """Receive counts as CSV or JSON, with the key: all rows or none. Only changes are stored."""
         try:
-            _authorise(given, settings.key)
+            _authorise(credentials, settings.key)
             media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if media_type not in READERS:
                 raise ProblemError(415, f"Content-Type must be one of {', '.join(READERS)}.")
             content = await _body(request)
-            read = await asyncio.to_thread(READERS[media_type], content)
+            rows = await asyncio.to_thread(READERS[media_type], content)
         except upload.RowsError as error:
             REJECTED.inc()
-            told = [{"in": "body", "parameter": place, "detail": detail} for place, detail in error.errors]
-            raise ProblemError(422, str(error), errors=told) from None
+            errors = [{"in": "body", "parameter": place, "detail": detail} for place, detail in error.errors]
+            raise ProblemError(422, str(error), errors=errors) from None
         except ProblemError:
             REJECTED.inc()
             raise
         now = datetime.datetime.now(datetime.UTC)
         try:
-            receipt = await asyncio.to_thread(observations.receive, store, read, "POST", now)
+            receipt = await asyncio.to_thread(observations.receive, store, rows, "POST", now)
         except StoreError as error:
-            raise _unavailable(error, " Nothing was kept.") from None
+            raise _unavailable("written", error, " None of these counts is stored.") from None
         RECEIVED.inc(receipt.received)
         logger.info("received %(received)d rows: %(new)d new, %(revised)d revised", receipt._asdict())
         watch.wake.set()
@@ -210,20 +201,14 @@ def routes(
 
     @router.get("/observations", response_model=StoredObservations, responses=_TABLE | documented(422, 503))
     async def stored_observations(request: Request, query: Annotated[DaysQuery, Query()]) -> Response:
-        """All counts that were received, the latest revision of each country and day."""
+        """The counts that were received, in the latest revision of each country and day."""
 
         def read(connection: sa.Connection) -> StoredObservations:
             countries = [query.country] if query.country else None
-            days = observations.current(connection, query.since, query.until, countries)
-            told = [
-                StoredDay(
-                    name=NAMES[row.country], **{k: v for k, v in row._asdict().items() if k != "revision"}
-                )
-                for row in days
-            ]
-            return StoredObservations(
-                observations_through=observations.through(connection), observations=told
-            )
+            reported = observations.current(connection, query.since, query.until, countries)
+            days = [StoredDay(name=NAMES[row.country], **row._asdict()) for row in reported]
+            through = observations.through(connection)
+            return StoredObservations(observations_through=through, observations=days)
 
         return await _answer(request, store, query, read)
 
@@ -231,7 +216,7 @@ def routes(
         "/models/{model}/scores", response_model=scores.Scores, responses=_TABLE | documented(404, 422, 503)
     )
     async def model_scores(request: Request, model: str, query: Annotated[DaysQuery, Query()]) -> Response:
-        """How the forecasts that the model issued compared with what happened, on all or on some days."""
+        """Scores of the forecasts that the model issued, against the counts that were reported later."""
 
         def read(connection: sa.Connection) -> scores.Scores | None:
             if not _exists(connection, model, clients):
@@ -242,7 +227,7 @@ def routes(
 
     @router.get("/models/{model}/drift", response_model=Drift, responses=_TABLE | documented(404, 422, 503))
     async def model_drift(request: Request, model: str, query: Annotated[FormatQuery, Query()]) -> Response:
-        """Countries whose counts leave what the model was trained with or are reported otherwise, and why."""
+        """Countries whose counts leave the range of the training data, or are reported differently."""
 
         def read(connection: sa.Connection) -> Drift | None:
             if not _exists(connection, model, clients):
@@ -261,24 +246,24 @@ def routes(
 
 
 def _exists(connection: sa.Connection, model: str, clients: Mapping[str, Any]) -> bool:
-    """Whether there is such a model, or there was."""
+    """Whether the model is served, or was and is in the store."""
     known = sa.select(schema.versions.c.id).where(schema.versions.c.model == model).limit(1)
     return model in clients or connection.scalar(known) is not None
 
 
-def _authorise(given: HTTPAuthorizationCredentials | None, key: str) -> None:
-    """Let pass who has the key.
+def _authorise(credentials: HTTPAuthorizationCredentials | None, key: str) -> None:
+    """Check the key of a request.
 
     Raises:
-        ProblemError: 401, or 403 if there is no key.
+        ProblemError: 401 for a wrong key or none; 403 if the catalogue itself has no key.
     """
     if not key:
         raise ProblemError(
-            403, "No counts are taken here: start the catalogue with a key in OBSERVATIONS_KEY to take them."
+            403, "No counts are received here: start the catalogue with a key in OBSERVATIONS_KEY first."
         )
-    # Compared as bytes, in a time that does not tell how much of it was right.
-    if given is None or not hmac.compare_digest(given.credentials.encode(), key.encode()):
-        error = ProblemError(401, "The header must have the key: Authorization: Bearer KEY.")
+    # Compared as bytes, in a time that does not depend on how much of it is right.
+    if credentials is None or not hmac.compare_digest(credentials.credentials.encode(), key.encode()):
+        error = ProblemError(401, "The request needs the key, in the header Authorization: Bearer KEY.")
         error.headers = {"WWW-Authenticate": "Bearer"}
         raise error
 
@@ -295,23 +280,26 @@ async def _body(request: Request) -> bytes:
 async def _answer(
     request: Request, store: Store, query: FormatQuery, read: Callable[[sa.Connection], Any]
 ) -> Response:
-    """What is read from the store, which nobody keeps; None is a model that there is none of."""
+    """What `read` returns, in the format that the request wants; 404 for None: there is no such model."""
 
-    def rendered() -> Any:
+    def rendered() -> Document | None:
         with store.reading() as connection:
-            answer = read(connection)
-        return answer and Document.rendered(answer, chosen(request, query.format))
+            content = read(connection)
+        return content and Document.rendered(content, chosen(request, query.format))
 
     try:
         document = await asyncio.to_thread(rendered)
     except StoreError as error:
-        raise _unavailable(error) from None
+        raise _unavailable("read", error) from None
     if document is None:
         return problems.answer(request, 404, "There is no such model: GET /models lists those that exist.")
     return Response(document.body, headers={**document.headers, "Cache-Control": "no-store"})
 
 
-def _unavailable(error: StoreError, more: str = "") -> ProblemError:
-    problem = ProblemError(503, f"{str(error)[:1].upper()}{str(error)[1:]}.{more} Try again later.")
+def _unavailable(action: Literal["read", "written"], error: StoreError, more: str = "") -> ProblemError:
+    """A problem in fixed words. The log alone has the database's own, which may name hosts and files."""
+    logger.error("the forecast store cannot be %s: %s", action, error)
+    detail = f"The forecast store cannot be {action} at the moment.{more} Try again later."
+    problem = ProblemError(503, detail)
     problem.headers = {"Retry-After": str(RETRY_SECONDS)}
     return problem

@@ -1,11 +1,11 @@
-"""Kept forecasts are scored on what then was reported, and again when that is revised.
+"""Scores of kept forecasts: of what was reported later, and again when that is revised.
 
-NumPy alone: training's `forecastle.scores` needs what no serving image has; a test holds both against each
-other. What is scored is what `training.backtest` scores: of the model's own target the days after the last
-one in its data, a running total being that of the origin plus what was counted since.
+What is scored is what `training.backtest` scores: forecasts of the model's own target for days after the last
+one in its data. The observed running total of a day is that of the origin plus the counts since.
 
-A version's scores and how far it is scored are committed together, and a score's key holds the revision that
-it rests on. So a scorer that is killed, or two of them at a time, lose and double nothing.
+Several processes may score at once, and any may be killed: none of them loses or repeats a score. A version's
+scores and its progress are committed together, a score's key has the revision that it depends on, progress
+only grows, and a score is superseded by later revisions alone.
 """
 
 import datetime
@@ -22,51 +22,56 @@ from forecastle.catalogue.store.schema import fitted, forecasts, progress, score
 from forecastle.catalogue.store.schema import observations as reported
 from forecastle.scores import QUANTILES, bias, least_interval, naive, weighted_interval_score
 
-SCORED = ("cases", "deaths")  # units whose counts are observed
+SCORED = ("cases", "deaths")  # the units of which counts are reported
 
 logger = logging.getLogger(__name__)
 
 
 def score(store: Store) -> int:
-    """Score whatever a kept forecast and a reported count have in common and is not scored yet.
+    """Score all kept forecasts of days whose counts were reported or revised since they were scored last.
 
     Returns:
-        How many scores are new.
+        The number of new scores.
 
     Raises:
-        StoreError: The store fails; what is scored until then stays.
+        StoreError: The store fails. Scores of the versions before that are kept.
     """
     with store.reading() as connection:
-        latest, due, others = _pending(connection)
+        latest, due, unaffected = _pending(connection)
     added = 0
     for version_id in due:
         with store.writing() as connection:
             added += _score(store, connection, version_id)
-    if others:
+    if unaffected:
         with store.writing() as connection:
-            for version_id in others:
-                _note(store, connection, version_id, latest)
+            for version_id in unaffected:
+                _note_progress(store, connection, version_id, latest)
     if added:
         logger.info("%d forecasts are scored", added)
     return added
 
 
 def daily(counts: Sequence[int | None], cumulative: bool) -> np.ndarray:
-    """Counts a day, nan where none was reported, of those that a model was fitted to.
+    """Daily counts from those that a model was fitted to, nan where there was no report.
 
-    Those of a running total are its differences, which the first reported day has none of.
+    Args:
+        counts: A count or a running total for each day; None where there was no report.
+        cumulative: Whether they are running totals. The first that was reported has no daily count.
     """
-    told = np.array([np.nan if count is None else count for count in counts], dtype=float)
+    values = np.array([np.nan if count is None else count for count in counts], dtype=float)
     if not cumulative:
-        return told
-    known = np.flatnonzero(~np.isnan(told))
-    differences = np.full(len(told), np.nan)
-    differences[known[1:]] = np.diff(told[known])
+        return values
+    known = np.flatnonzero(~np.isnan(values))
+    differences = np.full(len(values), np.nan)
+    differences[known[1:]] = np.diff(values[known])
     return differences
 
 
 def _pending(connection: sa.Connection) -> tuple[int, list[int], list[int]]:
-    """The latest revision; versions with a forecast that it or one before it may concern; all other ones."""
+    """The latest revision, and the versions that are not scored up to it, in two lists.
+
+    The first has versions that forecast a day of a revision that they are not scored by; the second the rest.
+    """
     latest = observations.revision(connection)
     scored = sa.func.coalesce(progress.c.revision, 0)
     behind = connection.execute(
@@ -88,7 +93,7 @@ def _pending(connection: sa.Connection) -> tuple[int, list[int], list[int]]:
 
 
 def _score(store: Store, connection: sa.Connection, version_id: int) -> int:
-    """Score a version as far as it is not; how many scores are new."""
+    """Score a version up to the latest revision; the number of new scores."""
     version = connection.execute(sa.select(versions).where(versions.c.id == version_id)).one()
     scored = connection.scalar(sa.select(progress.c.revision).where(progress.c.version_id == version_id)) or 0
     latest = observations.revision(connection)
@@ -101,20 +106,25 @@ def _score(store: Store, connection: sa.Connection, version_id: int) -> int:
             counts.setdefault(row.country, {})[row.date] = row.revision, getattr(row, version.unit)
         for forecast in _forecasts(connection, version):
             rows.extend(_of_country(version, forecast, counts.get(forecast.country, {}), scored))
-    if rows and scored:
+    if rows:  # also those of a day whose count was withdrawn, which then has no current score
         key = ("version_id", "country", "horizon")
-        earlier = sa.and_(*(scores.c[name] == sa.bindparam(f"of_{name}") for name in key))
+        same = sa.and_(*(scores.c[name] == sa.bindparam(f"of_{name}") for name in key))
         connection.execute(
-            sa.update(scores).where(earlier).values(superseded=True),
-            [{f"of_{name}": row[name] for name in key} for row in rows],
+            sa.update(scores)
+            .where(same, scores.c.revision < sa.bindparam("of_revision"))
+            .values(superseded=True),
+            [{f"of_{name}": row[name] for name in (*key, "revision")} for row in rows],
         )
     if known := [row for row in rows if row["observed"] is not None]:
         _grade(known)
+        # A score of the same revision may be there, from before progress was emptied. It is current.
         connection.execute(
-            store.insert(scores).on_conflict_do_nothing(),
+            store.insert(scores).on_conflict_do_update(
+                index_elements=list(scores.primary_key), set_={"superseded": False}
+            ),
             [{name: row[name] for name in scores.c.keys() if name in row} for row in known],  # noqa: SIM118
         )
-    _note(store, connection, version_id, latest)
+    _note_progress(store, connection, version_id, latest)
     return len(known)
 
 
@@ -138,14 +148,21 @@ def _forecasts(connection: sa.Connection, version: Any) -> list[Any]:
 def _of_country(
     version: Any, forecast: Any, counts: dict[datetime.date, tuple[int, int | None]], scored: int
 ) -> Iterator[dict[str, Any]]:
-    """What is to be scored of a country's forecast: days about which a revision after `scored` tells."""
+    """The days of a country's forecast that a revision after `scored` concerns: rows that lack their scores.
+
+    Args:
+        version: A row of `versions`.
+        forecast: A row of `forecasts`, with `counts` and `total` of `fitted`.
+        counts: By day, the id of the current observation and the count; None if there was no report.
+        scored: The revision up to which the version is scored.
+    """
     quantiles = np.array(forecast.quantiles, dtype=float)
     dates = [forecast.origin_date + datetime.timedelta(day + 1) for day in range(len(quantiles))]
-    told = [counts.get(date, (0, None)) for date in dates]
-    revision = np.array([number for number, _ in told])
-    observed = np.array([np.nan if count is None else count for _, count in told], dtype=float)
+    current = [counts.get(date, (0, None)) for date in dates]
+    revision = np.array([number for number, _ in current])
+    observed = np.array([np.nan if count is None else count for _, count in current], dtype=float)
     if version.cumulative:
-        # A day of which nothing is stored may have any count; one without a report has none.
+        # A total is unknown after a day that is not stored; a stored day without a report adds nothing to it.
         stored = np.logical_and.accumulate(revision > 0)
         revision = np.where(stored, np.maximum.accumulate(revision), 0)
         observed = np.where(np.isnan(observed), np.nan, forecast.total + np.nancumsum(observed))
@@ -168,7 +185,7 @@ def _of_country(
 
 
 def _naive(version: Any, forecast: Any, days: int) -> np.ndarray | None:
-    """The naive forecast of who knew what the model was fitted to, and no more."""
+    """The naive forecast from the counts that the model was fitted to; None if they are too few."""
     counts = daily(forecast.counts, version.cumulative)
     if not (counts > 0).any():
         return None
@@ -177,7 +194,7 @@ def _naive(version: Any, forecast: Any, days: int) -> np.ndarray | None:
 
 
 def _grade(rows: list[dict[str, Any]]) -> None:
-    """Put the scores into the rows."""
+    """Add the scores to the rows."""
     observed = np.array([row["observed"] for row in rows])
     quantiles = np.array([row["quantiles"] for row in rows])
     unknown = np.full(len(QUANTILES), np.nan)
@@ -193,10 +210,14 @@ def _grade(rows: list[dict[str, Any]]) -> None:
             row[name] = None if np.isnan(value) else value
 
 
-def _note(store: Store, connection: sa.Connection, version_id: int, revision: int) -> None:
-    """That the version is scored up to this revision."""
+def _note_progress(store: Store, connection: sa.Connection, version_id: int, revision: int) -> None:
+    """Note that the version is scored up to this revision, unless another scorer is further already."""
     connection.execute(
         store.insert(progress)
         .values(version_id=version_id, revision=revision)
-        .on_conflict_do_update(index_elements=["version_id"], set_={"revision": revision})
+        .on_conflict_do_update(
+            index_elements=["version_id"],
+            set_={"revision": revision},
+            where=progress.c.revision < revision,
+        )
     )

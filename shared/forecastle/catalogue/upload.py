@@ -1,15 +1,7 @@
-"""Rows of counts as CSV or as JSON, which are what they should be or are refused whole.
+"""Reported counts, as CSV or JSON. A file is read whole or refused whole.
 
-| column       | holds                                                       |
-|--------------|-------------------------------------------------------------|
-| `date`       | the day, as 2020-04-24                                      |
-| `country`    | ISO 3166 alpha-3                                            |
-| `cases`      | new cases on that day, at least 0; blank is no report       |
-| `deaths`     | new deaths on that day, likewise                            |
-| `population` | if known                                                    |
-| `name`       | is passed over: names are those of `countries.csv`          |
-
-Of `cases`, `deaths` and `population` one is enough; what a file leaves out stays as it was reported before.
+`ReportedDay` has the columns. Of `cases`, `deaths` and `population` one is enough: a count that a file leaves
+out stays as it was reported before.
 """
 
 import csv
@@ -17,51 +9,123 @@ import datetime
 import io
 import json
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from forecastle.dates import iso_day, newest_day
 from forecastle.places import NAMES
+from forecastle.web.queries import wrong
 
 COUNTS = ("cases", "deaths", "population")
-COLUMNS = ("date", "country", "name", *COUNTS)
-MOST_TOLD = 10  # things that are wrong with a file
-LARGEST = 8 * 2**20  # bytes at a time
+MOST_ERRORS = 10  # that are listed; the others are counted
+LARGEST = 8 * 2**20  # bytes of a file
 TOO_LARGE = f"there are more than {LARGEST:,} bytes: send the days in several parts"
-MOST = 10**12  # counts, fewer than that
-DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-WHOLE = re.compile(r"[0-9]{1,12}(\.0*)?")
-# The day may have begun in Kiribati already, whatever day it is here.
-EASTERNMOST = datetime.timezone(datetime.timedelta(hours=14))
+WHOLE = re.compile(r"([0-9]{1,12})(\.0*)?")
+
+
+def _day(value: Any) -> datetime.date:
+    if not isinstance(value, str):
+        raise ValueError
+    return iso_day(value)
+
+
+def _not_future(day: datetime.date) -> datetime.date:
+    if day > newest_day():
+        raise wrong("{} lies in the future", day)
+    return day
+
+
+def _known_country(code: str) -> str:
+    if code not in NAMES:
+        raise ValueError
+    return code
+
+
+def _number(value: Any) -> Any:
+    """A number for one in text, such as 12 or 12.0; None for a blank."""
+    if not isinstance(value, str):
+        return value
+    if not (text := value.strip()):
+        return None
+    return int(match[1]) if (match := WHOLE.fullmatch(text)) else value
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """A count that is left out is not null: it stays as it was reported before."""
+    del schema["default"]
+
+
+Count = Annotated[
+    Annotated[int, Field(strict=True, ge=0, lt=10**12)] | None,
+    BeforeValidator(_number),
+    Field(json_schema_extra=_without_default),
+]
+
+
+class ReportedDay(BaseModel):
+    """A row of a file: what was reported for a country and a day."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    date: Annotated[datetime.date, BeforeValidator(_day), AfterValidator(_not_future)]
+    country: Annotated[str, AfterValidator(_known_country), Field(examples=["GBR"])]
+    name: Annotated[Any, Field(description="Ignored.")] = None
+    cases: Annotated[Count, Field(description="New cases on that day.")] = None
+    deaths: Annotated[Count, Field(description="New deaths on that day.")] = None
+    population: Count = None
+
+    @model_validator(mode="after")
+    def has_a_count(self) -> Self:
+        """Refuses a row without any count."""
+        if self.model_fields_set.isdisjoint(COUNTS):
+            raise wrong("there must be at least one of {}", ", ".join(COUNTS))
+        return self
+
+
+COLUMNS = tuple(ReportedDay.model_fields)
+MUST_BE = {
+    "date": "a date such as 2020-04-24",
+    "country": "a country's ISO 3166 alpha-3 code",
+    **dict.fromkeys(COUNTS, "a whole number of at least 0, or blank or null if nothing was reported"),
+}
 
 
 class Row(NamedTuple):
-    """What is reported of a country and a day."""
+    """What was reported for a country and a day."""
 
     date: datetime.date
     country: str
-    counts: dict[str, int | None]  # by those of `COUNTS` that are reported
+    counts: dict[str, int | None]  # by the `COUNTS` that are given; None: there was no report
 
 
 class RowsError(Exception):
-    """The rows are refused.
+    """The file is refused.
 
     Attributes:
-        errors: What is wrong, the first `MOST_TOLD` of it: pairs of a place, such as `line 17, deaths`, and a
-            detail.
-        more: How much more is wrong.
+        errors: The first `MOST_ERRORS` errors: pairs of a place, such as `line 17, deaths`, and a detail.
+        more: The number of further errors.
     """
 
     def __init__(self, errors: list[tuple[str, str]], more: int = 0) -> None:
         self.errors, self.more = errors, more
-        told = "; ".join(f"{place}: {detail}" if place else detail for place, detail in errors)
-        super().__init__(f"{told}; and {more} more" if more else told)
+        text = "; ".join(f"{place}: {detail}" if place else detail for place, detail in errors)
+        super().__init__(f"{text}; and {more} more" if more else text)
 
 
 def from_csv(content: bytes) -> list[Row]:
     """The rows of a CSV file with a header.
 
     Raises:
-        RowsError: It is no such file, it seems to be cut off, or a row is not what it should be.
+        RowsError: The file is not such CSV, seems to be cut off, or has an invalid row.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -76,7 +140,17 @@ def from_csv(content: bytes) -> list[Row]:
     try:
         columns = [column.strip() for column in next(reader)]
         _check_columns(columns)
-        return _checked(_fields(reader, columns))
+        rows = _Rows()
+        for values in reader:
+            place = f"line {reader.line_num}"
+            if not any(values):
+                continue
+            if len(values) == len(columns):
+                rows.add(place, dict(zip(columns, values, strict=True)))
+            else:
+                detail = f"it has {len(values)} values for {len(columns)} columns: is the file half written?"
+                rows.refuse(place, detail)
+        return rows.all_valid()
     except csv.Error as error:
         raise RowsError([(f"line {reader.line_num}", f"this is not CSV: {error}")]) from None
 
@@ -85,7 +159,7 @@ def from_json(content: bytes) -> list[Row]:
     """The rows of `{"observations": [{"date": ..., "country": ..., "cases": ..., "deaths": ...}, ...]}`.
 
     Raises:
-        RowsError: It is no such document, or a row is not what it should be.
+        RowsError: The file is not such JSON, or has an invalid row.
     """
     try:
         document = json.loads(content)
@@ -94,103 +168,79 @@ def from_json(content: bytes) -> list[Row]:
     entries = document.get("observations") if isinstance(document, dict) else None
     if not isinstance(entries, list) or len(document) > 1:
         raise RowsError([("", 'this is not of the form {"observations": [{"date": ...}, ...]}')])
-    return _checked((f"observations.{i}", entry) for i, entry in enumerate(entries))
+    rows = _Rows()
+    for index, entry in enumerate(entries):
+        rows.add(f"observations.{index}", entry)
+    return rows.all_valid()
 
 
 def _check_columns(columns: list[str]) -> None:
-    missing = [column for column in ("date", "country") if column not in columns]
-    unknown = [column for column in columns if column not in COLUMNS]
-    if missing or unknown or not set(columns) & set(COUNTS) or len(set(columns)) < len(columns):
-        found = ",".join(columns)[:80]
+    required, given = {"date", "country"}, set(columns)
+    if not required <= given <= set(COLUMNS) or given.isdisjoint(COUNTS) or len(given) < len(columns):
         detail = (
-            f"the columns are {found}, not some of {','.join(COLUMNS)}, date, country and a count among them"
+            f"the columns are {','.join(columns)[:80]}: there must be date, country and at least one of "
+            f"{', '.join(COUNTS)}, each once, and nothing else but name"
         )
         raise RowsError([("line 1", detail)])
 
 
-def _fields(reader: Any, columns: list[str]) -> Iterator[tuple[str, Any]]:
-    """Each row's place and, by column, its text."""
-    for values in reader:
-        if not any(values):
-            continue
-        place = f"line {reader.line_num}"
-        if len(values) != len(columns):
-            yield place, f"it has {len(values)} values for {len(columns)} columns: is the file half written?"
+class _Rows:
+    """The rows of a file, and what is wrong with them."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, datetime.date], Row] = {}
+        self.places: dict[tuple[str, datetime.date], str] = {}
+        self.errors: list[tuple[str, str]] = []
+        self.more = 0
+
+    def add(self, place: str, entry: Any) -> None:
+        """Validate a row; an invalid one is refused."""
+        try:
+            day = ReportedDay.model_validate(entry)
+        except ValidationError as error:
+            listed = MOST_ERRORS - len(self.errors)
+            self.more += max(error.error_count() - listed, 0)
+            if listed:
+                self.errors += [_in_words(place, each) for each in error.errors()[:listed]]
+            return
+        key = day.country, day.date
+        if key in self.rows:
+            self.refuse(place, f"{day.country} on {day.date} is there already, in {self.places[key]}")
+            return
+        counts = {column: getattr(day, column) for column in COUNTS if column in day.model_fields_set}
+        self.rows[key], self.places[key] = Row(day.date, day.country, counts), place
+
+    def refuse(self, place: str, detail: str) -> None:
+        """Note an error."""
+        if len(self.errors) < MOST_ERRORS:
+            self.errors.append((place, detail))
         else:
-            yield place, dict(zip(columns, values, strict=True))
+            self.more += 1
+
+    def all_valid(self) -> list[Row]:
+        """All rows.
+
+        Raises:
+            RowsError: One is invalid, or there are none.
+        """
+        if self.errors:
+            raise RowsError(self.errors, self.more)
+        if not self.rows:
+            raise RowsError([("", "there are no rows")])
+        return list(self.rows.values())
 
 
-def _checked(entries: Iterator[tuple[str, Any]]) -> list[Row]:
-    rows: list[Row] = []
-    errors: list[tuple[str, str]] = []
-    places: dict[tuple[str, datetime.date], str] = {}
-    wrong, latest = 0, datetime.datetime.now(EASTERNMOST).date()
-    for place, entry in entries:
-        found = list(_errors(entry, latest))
-        if not found:
-            row = _row(entry)
-            key = row.country, row.date
-            if key in places:
-                found.append(("", f"{row.country} on {row.date} is there already, in {places[key]}"))
-            else:
-                places[key] = place
-                rows.append(row)
-        wrong += len(found)
-        for column, detail in found[: MOST_TOLD - len(errors)]:
-            errors.append((f"{place}, {column}" if column else place, detail))
-    if wrong:
-        raise RowsError(errors, wrong - len(errors))
-    if not rows:
-        raise RowsError([("", "there are no rows")])
-    return rows
-
-
-def _errors(entry: Any, latest: datetime.date) -> Iterator[tuple[str, str]]:
-    """What is wrong with an entry: columns and details."""
-    if isinstance(entry, str):  # what `_fields` says of it
-        yield "", entry
-        return
-    if not isinstance(entry, dict) or not entry.keys() & set(COUNTS) or entry.keys() - set(COLUMNS):
-        yield "", f"it must have date, country, some of {', '.join(COUNTS)}, and nothing else but a name"
-        return
-    date, country = entry.get("date"), entry.get("country")
-    if (day := _date(date)) is None:
-        yield "date", f"{_shown(date)} is not a date such as 2020-04-24"
-    elif day > latest:
-        yield "date", f"{day} lies in the future"
-    if not isinstance(country, str) or country not in NAMES:
-        yield "country", f"{_shown(country)} is no country's ISO 3166 alpha-3 code"
-    for column in COUNTS:
-        if not _is_count(value := entry.get(column)):
-            detail = f"{_shown(value)} is not a whole number of at least 0 (blank or null is no report)"
-            yield column, detail
-
-
-def _row(entry: dict[str, Any]) -> Row:
-    counts = {column: _count(entry[column]) for column in COUNTS if column in entry}
-    return Row(datetime.date.fromisoformat(entry["date"]), entry["country"], counts)
-
-
-def _date(value: Any) -> datetime.date | None:
-    try:
-        return datetime.date.fromisoformat(value) if DATE.fullmatch(value) else None
-    except (ValueError, TypeError):
-        return None
-
-
-def _is_count(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.strip() == "" or WHOLE.fullmatch(value.strip()) is not None
-    if isinstance(value, bool):
-        return False
-    return value is None or (isinstance(value, int) and 0 <= value < MOST)
-
-
-def _count(value: str | int | None) -> int | None:
-    if isinstance(value, str):
-        return int(value.strip().partition(".")[0]) if value.strip() else None
-    return value
-
-
-def _shown(value: Any) -> str:
-    return repr(value) if len(repr(value)) <= 40 else f"{repr(value)[:40]}..."
+def _in_words(place: str, error: Any) -> tuple[str, str]:
+    """Where Pydantic found an error, and what to do about it."""
+    column = "".join(f", {name}" for name in error["loc"][:1])
+    if error["type"] == "missing":
+        detail = "is missing"
+    elif error["type"] == "extra_forbidden":
+        detail = f"is unknown: there are {', '.join(COLUMNS)}"
+    elif error["type"] == "model_type":
+        detail = f"must be an object with {', '.join(COLUMNS)}"
+    elif error["type"] == "invalid":  # in words of this module
+        detail = error["msg"]
+    else:
+        detail = f"must be {MUST_BE[error['loc'][0]]}, not {error['input']!r:.60}"
+    return place + column, detail

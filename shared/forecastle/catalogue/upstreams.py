@@ -1,4 +1,4 @@
-"""The models behind the gateway, as the catalogue asks them."""
+"""The models behind the gateway: their last answers, and whether they answer now."""
 
 import asyncio
 from collections.abc import Iterable
@@ -7,17 +7,18 @@ from typing import Any, Literal
 
 import httpx
 
-TIMEOUT = 2  # seconds that a model may take before it counts as down
-SECONDS_BETWEEN = 5  # two questions to a model that has not answered yet
+TIMEOUT = 2  # seconds after which a model counts as down
+PAUSE = 5  # seconds between two requests to a model that has not answered yet
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says.
+    """A model's answer to a GET request.
 
     Attributes:
-        health: Whether it answers, now.
-        content: Its JSON. While it is down, that of its last answer; None if there is none.
+        health: Whether the model answers now.
+        content: The JSON of its last answer; None if it never answered, or not in JSON.
+        etag: The `ETag` of that answer.
     """
 
     health: Literal["ready", "down"]
@@ -26,11 +27,11 @@ class Answer:
 
 
 class Upstream:
-    """A model, and what is known of it.
+    """A model behind the gateway, and its last answers.
 
     Args:
-        name: The model's, with which its paths start.
-        client: What reaches its app.
+        name: The model's name, with which its paths start.
+        client: A client of its app.
     """
 
     def __init__(self, name: str, client: httpx.AsyncClient) -> None:
@@ -39,46 +40,46 @@ class Upstream:
         self.known: dict[str, Answer] = {}
 
     async def get(self, path: str) -> Answer:
-        """What the model answers at `path`, which is sent again only if it has changed (`ETag`)."""
+        """The model's answer at `path`. The model sends it again only if it has changed (`ETag`)."""
         known = self.known.get(path, Answer("down", None))
         try:
             async with asyncio.timeout(TIMEOUT):
                 headers = {"If-None-Match": known.etag} if known.etag else {}
-                told = await self.client.get(f"/{self.name}{path}", headers=headers)
+                response = await self.client.get(f"/{self.name}{path}", headers=headers)
         except (httpx.HTTPError, TimeoutError):
             return Answer("down", known.content)
-        if told.status_code >= 500:
+        if response.status_code >= 500:
             return Answer("down", known.content)
-        if told.status_code != 304:
-            # An app that has no such route, or another idea of it, is none the worse for that.
-            known = Answer("ready", _json(told), told.headers.get("ETag"))
+        if response.status_code != 304:
+            # A model without this route, or without JSON there, is ready nevertheless.
+            known = Answer("ready", _json(response), response.headers.get("ETag"))
             self.known[path] = known
         return known
 
 
 async def get_all(upstreams: Iterable[Upstream], path: str) -> list[Answer]:
-    """What each of the models answers at `path`, asked at the same time."""
+    """The answers of all models at `path`, asked at the same time."""
     return await asyncio.gather(*(upstream.get(path) for upstream in upstreams))
 
 
-async def hear(upstreams: Iterable[Upstream], *paths: str) -> None:
+async def ask_until_answered(upstreams: Iterable[Upstream], *paths: str) -> None:
     """Ask every model at these paths until it has answered once.
 
-    So it is known what a model is that goes down before anybody else has asked.
+    So a model that goes down before its first visitor came is still described.
     """
     waiting = list(upstreams)
     while waiting:
-        told = [await get_all(waiting, path) for path in paths]
+        by_path = [await get_all(waiting, path) for path in paths]
         waiting = [
-            each
-            for each, answers in zip(waiting, zip(*told, strict=True), strict=True)
+            upstream
+            for upstream, answers in zip(waiting, zip(*by_path, strict=True), strict=True)
             if any(answer.health == "down" for answer in answers)  # it may come up between two paths
         ]
-        await asyncio.sleep(SECONDS_BETWEEN)
+        await asyncio.sleep(PAUSE)
 
 
-def _json(told: httpx.Response) -> Any:
+def _json(response: httpx.Response) -> Any:
     try:
-        return told.json() if told.is_success else None
+        return response.json() if response.is_success else None
     except ValueError:
         return None

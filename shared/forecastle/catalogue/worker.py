@@ -1,8 +1,7 @@
-"""What the catalogue does by itself: it keeps what models forecast, fetches counts, and scores.
+"""The catalogue's background task: it keeps the models' forecasts, fetches counts, and scores.
 
-With several workers one does so for all: who holds a lock on a file, which the system takes back from a
-process that ends. Where there is none to hold, as between containers, no harm is done, since every step of it
-can be done twice.
+Of several worker processes, the one that holds a lock on a file does this; the system releases the lock when
+that process ends. Containers do not share this file. That does no harm: every step may be done twice.
 """
 
 import asyncio
@@ -12,7 +11,7 @@ import hashlib
 import logging
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -24,22 +23,22 @@ from forecastle.catalogue.metrics import RECEIVED, REJECTED, StoreMetrics
 from forecastle.catalogue.store import forecasts, observations
 from forecastle.catalogue.store.engine import Store, StoreError
 
-PAUSE = 5  # seconds between two looks at everything
-TIMEOUT = 2  # seconds that a model may take to tell its version
+PAUSE = 5  # seconds between two rounds
+TIMEOUT = 2  # seconds within which a model must answer with its version
 FETCH_SECONDS = 60
 
 logger = logging.getLogger(__name__)
-logging.getLogger("httpx").setLevel(logging.WARNING)  # or there would be a line for every request
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request otherwise
 
 
 class Watch:
-    """The task that runs beside the routes.
+    """The background task.
 
     Args:
-        clients: For each model what reaches its app, under whose `/<model>/...` the routes are.
-        store: Where things are kept.
-        metrics: What tells Prometheus of it.
-        url: Counts are fetched from there, in the columns of `rows.py`; empty if they are not.
+        clients: For each model a client of its app, which has its routes under `/<model>/...`.
+        store: The store.
+        metrics: The store's metrics, which it measures.
+        url: The address of a CSV file of counts, as `upload.py` reads it; empty if none is fetched.
         every: Seconds between two fetches.
     """
 
@@ -56,13 +55,13 @@ class Watch:
         self.metrics = metrics
         self.url, self.every = url, every
         self.next_fetch = 0.0
-        self.kept: dict[str, str] = {}  # versions by model
-        self.trouble: dict[str, str] = {}  # what was logged last, so that it is logged once
+        self.kept: dict[str, str] = {}  # the version that is in the store, by model
+        self.logged: dict[str, str] = {}  # the last failure by subject, to log it once
         self.wake = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def running(self, _: Any) -> AsyncIterator[None]:
-        """A lifespan during which it works."""
+        """A lifespan of the app, during which the task runs."""
         task = asyncio.create_task(self._run())
         try:
             yield
@@ -72,19 +71,19 @@ class Watch:
                 await task
 
     async def once(self) -> None:
-        """One look at everything."""
-        looks = (self._untroubled(model, self._keep(model, client)) for model, client in self.clients.items())
-        await asyncio.gather(*looks)
+        """One round: keep the forecasts of all models, fetch counts if it is time, and score."""
+        models = self.clients.items()
+        await asyncio.gather(*(self._attempt(model, self._keep(model, client)) for model, client in models))
         if self.url and time.monotonic() >= self.next_fetch:
             self.next_fetch = time.monotonic() + self.every
-            await self._untroubled("OBSERVATIONS_URL", self._fetch())
-        await self._untroubled("scores", asyncio.to_thread(scoring.score, self.store))
+            await self._attempt("OBSERVATIONS_URL", self._fetch())
+        await self._attempt("scores", asyncio.to_thread(scoring.score, self.store))
 
     async def _run(self) -> None:
         name = f"forecastle-{hashlib.sha256(str(self.store.engine.url).encode()).hexdigest()[:16]}.lock"
         with contextlib.ExitStack() as stack:
             lock: IO[str] | None = None
-            with contextlib.suppress(OSError):  # another user's, say
+            with contextlib.suppress(OSError):  # it may belong to another user
                 lock = stack.enter_context(Path(tempfile.gettempdir(), name).open("w"))
             while True:
                 self.wake.clear()
@@ -92,29 +91,29 @@ class Watch:
                     if lock is None or _held(lock):
                         await self.once()
                     await asyncio.to_thread(self.metrics.measure)
-                except Exception:  # or nothing would be kept any more
-                    logger.exception("the catalogue's own work failed")
+                except Exception:  # an error must not end the task
+                    logger.exception("the catalogue's background task failed, and goes on")
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self.wake.wait(), PAUSE)
 
-    async def _untroubled(self, subject: str, work: Any) -> None:
-        """Log what keeps the work from being done, the first time."""
-        trouble = ""
+    async def _attempt(self, subject: str, work: Awaitable[Any]) -> None:
+        """Await the work, and log its failure unless it failed in the same way the last time."""
+        failure = ""
         try:
             await work
         except (StoreError, forecasts.NotKeptError, upload.RowsError) as error:
-            trouble = f"{subject}: {error}"
+            failure = f"{subject}: {error}"
             if isinstance(error, StoreError):
-                self.kept.clear()  # it may be another one, and empty, when it is back
-        if trouble and trouble != self.trouble.get(subject):
-            logger.warning("%s", trouble)
-        self.trouble[subject] = trouble
+                self.kept.clear()  # an empty store may be there in its place when it is back
+        if failure and failure != self.logged.get(subject):
+            logger.warning("%s", failure)
+        self.logged[subject] = failure
 
     async def _keep(self, model: str, client: httpx.AsyncClient) -> None:
         try:
-            told = await client.get(f"/{model}/", timeout=TIMEOUT)
-            version = told.json()["version"]
-        except (httpx.HTTPError, ValueError, TypeError, KeyError):  # down, or of another kind
+            response = await client.get(f"/{model}/", timeout=TIMEOUT)
+            version = response.json()["version"]
+        except (httpx.HTTPError, ValueError, TypeError, KeyError):  # down, or an app of another kind
             return
         if version == self.kept.get(model):
             return
@@ -125,15 +124,15 @@ class Watch:
         self.kept[model] = version
 
     async def _fetch(self) -> None:
-        where = str(httpx.URL(self.url).copy_with(userinfo=b"", query=None))  # the rest may be secret
+        where = str(httpx.URL(self.url).copy_with(userinfo=b"", query=None))  # which may be secret
         try:
             content = await _fetched(self.url)
-            read = await asyncio.to_thread(upload.from_csv, content)
+            rows = await asyncio.to_thread(upload.from_csv, content)
         except upload.RowsError:
             REJECTED.inc()
             raise
         now = datetime.now(UTC)
-        receipt = await asyncio.to_thread(observations.receive, self.store, read, where, now)
+        receipt = await asyncio.to_thread(observations.receive, self.store, rows, where, now)
         RECEIVED.inc(receipt.received)
         logger.info("%s: %d rows, %d new, %d revised", where, receipt.received, receipt.new, receipt.revised)
 
@@ -143,11 +142,11 @@ async def _fetched(url: str) -> bytes:
     try:
         async with (
             httpx.AsyncClient(follow_redirects=True, timeout=FETCH_SECONDS) as client,
-            client.stream("GET", url) as told,
+            client.stream("GET", url) as response,
         ):
-            if not told.is_success:
-                raise upload.RowsError([("", f"the address answers {told.status_code}")])
-            async for part in told.aiter_bytes():
+            if not response.is_success:
+                raise upload.RowsError([("", f"the address answers {response.status_code}")])
+            async for part in response.aiter_bytes():
                 content += part
                 if len(content) > upload.LARGEST:
                     raise upload.RowsError([("", upload.TOO_LARGE)])
@@ -157,6 +156,7 @@ async def _fetched(url: str) -> bytes:
 
 
 def _held(lock: IO[str]) -> bool:
+    """Whether this process holds the lock, which it takes if it is free."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

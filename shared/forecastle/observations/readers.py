@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from forecastle.dates import newest_day
 from forecastle.observations.cleaning import clean
 from forecastle.observations.schema import ObservationsError, span
 from forecastle.places import CODES, JHU_CODES, NAMES
@@ -263,7 +264,7 @@ def _dates(text: pd.Series, date_format: str) -> pd.Series:
     if dates.isna().any():
         example = datetime.date(2020, 4, 24).strftime(date_format)
         raise ObservationsError(f"{_place(text, dates.isna())} is not a date such as {example}")
-    if (future := dates > pd.Timestamp.today()).any():
+    if (future := dates > pd.Timestamp(newest_day())).any():
         raise ObservationsError(f"{_place(text, future)} lies in the future")
     return dates
 

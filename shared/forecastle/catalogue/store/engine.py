@@ -1,7 +1,7 @@
-"""The store, in which the catalogue keeps forecasts as they were issued and counts as they were reported.
+"""Connections to the store, which is in SQLite or, if the address says so, in PostgreSQL.
 
-It is SQLite, or PostgreSQL if the address says so; `schema.py` has its tables. Writers take turns in both, so
-that the ids of observations, which number their revisions, come into sight in the order in which they grow.
+`schema.py` has its tables. In both databases one writer writes at a time: so the ids of observations, which
+number their revisions, become visible in increasing order.
 """
 
 import json
@@ -15,30 +15,26 @@ import sqlalchemy as sa
 from prometheus_client import Counter
 from sqlalchemy.dialects import postgresql, sqlite
 
-from forecastle.catalogue.store import schema
+from forecastle.catalogue.store import StoreError, migrations, schema
 
-PATIENCE = 10  # seconds that a writer waits for its turn
+LOCK_SECONDS = 10  # that a writer waits for another one
 CONNECT_SECONDS = 5
-TURN = 0x466F7265  # PostgreSQL's number of the lock that writers take turns by
+WRITERS_LOCK = 0x466F7265  # the number of PostgreSQL's advisory lock
 
 ERRORS = Counter("forecastle_store_errors", "Reads and writes of the forecast store that failed.")
-
-
-class StoreError(Exception):
-    """The store cannot be read or written now; the message is one line that says why."""
 
 
 class Store:
     """Connections to the store, from any thread.
 
-    Nothing is opened before it is needed, and each failure is that of one read or write alone: a store that
-    was away or full is used again as soon as it is back.
+    A connection is opened when it is needed. So a store that could not be reached, or was full, is used again
+    as soon as that is over.
 
     Args:
         url: As SQLAlchemy has them: `sqlite:////store/forecastle.sqlite`, `postgresql://user:key@host/name`.
 
     Raises:
-        StoreError: The address is none.
+        StoreError: The address is invalid.
     """
 
     def __init__(self, url: str) -> None:
@@ -49,12 +45,12 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A connection whose reads all see the store at one moment.
+        """A connection all of whose reads see the store as it was at one moment.
 
         Raises:
             StoreError: The store cannot be read.
         """
-        with self._told(), self.engine.connect() as connection:
+        with self._failures(), self.engine.connect() as connection:
             self._prepare(connection)
             if self.dialect is postgresql:
                 connection.execution_options(isolation_level="REPEATABLE READ")
@@ -63,18 +59,18 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """A transaction, committed at the end or, if anything is raised, undone; one at a time.
+        """A transaction, one at a time: committed at the end, or rolled back if anything is raised.
 
         Raises:
             StoreError: The store cannot be written.
         """
-        with self._told(), self.engine.connect() as connection:
+        with self._failures(), self.engine.connect() as connection:
             self._prepare(connection)
-            with _turn(connection):
+            with _alone(connection):
                 yield connection
 
     def check(self) -> None:
-        """Write something.
+        """Write the time, to see whether the store can be written.
 
         Raises:
             StoreError: The store cannot be written.
@@ -83,15 +79,16 @@ class Store:
             connection.execute(sa.update(schema.state).values(written_at=datetime.now(UTC)))
 
     def insert(self, table: sa.Table) -> Any:
-        """An `INSERT` that knows `on_conflict_do_nothing`."""
+        """An `INSERT` of the store's own dialect, which has `on_conflict_do_nothing`."""
         return self.dialect.insert(table)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _failures(self) -> Iterator[None]:
+        """Count each failure, and raise it as a `StoreError`."""
         try:
             yield
         except (sa.exc.SQLAlchemyError, OSError, StoreError) as error:
-            self._prepared = False  # it may be another one, and empty, when it is back
+            self._prepared = False  # an empty or older store may be there in its place when it is back
             ERRORS.inc()
             if isinstance(error, StoreError):
                 raise
@@ -99,34 +96,27 @@ class Store:
             raise StoreError(f"the forecast store fails: {reason}") from error
 
     def _prepare(self, connection: sa.Connection) -> None:
-        """Make the tables of a store that is new."""
+        """Create or migrate the tables. Of several processes that start at once, one does so."""
         if self._prepared:
             return
         with self._preparing:
             with connection.begin():
-                exists = sa.inspect(connection).has_table(schema.state.name)
-            if not exists:
-                with _turn(connection):
-                    schema.metadata.create_all(connection)
-                    row = {"id": 1, "schema_version": schema.VERSION, "written_at": datetime.now(UTC)}
-                    connection.execute(self.insert(schema.state).on_conflict_do_nothing(), row)
-            with connection.begin():
-                known = connection.scalar(sa.select(schema.state.c.schema_version))
-            if known != schema.VERSION:
-                detail = f"its schema is version {known}, and this is made for {schema.VERSION}"
-                raise StoreError(f"the forecast store cannot be used: {detail}")
+                needed = migrations.is_needed(connection)
+            if needed:
+                with _alone(connection):
+                    migrations.upgrade(connection)
             self._prepared = True
 
 
 @contextmanager
-def _turn(connection: sa.Connection) -> Iterator[None]:
-    """A transaction in which nobody else writes."""
+def _alone(connection: sa.Connection) -> Iterator[None]:
+    """A transaction during which nobody else writes."""
     if connection.dialect.name == "sqlite":
         connection = connection.execution_options(forecastle_begin="BEGIN IMMEDIATE")
     with connection.begin():
         if connection.dialect.name == "postgresql":
-            connection.execute(sa.text(f"SET LOCAL lock_timeout = '{PATIENCE}s'"))
-            connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({TURN})"))
+            connection.execute(sa.text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+            connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})"))
         yield
 
 
@@ -143,18 +133,20 @@ def _engine(url: str) -> sa.Engine:
         if address.get_backend_name() == "postgresql":
             connect = {"connect_timeout": CONNECT_SECONDS}
             return sa.create_engine(address, connect_args=connect, pool_pre_ping=True, **compact)
-        # A connection kept open would go on with a file that is no longer there.
+        # A connection that is kept open would still use a file that has been replaced.
         engine = sa.create_engine(
-            address, poolclass=sa.NullPool, connect_args={"timeout": PATIENCE}, **compact
+            address, poolclass=sa.NullPool, connect_args={"timeout": LOCK_SECONDS}, **compact
         )
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError):
-        raise StoreError("DATABASE_URL is no address such as postgresql://user:password@host/name") from None
+        raise StoreError(
+            "DATABASE_URL must be an address such as postgresql://user:password@host/name"
+        ) from None
 
     @sa.event.listens_for(engine, "connect")
     def connected(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # or sqlite3 would begin transactions only with the first write
+        connection.isolation_level = None  # else sqlite3 begins a transaction only at the first write
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA temp_store = MEMORY")  # nowhere else can be written
+        connection.execute("PRAGMA temp_store = MEMORY")  # the file system may be read-only
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:

@@ -1,6 +1,6 @@
-"""Counts as they are reported: received whole or not at all, and kept as revisions.
+"""Reported counts. A file is stored whole or not at all; a row that changes nothing is not stored again.
 
-The latest row of a country and a day counts; one that says what is known already is not kept again.
+The row of a country and a day with the greatest id is current. Ids number the revisions.
 """
 
 import datetime
@@ -15,7 +15,7 @@ from forecastle.catalogue.upload import COUNTS, Row
 
 
 class Receipt(NamedTuple):
-    """What became of rows that were received."""
+    """How many rows were received, and how many of them were new or changed something."""
 
     received: int
     new: int
@@ -25,7 +25,7 @@ class Receipt(NamedTuple):
 
 
 class Reported(NamedTuple):
-    """A country's counts of a day, None where nothing was reported."""
+    """The current counts of a country and a day; None where there was no report."""
 
     revision: int
     date: datetime.date
@@ -36,16 +36,16 @@ class Reported(NamedTuple):
 
 
 def receive(store: Store, rows: Sequence[Row], source: str, received_at: datetime.datetime) -> Receipt:
-    """Keep the rows that say anything new, in one transaction.
+    """Store the rows that change anything, in one transaction.
 
     Args:
-        store: Where to.
-        rows: At least one; no country and day twice.
-        source: Where they come from, in words or as an address.
-        received_at: With a time zone.
+        store: The store.
+        rows: At least one, and one at most for a country and day.
+        source: Where they come from: words or an address.
+        received_at: A time with its zone.
 
     Raises:
-        StoreError: They cannot be kept; then none is.
+        StoreError: The store cannot be written; then no row is stored.
     """
     with store.writing() as connection:
         days = [row.date for row in rows]
@@ -57,9 +57,9 @@ def receive(store: Store, rows: Sequence[Row], source: str, received_at: datetim
         new = 0
         for row in sorted(rows):
             before = known.get((row.country, row.date))
-            told = before._asdict() if before else dict.fromkeys(COUNTS)
-            counts = {column: told[column] for column in COUNTS} | row.counts
-            if before is None or any(counts[column] != told[column] for column in COUNTS):
+            stored = {column: getattr(before, column, None) for column in COUNTS}
+            counts = stored | row.counts
+            if before is None or counts != stored:
                 kept.append({"date": row.date, "country": row.country, **counts})
                 new += before is None
         newest = max([*days, *filter(None, [through(connection)])])
@@ -77,7 +77,7 @@ def current(
     until: datetime.date | None = None,
     countries: Sequence[str] | None = None,
 ) -> list[Reported]:
-    """The latest revision of each country and day, sorted by both."""
+    """The current counts of each country and day, sorted by both."""
     latest = _within(sa.select(sa.func.max(observations.c.id)), since, until, countries).group_by(
         observations.c.date, observations.c.country
     )
@@ -90,12 +90,12 @@ def current(
 
 
 def through(connection: sa.Connection) -> datetime.date | None:
-    """The newest day that is stored."""
+    """The newest day that is stored; None if there is none."""
     return connection.scalar(sa.select(sa.func.max(observations.c.date)))
 
 
 def revision(connection: sa.Connection) -> int:
-    """The number of the latest revision of all; 0 if nothing is stored."""
+    """The number of the latest revision; 0 if nothing is stored."""
     return connection.scalar(sa.select(sa.func.max(observations.c.id))) or 0
 
 

@@ -1,29 +1,29 @@
-"""The tables of the store.
+"""The tables of the store. `migrations/` has a script for every change of them.
 
-| table          | a row is                                                                              |
-|----------------|---------------------------------------------------------------------------------------|
-| `versions`     | a version of a model, from when it was first seen                                     |
-| `forecasts`    | its forecast for a country, of daily or of cumulative counts: means and 23 quantiles  |
-| `fitted`       | the counts of a country that the version was fitted to                                |
-| `receipts`     | a file of counts that was received                                                    |
-| `observations` | a country's counts of a day, as one receipt told them; the latest row counts          |
-| `scores`       | a forecast of a day against what one revision of the counts says of it                |
-| `progress`     | up to which revision a version's forecasts are scored                                 |
-| `state`        | one row, by which is seen whether the store can be written                            |
+| table          | a row                                                                                    |
+|----------------|------------------------------------------------------------------------------------------|
+| `versions`     | a version of a model, first seen at `issued_at`                                          |
+| `forecasts`    | its forecast for a country, of daily or cumulative counts: means and 23 quantiles        |
+| `fitted`       | the counts of a country that the version was fitted to                                   |
+| `receipts`     | a file of counts that was received                                                       |
+| `observations` | a country's counts of a day, as one receipt has them; its id is the number of a revision |
+| `scores`       | a forecast of a day, compared with the count of that day by one revision                 |
+| `progress`     | the last revision by which a version's forecasts are scored                              |
+| `state`        | one row, written to see whether the store can be written                                 |
 
-Versions, forecasts, fitted counts, receipts and observations are added and never changed or removed. Scores
-and progress are derived from them: whoever empties both tables has them made again.
+Of several observations of a country and day the one with the greatest id is current.
+
+Rows of `versions`, `forecasts`, `fitted`, `receipts` and `observations` are never changed or removed. The
+other tables follow from them: if `scores` and `progress` are emptied, all scores are computed again.
 """
 
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-VERSION = 1  # of all of this
-
 
 class Moment(sa.types.TypeDecorator[datetime]):
-    """A time in UTC; SQLite keeps no zone."""
+    """A time in UTC, with its zone, which SQLite does not store."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
@@ -36,7 +36,7 @@ class Moment(sa.types.TypeDecorator[datetime]):
 
 
 metadata = sa.MetaData()
-# Integers that SQLite numbers by itself, and that do not end at 2^31 in PostgreSQL.
+# SQLite numbers rows by itself only if the type is INTEGER; in PostgreSQL that would end at 2^31.
 _Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _Country = sa.String(3)  # ISO 3166 alpha-3
 
@@ -54,6 +54,7 @@ versions = sa.Table(
     sa.Column("last_date", sa.Date, nullable=False),
     sa.Column("trained_at", Moment, nullable=False),
     sa.Column("issued_at", Moment, nullable=False),
+    sa.Column("frequency", sa.String(16), server_default="D"),  # of what is forecast: pandas' alias
     sa.UniqueConstraint("model", "version"),
 )
 forecasts = sa.Table(
@@ -63,8 +64,8 @@ forecasts = sa.Table(
     sa.Column("country", _Country, primary_key=True),
     sa.Column("counts", sa.String(10), primary_key=True),  # daily or cumulative
     sa.Column("origin_date", sa.Date, nullable=False),
-    sa.Column("answer", sa.JSON, nullable=False),  # what was answered besides; its member `forecast` is null
-    sa.Column("mean", sa.JSON, nullable=False),  # a list over horizons from 1 on
+    sa.Column("answer", sa.JSON, nullable=False),  # the model's answer, whose `forecast` is null
+    sa.Column("mean", sa.JSON, nullable=False),  # a list over horizons, from 1 on
     sa.Column("quantiles", sa.JSON, nullable=False),  # a list over horizons of lists of 23
 )
 fitted = sa.Table(
@@ -73,7 +74,7 @@ fitted = sa.Table(
     sa.Column("version_id", sa.ForeignKey("versions.id"), primary_key=True),
     sa.Column("country", _Country, primary_key=True),
     sa.Column("first_day", sa.Date, nullable=False),
-    sa.Column("counts", sa.JSON, nullable=False),  # a list over days of the target; null was not reported
+    sa.Column("counts", sa.JSON, nullable=False),  # a list over days of the target; null: not reported
     sa.Column("total", sa.BigInteger, nullable=False),  # the running total by the end of the origin date
 )
 receipts = sa.Table(
@@ -83,7 +84,7 @@ receipts = sa.Table(
     sa.Column("received_at", Moment, nullable=False),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("rows", sa.Integer, nullable=False),
-    sa.Column("through", sa.Date, nullable=False),  # the newest day that was stored afterwards
+    sa.Column("through", sa.Date, nullable=False),  # the newest day in the store, after this receipt
 )
 observations = sa.Table(
     "observations",
@@ -103,14 +104,16 @@ scores = sa.Table(
     sa.Column("version_id", sa.ForeignKey("versions.id"), primary_key=True),
     sa.Column("country", _Country, primary_key=True),
     sa.Column("horizon", sa.SmallInteger, primary_key=True),
-    sa.Column("revision", _Id, primary_key=True),  # the latest of the observations that it rests on
+    sa.Column("revision", _Id, primary_key=True),  # the newest observation that it depends on
     sa.Column("date", sa.Date, nullable=False),
     sa.Column("observed", sa.Float, nullable=False),
     sa.Column("wis", sa.Float, nullable=False),
     sa.Column("wis_naive", sa.Float),
     sa.Column("bias", sa.Float, nullable=False),
-    sa.Column("interval", sa.Float, nullable=False),  # the least level of an interval that holds `observed`
-    sa.Column("superseded", sa.Boolean, nullable=False, default=False),  # by that of a later revision
+    sa.Column("interval", sa.Float, nullable=False),  # the level of the narrowest interval with `observed`
+    sa.Column(
+        "superseded", sa.Boolean, nullable=False, default=False
+    ),  # by the score of a later revision, or a withdrawal
     sa.Index("ix_scores_date", "date"),
 )
 progress = sa.Table(
@@ -123,6 +126,6 @@ state = sa.Table(
     "state",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("schema_version", sa.Integer, nullable=False),
+    sa.Column("schema_version", sa.Integer, nullable=False),  # 1, read by releases before Alembic alone
     sa.Column("written_at", Moment, nullable=False),
 )

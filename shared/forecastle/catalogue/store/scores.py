@@ -1,4 +1,4 @@
-"""`GET /models/{m}/scores`: how forecasts compared with what happened, by horizon, origin and country."""
+"""`GET /models/{model}/scores`: mean scores of a model's forecasts, by horizon, week and country."""
 
 import datetime
 from collections.abc import Iterable, Iterator
@@ -12,60 +12,60 @@ from forecastle.catalogue.store import observations
 from forecastle.catalogue.store.schema import scores, versions
 from forecastle.places import NAMES
 
-LEVELS = (0.5, 0.8, 0.9, 0.95)  # of central intervals whose coverage is told
-ROUNDING = 1e-6  # of a level that was kept as a floating point number
-NOTHING = np.zeros(6 + len(LEVELS))  # the sums of no score
+LEVELS = (0.5, 0.8, 0.9, 0.95)  # of the central intervals whose coverage is reported
+ROUNDING = 1e-6  # tolerance for a level that is stored as a floating point number
+NOTHING = np.zeros(6 + len(LEVELS))  # `sums` without any score
 
 
 class Score(BaseModel):
-    """Mean scores of forecasts of days whose counts were reported later."""
+    """Mean scores of forecasts against counts that were reported later."""
 
-    forecasts: int = Field(description="How many of a country and a day there are.", examples=[1240])
+    forecasts: int = Field(description="The number of forecasts of a country and a day.", examples=[1240])
     wis: float = Field(
         description="Mean weighted interval score over 23 quantiles, in the unit of the counts.",
         examples=[21.4],
     )
-    wis_naive: float | None = Field(description="The naive forecast's, of the same days.", examples=[30.1])
-    wis_ratio: float | None = Field(description="Of the two; below 1 is better than naive.", examples=[0.71])
-    bias: float = Field(description="1 is always too high, -1 always too low.", examples=[-0.05])
+    wis_naive: float | None = Field(description="Of the naive forecast, for the same days.", examples=[30.1])
+    wis_ratio: float | None = Field(description="wis / wis_naive; below 1 beats naive.", examples=[0.71])
+    bias: float = Field(description="From 1 (always too high) to -1 (always too low).", examples=[-0.05])
     coverage: dict[str, float] = Field(
-        description="The share of counts in central intervals, by their level.", examples=[{"0.9": 0.91}]
+        description="The share of counts within central intervals, by level.", examples=[{"0.9": 0.91}]
     )
 
 
 class HorizonScore(Score):
-    """Those of one horizon."""
+    """Scores of one horizon."""
 
     horizon: int = Field(description="Days after the origin date.")
 
 
 class OriginScore(Score):
-    """Those that were made in one week."""
+    """Scores of the forecasts from one week."""
 
-    week: datetime.date = Field(description="The Monday of the week of the last day that was known.")
+    week: datetime.date = Field(description="The Monday of the week of the data's last day.")
 
 
 class CountryScore(Score):
-    """Those of one country."""
+    """Scores of one country."""
 
     country: str = Field(description="ISO 3166 alpha-3.", examples=["GBR"])
     name: str
 
 
 class Scores(BaseModel):
-    """How a model's forecasts compared with what happened."""
+    """Mean scores of a model's forecasts against what was reported later."""
 
     model: str
     observations_through: datetime.date | None = Field(description="The newest day that is stored.")
-    first_date: datetime.date | None = Field(description="The first of the days that were scored.")
-    last_date: datetime.date | None = Field(description="The last of them.")
-    scores: Score | None = Field(description="Of all of them; null if there are none.")
+    first_date: datetime.date | None = Field(description="The first scored day.")
+    last_date: datetime.date | None = Field(description="The last scored day.")
+    scores: Score | None = Field(description="Of all forecasts; null if none is scored.")
     by_horizon: list[HorizonScore]
     by_origin: list[OriginScore]
     by_country: list[CountryScore]
 
     def table(self) -> Iterator[list[Any]]:
-        """A row for all, one a horizon, one a week and one a country."""
+        """A row for all forecasts, and one for each horizon, week and country."""
         numbers = ("forecasts", "wis", "wis_naive", "wis_ratio", "bias")
         yield ["model", "by", "value", *numbers, *(f"coverage_{level}" for level in LEVELS)]
         groups: list[tuple[str, Any, Score]] = [("all", None, self.scores)] if self.scores else []
@@ -73,15 +73,15 @@ class Scores(BaseModel):
         groups += [("week", entry.week, entry) for entry in self.by_origin]
         groups += [("country", entry.country, entry) for entry in self.by_country]
         for by, value, score in groups:
-            told = [getattr(score, number) for number in numbers]
-            yield [self.model, by, value, *told, *score.coverage.values()]
+            values = [getattr(score, number) for number in numbers]
+            yield [self.model, by, value, *values, *score.coverage.values()]
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """The same rows."""
         columns, *rows = self.table()
         for row in rows:
-            told = dict(zip(columns, row, strict=True))
-            yield told | {"value": told["value"] and str(told["value"])}
+            line = dict(zip(columns, row, strict=True))
+            yield line | {"value": line["value"] and str(line["value"])}
 
 
 def of_model(
@@ -91,7 +91,7 @@ def of_model(
     until: datetime.date | None = None,
     country: str | None = None,
 ) -> Scores:
-    """The model's scores, of all days that were scored or of these and of this country alone."""
+    """The model's scores, of all days and countries or of some."""
     wanted = [versions.c.model == model]
     wanted += [scores.c.date >= since] if since else []
     wanted += [scores.c.date <= until] if until else []
@@ -123,7 +123,7 @@ def of_model(
 def sums(
     connection: sa.Connection, wanted: Iterable[sa.ColumnElement[bool]], *groups: sa.Column[Any]
 ) -> dict[tuple[Any, ...], np.ndarray]:
-    """What `means` divides, by the values of these columns of `scores` and `versions`."""
+    """Counts and sums of scores, for `means`, by the values of these columns of `scores` and `versions`."""
     compared = sa.case((scores.c.wis_naive.is_not(None), scores.c.wis), else_=0.0)
     covered = [sa.case((scores.c.interval <= level + ROUNDING, 1), else_=0) for level in LEVELS]
     added = [scores.c.wis, scores.c.bias, compared, scores.c.wis_naive, *covered]
@@ -140,7 +140,7 @@ def sums(
 
 
 def merged(groups: Iterable[tuple[Any, np.ndarray]]) -> dict[Any, np.ndarray]:
-    """The sums of those that have the same key."""
+    """The sums of all groups with the same key."""
     together: dict[Any, np.ndarray] = {}
     for key, each in groups:
         together[key] = together[key] + each if key in together else each

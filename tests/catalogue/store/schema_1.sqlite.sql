@@ -1,0 +1,120 @@
+-- A store in SQLite as it was written before Alembic: a dump with rows in every table.
+BEGIN TRANSACTION;
+CREATE TABLE fitted (
+	version_id INTEGER NOT NULL, 
+	country VARCHAR(3) NOT NULL, 
+	first_day DATE NOT NULL, 
+	counts JSON NOT NULL, 
+	total BIGINT NOT NULL, 
+	PRIMARY KEY (version_id, country), 
+	FOREIGN KEY(version_id) REFERENCES versions (id)
+);
+INSERT INTO "fitted" VALUES(1,'GBR','2020-04-15','[10,10,10,10,10,10,10,10,10,null]',1000);
+INSERT INTO "fitted" VALUES(1,'FRA','2020-04-15','[10,10,10,10,10,10,10,10,10,null]',1000);
+INSERT INTO "fitted" VALUES(2,'GBR','2020-04-15','[910,920,930,940,950,960,970,980,990,1000]',1000);
+INSERT INTO "fitted" VALUES(2,'FRA','2020-04-15','[910,920,930,940,950,960,970,980,990,1000]',1000);
+CREATE TABLE forecasts (
+	version_id INTEGER NOT NULL, 
+	country VARCHAR(3) NOT NULL, 
+	counts VARCHAR(10) NOT NULL, 
+	origin_date DATE NOT NULL, 
+	answer JSON NOT NULL, 
+	mean JSON NOT NULL, 
+	quantiles JSON NOT NULL, 
+	PRIMARY KEY (version_id, country, counts), 
+	FOREIGN KEY(version_id) REFERENCES versions (id)
+);
+INSERT INTO "forecasts" VALUES(1,'GBR','daily','2020-04-24','{"country":"GBR","counts":"daily","target":"daily deaths","forecast":null}','[11.0,11.0]','[[0.0,1.0,2.0,3.0,4.0,5.0,6.0,7.0,8.0,9.0,10.0,11.0,12.0,13.0,14.0,15.0,16.0,17.0,18.0,19.0,20.0,21.0,22.0],[0.0,1.0,2.0,3.0,4.0,5.0,6.0,7.0,8.0,9.0,10.0,11.0,12.0,13.0,14.0,15.0,16.0,17.0,18.0,19.0,20.0,21.0,22.0]]');
+INSERT INTO "forecasts" VALUES(1,'FRA','daily','2020-04-24','{"country":"FRA","counts":"daily","target":"daily deaths","forecast":null}','[11.0,11.0]','[[0.0,1.0,2.0,3.0,4.0,5.0,6.0,7.0,8.0,9.0,10.0,11.0,12.0,13.0,14.0,15.0,16.0,17.0,18.0,19.0,20.0,21.0,22.0],[0.0,1.0,2.0,3.0,4.0,5.0,6.0,7.0,8.0,9.0,10.0,11.0,12.0,13.0,14.0,15.0,16.0,17.0,18.0,19.0,20.0,21.0,22.0]]');
+INSERT INTO "forecasts" VALUES(1,'GBR','cumulative','2020-04-24','{"country":"GBR","counts":"cumulative","target":"daily deaths","forecast":null}','[1011.0,1011.0]','[[1000.0,1001.0,1002.0,1003.0,1004.0,1005.0,1006.0,1007.0,1008.0,1009.0,1010.0,1011.0,1012.0,1013.0,1014.0,1015.0,1016.0,1017.0,1018.0,1019.0,1020.0,1021.0,1022.0],[1000.0,1001.0,1002.0,1003.0,1004.0,1005.0,1006.0,1007.0,1008.0,1009.0,1010.0,1011.0,1012.0,1013.0,1014.0,1015.0,1016.0,1017.0,1018.0,1019.0,1020.0,1021.0,1022.0]]');
+INSERT INTO "forecasts" VALUES(1,'FRA','cumulative','2020-04-24','{"country":"FRA","counts":"cumulative","target":"daily deaths","forecast":null}','[1011.0,1011.0]','[[1000.0,1001.0,1002.0,1003.0,1004.0,1005.0,1006.0,1007.0,1008.0,1009.0,1010.0,1011.0,1012.0,1013.0,1014.0,1015.0,1016.0,1017.0,1018.0,1019.0,1020.0,1021.0,1022.0],[1000.0,1001.0,1002.0,1003.0,1004.0,1005.0,1006.0,1007.0,1008.0,1009.0,1010.0,1011.0,1012.0,1013.0,1014.0,1015.0,1016.0,1017.0,1018.0,1019.0,1020.0,1021.0,1022.0]]');
+INSERT INTO "forecasts" VALUES(2,'GBR','daily','2020-04-24','{"country":"GBR","counts":"daily","target":"cumulative deaths","forecast":null}','[11.0,11.0]','[[0.0,1.0,2.0,3.0,4.0,5.0,6.0,7.0,8.0,9.0,10.0,11.0,12.0,13.0,14.0,15.0,16.0,17.0,18.0,19.0,20.0,21.0,22.0],[0.0,1.0,2.0,3.0,4.0,5.0,6.0,7.0,8.0,9.0,10.0,11.0,12.0,13.0,14.0,15.0,16.0,17.0,18.0,19.0,20.0,21.0,22.0]]');
+INSERT INTO "forecasts" VALUES(2,'FRA','daily','2020-04-24','{"country":"FRA","counts":"daily","target":"cumulative deaths","forecast":null}','[11.0,11.0]','[[0.0,1.0,2.0,3.0,4.0,5.0,6.0,7.0,8.0,9.0,10.0,11.0,12.0,13.0,14.0,15.0,16.0,17.0,18.0,19.0,20.0,21.0,22.0],[0.0,1.0,2.0,3.0,4.0,5.0,6.0,7.0,8.0,9.0,10.0,11.0,12.0,13.0,14.0,15.0,16.0,17.0,18.0,19.0,20.0,21.0,22.0]]');
+INSERT INTO "forecasts" VALUES(2,'GBR','cumulative','2020-04-24','{"country":"GBR","counts":"cumulative","target":"cumulative deaths","forecast":null}','[1011.0,1011.0]','[[1000.0,1001.0,1002.0,1003.0,1004.0,1005.0,1006.0,1007.0,1008.0,1009.0,1010.0,1011.0,1012.0,1013.0,1014.0,1015.0,1016.0,1017.0,1018.0,1019.0,1020.0,1021.0,1022.0],[1000.0,1001.0,1002.0,1003.0,1004.0,1005.0,1006.0,1007.0,1008.0,1009.0,1010.0,1011.0,1012.0,1013.0,1014.0,1015.0,1016.0,1017.0,1018.0,1019.0,1020.0,1021.0,1022.0]]');
+INSERT INTO "forecasts" VALUES(2,'FRA','cumulative','2020-04-24','{"country":"FRA","counts":"cumulative","target":"cumulative deaths","forecast":null}','[1011.0,1011.0]','[[1000.0,1001.0,1002.0,1003.0,1004.0,1005.0,1006.0,1007.0,1008.0,1009.0,1010.0,1011.0,1012.0,1013.0,1014.0,1015.0,1016.0,1017.0,1018.0,1019.0,1020.0,1021.0,1022.0],[1000.0,1001.0,1002.0,1003.0,1004.0,1005.0,1006.0,1007.0,1008.0,1009.0,1010.0,1011.0,1012.0,1013.0,1014.0,1015.0,1016.0,1017.0,1018.0,1019.0,1020.0,1021.0,1022.0]]');
+CREATE TABLE observations (
+	id INTEGER NOT NULL, 
+	date DATE NOT NULL, 
+	country VARCHAR(3) NOT NULL, 
+	cases BIGINT, 
+	deaths BIGINT, 
+	population BIGINT, 
+	receipt_id INTEGER NOT NULL, 
+	PRIMARY KEY (id), 
+	FOREIGN KEY(receipt_id) REFERENCES receipts (id)
+);
+INSERT INTO "observations" VALUES(1,'2020-04-25','FRA',NULL,NULL,NULL,1);
+INSERT INTO "observations" VALUES(2,'2020-04-25','GBR',NULL,11,NULL,1);
+INSERT INTO "observations" VALUES(3,'2020-04-26','GBR',NULL,40,NULL,1);
+INSERT INTO "observations" VALUES(4,'2020-04-25','FRA',70,9,65000000,2);
+INSERT INTO "observations" VALUES(5,'2020-04-25','GBR',NULL,12,NULL,2);
+CREATE TABLE progress (
+	version_id INTEGER NOT NULL, 
+	revision INTEGER NOT NULL, 
+	PRIMARY KEY (version_id), 
+	FOREIGN KEY(version_id) REFERENCES versions (id)
+);
+INSERT INTO "progress" VALUES(1,5);
+INSERT INTO "progress" VALUES(2,5);
+CREATE TABLE receipts (
+	id INTEGER NOT NULL, 
+	received_at DATETIME NOT NULL, 
+	source TEXT NOT NULL, 
+	rows INTEGER NOT NULL, 
+	through DATE NOT NULL, 
+	PRIMARY KEY (id)
+);
+INSERT INTO "receipts" VALUES(1,'2020-04-25 06:00:00.000000','a file',3,'2020-04-26');
+INSERT INTO "receipts" VALUES(2,'2020-04-26 06:00:00.000000','POST',2,'2020-04-26');
+CREATE TABLE scores (
+	version_id INTEGER NOT NULL, 
+	country VARCHAR(3) NOT NULL, 
+	horizon SMALLINT NOT NULL, 
+	revision INTEGER NOT NULL, 
+	date DATE NOT NULL, 
+	observed FLOAT NOT NULL, 
+	wis FLOAT NOT NULL, 
+	wis_naive FLOAT, 
+	bias FLOAT NOT NULL, 
+	interval FLOAT NOT NULL, 
+	superseded BOOLEAN NOT NULL, 
+	PRIMARY KEY (version_id, country, horizon, revision), 
+	FOREIGN KEY(version_id) REFERENCES versions (id)
+);
+INSERT INTO "scores" VALUES(1,'GBR',1,2,'2020-04-25',11.0,1.49739130434782596879e+00,9.99999999999999888977e-01,0.0,0.0,1);
+INSERT INTO "scores" VALUES(1,'GBR',2,3,'2020-04-26',40.0,2.47582608695652162111e+01,30.0,-1.0,1.0,0);
+INSERT INTO "scores" VALUES(2,'GBR',1,2,'2020-04-25',1011.0,1.49739130434782596879e+00,9.99999999999999888977e-01,0.0,0.0,1);
+INSERT INTO "scores" VALUES(2,'GBR',2,3,'2020-04-26',1051.0,3.57582608695652126584e+01,31.0,-1.0,1.0,1);
+INSERT INTO "scores" VALUES(1,'FRA',1,4,'2020-04-25',9.0,1.67130434782608694455e+00,1.0,1.99999999999999955591e-01,0.2,0);
+INSERT INTO "scores" VALUES(1,'GBR',1,5,'2020-04-25',12.0,1.54086956521739115721e+00,1.99999999999999977795e+00,-1.00000000000000088817e-01,0.1,0);
+INSERT INTO "scores" VALUES(2,'FRA',1,4,'2020-04-25',1009.0,1.67130434782608694455e+00,1.0,1.99999999999999955591e-01,0.2,0);
+INSERT INTO "scores" VALUES(2,'GBR',1,5,'2020-04-25',1012.0,1.54086956521739115721e+00,1.99999999999999977795e+00,-1.00000000000000088817e-01,0.1,0);
+INSERT INTO "scores" VALUES(2,'GBR',2,5,'2020-04-26',1052.0,3.67582608695652126576e+01,3.19999999999999964464e+01,-1.0,1.0,0);
+CREATE TABLE state (
+	id INTEGER NOT NULL, 
+	schema_version INTEGER NOT NULL, 
+	written_at DATETIME NOT NULL, 
+	PRIMARY KEY (id)
+);
+INSERT INTO "state" VALUES(1,1,'2020-04-26 06:00:00.000000');
+CREATE TABLE versions (
+	id INTEGER NOT NULL, 
+	model VARCHAR(63) NOT NULL, 
+	version TEXT NOT NULL, 
+	target TEXT NOT NULL, 
+	unit TEXT NOT NULL, 
+	cumulative BOOLEAN NOT NULL, 
+	data_through DATE NOT NULL, 
+	first_date DATE NOT NULL, 
+	last_date DATE NOT NULL, 
+	trained_at DATETIME NOT NULL, 
+	issued_at DATETIME NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (model, version)
+);
+INSERT INTO "versions" VALUES(1,'flu','2020-04-24-0000000a','daily deaths','deaths',0,'2020-04-24','2020-04-25','2020-04-26','2020-04-25 06:00:00.000000','2020-04-25 06:00:00.000000');
+INSERT INTO "versions" VALUES(2,'cold','2020-04-24-0000000a','cumulative deaths','deaths',1,'2020-04-24','2020-04-25','2020-04-26','2020-04-25 06:00:00.000000','2020-04-25 06:00:00.000000');
+CREATE INDEX ix_observations_date_country_id ON observations (date, country, id);
+CREATE INDEX ix_observations_receipt_id ON observations (receipt_id);
+CREATE INDEX ix_scores_date ON scores (date);
+COMMIT;
