@@ -15,7 +15,9 @@ STOP ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
-MODELS := $(patsubst models/%/train.py,%,$(sort $(wildcard models/*/train.py)))
+# As forecastle.project.compose finds them, reserved names aside.
+MODELS := $(sort $(shell for model in $$(ls models | grep -Ex '[a-z][a-z0-9]*(-[a-z0-9]+)*'); do \
+	[ -f models/$$model/train.py ] && [ -f models/$$model/main.py ] && echo $$model; done))
 # A target that takes MODEL= is about that model, or about all.
 CHOSEN := $(or $(MODEL),$(MODELS))
 DATA := $(or $(FORECASTLE_DATA),$(wildcard data/current.csv),data/first-wave-2020.csv)
@@ -79,7 +81,7 @@ test: $(VENV)/test ## every test; those against real containers if a Docker Engi
 	$(PY) -m pytest $(PYTEST)
 	@docker version >/dev/null 2>&1 || echo "No Docker Engine answers: tests/e2e was left out."
 
-lint: javascript $(VENV)/test ## ruff, codespell, mypy, import-linter, tsc, Biome, and docker-compose.yml against the folders of models/
+lint: javascript $(VENV)/test ## ruff, codespell, mypy, import-linter, tsc, Biome, and docker/models.yml against the folders of models/
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m codespell_lib $$(git ls-files)
@@ -106,10 +108,10 @@ data: $(VENV)/run ## use FILE= (path or address; DEATHS=, SINCE=, UNTIL=) from n
 observe: $(VENV)/run ## send FILE= (as `make data` takes it) to the gateway at URL=, with the key in OBSERVATIONS_KEY
 	@$(PY) -m forecastle.project.send_observations --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)" --url "$(URL)"
 
-new: $(PY) ## a folder models/MODEL from the template, and its entry in docker-compose.yml
+new: $(PY) ## a folder models/MODEL from the template, and its service in docker/models.yml
 	@PYTHONPATH=shared $(PY) -m forecastle.project.compose --new="$(MODEL)"
 
-compose: $(PY) ## write the entries that docker-compose.yml lacks
+compose: $(PY) ## write docker/models.yml: a service for each folder of models/
 	@PYTHONPATH=shared $(PY) -m forecastle.project.compose
 
 lock: $(VENV)/lock ## pin requirements*.in (of MODEL=, or all) with hashes; UPGRADE=1 moves the pins that fit

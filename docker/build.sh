@@ -1,8 +1,10 @@
 #!/bin/sh
-# docker/build.sh [NAME...]: build images of these models, `gateway`, `catalogue`, `prometheus`, `alertmanager` and
-# `grafana`; if none is named, of all but those that no profile in use (COMPOSE_PROFILES) starts.
-# `make build` calls it. TAG (latest) and REGISTRY (none) name the images, FORECASTLE_DATA data that are fitted in place
-# of those in use, INCUMBENT_VERSION what the model was compared with; README.md beside this file says the rest.
+# docker/build.sh [NAME...]: build the images of these models, or of gateway, catalogue, prometheus, alertmanager and
+# grafana. Without a name it builds all, but those for monitoring only if their profile is in COMPOSE_PROFILES.
+# `make build` calls it. README.md beside this file says more. Variables:
+#   TAG (latest), REGISTRY (none)   parts of the images' names
+#   FORECASTLE_DATA (none)          a file of observations to fit instead of the data in use
+#   INCUMBENT_VERSION (none)        the version that the model was compared with, for a label
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -12,12 +14,11 @@ fail() {
 }
 
 python=${PYTHON:-python3}
-command -v "$python" >/dev/null || fail "$python is not there: install Python 3.9 or newer, or set PYTHON to one"
-among() { printf '%s\n' $2 | grep -Fqx -e "$1"; }
+command -v "$python" >/dev/null || fail "there is no command $python: install Python 3.9 or newer, or name one with PYTHON="
+among() { printf '%s\n' $2 | grep -Fqx -e "$1"; } # among WORD WORDS
 compose() { PYTHONPATH=shared PYTHONDONTWRITEBYTECODE=1 "$python" -m forecastle.project.compose "$@"; }
 
 models=$(compose --list)
-compose --check
 all="$models gateway catalogue"
 monitoring="prometheus alertmanager grafana"
 for name in "$@"; do
@@ -25,7 +26,7 @@ for name in "$@"; do
 done
 docker version >/dev/null 2>&1 ||
     fail "no Docker Engine answers: start or install one ('docker version' says more), or use 'make run', which needs none"
-docker buildx version >/dev/null 2>&1 || fail "docker has no buildx: install its plugin (docker-buildx)"
+docker buildx version >/dev/null 2>&1 || fail "docker has no buildx: install its plugin docker-buildx"
 
 names=$*
 if [ -z "$names" ]; then
@@ -34,6 +35,12 @@ if [ -z "$names" ]; then
         if among "$service" "$monitoring"; then names="$names $service"; fi
     done
 fi
+chosen=
+for name in $names; do
+    if among "$name" "$models"; then chosen="$chosen $name"; fi
+done
+[ -z "$chosen" ] || compose --check $chosen
+
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' INT TERM
@@ -41,7 +48,7 @@ trap 'exit 1' INT TERM
 revision=$(git rev-parse HEAD 2>/dev/null) || revision=unknown
 [ -z "$(git status --porcelain 2>/dev/null)" ] || revision=$revision-modified
 
-# How to reach package indexes comes from the variables and files that pip has outside of a build, too.
+# A build reaches package indexes by the same variables and files as pip does outside of a build.
 set -- --load --file docker/Dockerfile --build-arg "REVISION=$revision" --progress "${BUILDKIT_PROGRESS:-plain}"
 for variable in PYTHON_IMAGE NGINX_IMAGE PROMETHEUS_IMAGE ALERTMANAGER_IMAGE GRAFANA_IMAGE \
     HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy all_proxy; do
@@ -68,23 +75,24 @@ for file in "${PIP_CERT:-}" "${SSL_CERT_FILE:-}" "${REQUESTS_CA_BUNDLE:-}"; do
     fi
 done
 if [ -n "${FORECASTLE_DATA:-}" ]; then
-    [ -f "$FORECASTLE_DATA" ] || fail "FORECASTLE_DATA=$FORECASTLE_DATA is no file"
+    [ -f "$FORECASTLE_DATA" ] || fail "FORECASTLE_DATA=$FORECASTLE_DATA is not a file"
     mkdir "$scratch/data" && cp "$FORECASTLE_DATA" "$scratch/data/current.csv"
     set -- "$@" --build-context "data=$scratch/data"
 fi
 
-# Without a name and password, should the address hold them.
+# Without the name and password that the address may hold.
 source=$(git remote get-url origin 2>/dev/null | sed 's|//[^/]*@|//|') || source=
 now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 
-# What is in an image, whatever the commit.
+# The content of an image, without the commit.
 layers() {
     docker image inspect --format '{{.RootFS.Layers}}{{json .Config.Cmd}}{{.Config.Env}}' "$1" 2>/dev/null |
         sed 's/ REVISION=[^] ]*//'
 }
 label() { docker image inspect --format "{{index .Config.Labels \"org.opencontainers.image.$2\"}}" "$1"; }
 
-# build NAME OPTIONS: twice, since the labels tell what the first one trained. The second is taken from the cache.
+# build NAME OPTIONS: build an image twice, as its labels describe what the first build trained. The second build comes
+# from the cache.
 build() {
     name=$1
     shift
@@ -93,7 +101,7 @@ build() {
     draft=$image:draft-$$
     trap 'rm -rf "$scratch"; docker image rm "$draft" >/dev/null 2>&1 || true' EXIT
     docker buildx build "$@" --tag "$draft" . ||
-        fail "$tag was not built, see above; what had this tag has it still"
+        fail "$tag was not built, see above; the tag stays with the image that had it"
     version=$revision title="Forecastle's $name" data= last_day=
     if among "$name" "$models"; then
         docker run --rm --network none "$draft" python -c '
@@ -104,9 +112,9 @@ print(manifest["version"], manifest["data"]["sha256"], manifest["data"]["last_da
         read -r version data last_day title <"$scratch/manifest"
     fi
     first=$(layers "$draft")
-    docker image rm "$draft" >/dev/null # or it would stay behind without a name
+    docker image rm "$draft" >/dev/null # or it would be left without a name
     created=$now
-    # Nothing new since the same commit, no new image: then `make up` leaves the containers as they are.
+    # The same content and commit give the same image, so that `make up` leaves its containers alone.
     if [ "$(layers "$tag")" = "$first" ]; then created=$(label "$tag" created); fi
     docker buildx build "$@" --tag "$draft" \
         --label "org.opencontainers.image.description=$title" \
@@ -117,7 +125,7 @@ print(manifest["version"], manifest["data"]["sha256"], manifest["data"]["last_da
         ${data:+--label "io.forecastle.data.sha256=$data" --label "io.forecastle.data.last-day=$last_day"} \
         ${INCUMBENT_VERSION:+--label "io.forecastle.incumbent=$INCUMBENT_VERSION"} \
         . >"$scratch/log" 2>&1 || fail "$(cat "$scratch/log")"
-    [ "$(layers "$draft")" = "$first" ] || fail "$tag was not built: files changed meanwhile, so build again"
+    [ "$(layers "$draft")" = "$first" ] || fail "$tag was not built: files changed during the build, so build again"
     docker tag "$draft" "$tag"
     docker image rm "$draft" >/dev/null
     trap 'rm -rf "$scratch"' EXIT

@@ -289,13 +289,11 @@ def copy_without_models(folder: Path) -> None:
     """The project with neither models nor data, for a test that brings its own."""
     for name in ("docker", "shared", "docs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "Makefile", folder)
-    services = (ROOT / compose.COMPOSE).read_text()
-    for model in compose.models(ROOT):
-        services = services.replace("\n" + compose.ENTRY.format(name=model), "")
-    (folder / compose.COMPOSE).write_text(services)
+    for name in ("Makefile", compose.COMPOSE):
+        shutil.copy(ROOT / name, folder)
     for name in ("data", "models"):
         (folder / name).mkdir()
+    compose.write(folder)
     borrow_environment(folder)
 
 

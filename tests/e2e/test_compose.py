@@ -1,4 +1,4 @@
-"""docker-compose.yml: what of the environment reaches a container."""
+"""docker-compose.yml: which images it runs, and what of the environment reaches a container."""
 
 import shutil
 from collections.abc import Iterator
@@ -6,30 +6,92 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import PYTHON_IMAGE, ROOT, Project, run
+from forecastle.project import compose
+
+from .conftest import PYTHON_IMAGE, ROOT, Project, ask, inspect, run, until
 
 pytestmark = pytest.mark.engine
 
+SERVICES = ("gateway", "catalogue", "deaths", "prometheus", "alertmanager", "grafana")
 READ = "import os; path = os.environ['OBSERVATIONS_KEY_FILE']; print(path and open(path).read())"
+NO_POLICY = {"PULL_POLICY": "missing"}  # what Compose does by default
+# Every image is this file and a label.
+DOCKERFILE = """\
+FROM scratch AS made
+COPY docker/Dockerfile /
+CMD ["none"]
+LABEL made={}
+""" + "".join(f"FROM made AS {target}\n" for target in ("serve", *SERVICES))
 
 
 @pytest.fixture
-def project(engine: None, tmp_path: Path) -> Iterator[Project]:
-    """The services, with a plain Python for the catalogue's image."""
+def registry() -> Iterator[str]:
+    """The address of a registry on this machine."""
+    container = run("docker", "run", "--detach", "--publish", "127.0.0.1::5000", "registry:2").stdout.strip()
+    try:
+        port = int(inspect(container)["NetworkSettings"]["Ports"]["5000/tcp"][0]["HostPort"])
+        until(lambda: ask(port, "/v2/").status == 200, 20, "the registry answers")
+        yield f"localhost:{port}"
+    finally:
+        run("docker", "rm", "--force", "--volumes", container)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Iterator[Project]:
+    """This project's services with tiny images, of which none is built yet."""
     (tmp_path / "docker").mkdir()
-    for name in ("docker-compose.yml", "docker/service.yml"):
+    for name in (compose.COMPOSE, "docker/service.yml"):
         shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / compose.SERVICES).write_text(compose.services(["deaths"]))
+    (tmp_path / "docker/Dockerfile").write_text(DOCKERFILE.format("here"))
     project = Project(tmp_path)
-    run("docker", "tag", PYTHON_IMAGE, project.image("catalogue"))
-    yield project
-    project.compose("down", "--volumes")
-    run("docker", "image", "rm", project.image("catalogue"))
+    try:
+        yield project
+    finally:
+        project.remove()
+
+
+def test_an_image_in_a_registry_is_not_run_in_the_place_of_ours(tiny: Project, registry: str) -> None:
+    images = {name: f"{registry}/forecastle/{name}:{tiny.tag}" for name in SERVICES}
+    shadow = f"{images['deaths']}-shadow"
+    everywhere = {"REGISTRY": registry}
+
+    def create(*services: str, **environment: str) -> str:
+        command = ("docker", "compose", "up", "--no-start", *services)
+        return tiny.run(*command, environment=everywhere | environment, check=False).stdout
+
+    def made(name: str) -> str:
+        return inspect(images[name])["Config"]["Labels"]["made"]
+
+    foreign = DOCKERFILE.format("elsewhere")
+    try:
+        for image in (*images.values(), shadow):
+            run("docker", "build", "--tag", image, "--file", "-", ".", input=foreign, cwd=tiny.folder)
+            run("docker", "push", image)
+            run("docker", "image", "rm", image)
+
+        create(*SERVICES)
+        assert {name: made(name) for name in SERVICES} == dict.fromkeys(SERVICES, "here")
+        ours = inspect(images["gateway"])["Id"]
+        create(*SERVICES)  # what is there is not built again
+        assert inspect(images["gateway"])["Id"] == ours
+        assert f"No such image: {shadow}" in create("shadow", SHADOW="deaths")
+
+        tiny.run("docker", "compose", "down", environment=everywhere)
+        run("docker", "image", "rm", images["gateway"])
+        create("gateway", **NO_POLICY)
+        assert made("gateway") == "elsewhere"  # so that was there to be taken
+    finally:
+        tiny.run("docker", "compose", "--profile", "*", "down", environment=everywhere)
+        run("docker", "image", "rm", "--force", *images.values(), shadow, check=False)
 
 
 @pytest.mark.parametrize("path", ["./key", "{folder}/key", ""])
-def test_the_file_of_a_key_is_mounted(project: Project, path: str) -> None:
-    (project.folder / "key").write_text("a-key")
+def test_the_file_of_a_key_is_mounted(tiny: Project, path: str) -> None:
+    """With a plain Python for the catalogue's image."""
+    run("docker", "tag", PYTHON_IMAGE, tiny.image("catalogue"))
+    (tiny.folder / "key").write_text("a-key")
     command = ("docker", "compose", "run", "--rm", "--no-deps", "--user=10001:10001", "catalogue")
-    variable = {"OBSERVATIONS_KEY_FILE": path.format(folder=project.folder)}
-    read = project.run(*command, "python", "-c", READ, environment=variable).stdout.splitlines()[-1]
+    variable = {"OBSERVATIONS_KEY_FILE": path.format(folder=tiny.folder)}
+    read = tiny.run(*command, "python", "-c", READ, environment=variable).stdout.splitlines()[-1]
     assert read == ("a-key" if path else "")

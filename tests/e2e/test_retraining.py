@@ -121,7 +121,7 @@ def test_a_shadow_is_scored_on_the_same_observations_and_can_be_promoted(small: 
     )
 
     done = small.make("promote", "MODEL=tiny")
-    assert f"tiny: {small.image('tiny')} is what was its shadow" in done.stdout
+    assert f"tiny: its shadow is now {small.image('tiny')}" in done.stdout
     until(lambda: small.version == shadow["version"], 10, "the shadow serves")
     assert manifest(small.image("tiny"))["version"] == shadow["version"]
     assert not small.containers("shadow")

@@ -1,30 +1,32 @@
-"""docker-compose.yml against the folders of models/, and a new model from the template."""
+"""The folders of models/, docker/models.yml, which is made of them, and a new model from the template."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from forecastle.project import compose
 
 COMPOSE = """\
-# Kept as it is.
 name: forecastle
+include: [docker/models.yml]
 
 services:
   gateway:
     build: {context: .}
 
-  # The models.
-  deaths:
-    extends: {file: docker/service.yml, service: model}
-    build: {args: {MODEL: deaths}}  # a comment
-
+  # A comment.
   database:
     profiles: [database]
 
 volumes:
-  database:
+  store:
 """
+
+
+FILES = compose.CODE + compose.LOCKS
 
 
 @pytest.fixture
@@ -34,16 +36,22 @@ def root(tmp_path: Path) -> Path:
     add_model(tmp_path, "deaths")
     template = tmp_path / "shared/template"
     template.mkdir(parents=True)
-    for file in compose.FILES:
+    for file in FILES:
         (template / file).write_text(f'"""The {{{{model}}}} model, {file}."""\n')
+    compose.write(tmp_path)
     return tmp_path
 
 
 def add_model(root: Path, name: str) -> None:
     folder = root / "models" / name
     folder.mkdir(parents=True)
-    for file in compose.FILES:
+    for file in FILES:
         (folder / file).touch()
+
+
+def services(root: Path) -> dict[str, dict[str, Any]]:
+    """The services of docker/models.yml."""
+    return yaml.safe_load((root / "docker/models.yml").read_text())["services"]
 
 
 def run(root: Path, *arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
@@ -58,42 +66,59 @@ def test_this_project_has_a_service_for_every_model() -> None:
     assert {"deaths", "exponential"} <= set(compose.models())
 
 
+def test_every_service_of_this_project_has_a_reserved_name() -> None:
+    """So that no model takes it. The standard library cannot parse YAML, hence the first comparison."""
+    names = yaml.safe_load((compose.ROOT / compose.COMPOSE).read_text())["services"].keys()
+    assert compose._services(compose.ROOT) == list(names)
+    assert names <= set(compose.RESERVED)
+
+
 def test_check_says_nothing_when_all_is_well(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(root, "--check", capsys=capsys) == (0, [])
 
 
-def test_check_names_a_folder_without_a_service(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    add_model(root, "flu")
-    assert run(root, "--check", capsys=capsys) == (
-        1,
-        ["models/flu has no entry in docker-compose.yml: `make compose` writes it"],
-    )
+OUTDATED = "docker/models.yml does not match the folders of models/: `make compose` writes it"
 
 
-def test_check_names_a_service_without_a_folder(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (root / "models/deaths").rename(root / "models/fatalities")
-    compose.write_missing(root)
-    assert run(root, "--check", capsys=capsys) == (
-        1,
-        ["docker-compose.yml: the service deaths has no folder models/deaths: remove its entry"],
-    )
+@pytest.mark.parametrize("change", ["added", "removed", "edited", "lost"])
+def test_check_says_that_the_file_is_out_of_date(
+    change: str, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = root / "docker/models.yml"
+    if change == "added":
+        add_model(root, "flu")
+    elif change == "removed":
+        (root / "models/deaths").rename(root / "deaths")
+    elif change == "edited":
+        file.write_text(file.read_text().replace("MODEL: deaths", "MODEL: flu"))
+    else:
+        file.unlink()
+    assert run(root, "--check", capsys=capsys) == (1, [OUTDATED])
+    assert run(root, capsys=capsys) == (0, ["docker/models.yml is written"])
+    assert run(root, "--check", capsys=capsys) == (0, [])
 
 
-def test_check_names_a_service_that_builds_another_model(root: Path) -> None:
-    add_model(root, "flu")
-    compose.write_missing(root)
-    text = (root / "docker-compose.yml").read_text()
-    (root / "docker-compose.yml").write_text(text.replace("MODEL: flu", "MODEL: 'deaths'"))
-    with pytest.raises(
-        compose.ComposeError, match="the service flu builds the model deaths: name both alike"
-    ):
+def test_check_names_a_service_that_is_defined_twice(root: Path) -> None:
+    """As an entry by hand, or one that was made before there was a docker/models.yml."""
+    add_model(root, "database")
+    compose.write(root)
+    reason = "docker-compose.yml has a service database, too: remove it, or rename models/database"
+    with pytest.raises(compose.ComposeError, match=f"^{reason}$"):
         compose.check(root)
 
 
-def test_check_names_a_missing_file(root: Path) -> None:
-    (root / "models/deaths/requirements.txt").unlink()
-    with pytest.raises(compose.ComposeError, match=r"^models/deaths/requirements.txt is missing$"):
-        compose.check(root)
+@pytest.mark.parametrize("file", compose.LOCKS)
+def test_check_names_a_missing_lock_and_writing_needs_none(
+    file: str, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_model(root, "flu")
+    (root / "models/flu" / file).unlink()
+    assert run(root, capsys=capsys) == (0, ["docker/models.yml is written"])
+    assert list(services(root)) == ["deaths", "flu"]
+    missing = f"models/flu/{file} is missing: `make lock` writes it"
+    assert run(root, "--check", capsys=capsys) == (1, [missing])
+    assert run(root, "--check", "flu", capsys=capsys) == (1, [missing])
+    assert run(root, "--check", "deaths", capsys=capsys) == (0, [])
 
 
 def test_a_folder_that_holds_an_artifact_alone_is_no_model(root: Path) -> None:
@@ -102,40 +127,49 @@ def test_a_folder_that_holds_an_artifact_alone_is_no_model(root: Path) -> None:
     assert compose.models(root) == ["deaths"]
 
 
-def test_missing_entries_are_written_behind_the_models(
-    root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    add_model(root, "flu")
+def test_a_folder_that_make_new_left_behind_is_no_model(root: Path) -> None:
+    add_model(root, ".flu.part")
+    assert compose.models(root) == ["deaths"]
+
+
+def test_each_model_has_a_service(root: Path) -> None:
     add_model(root, "a-b2")
-    assert run(root, capsys=capsys) == (
-        0,
-        ["docker-compose.yml: an entry for a-b2", "docker-compose.yml: an entry for flu"],
-    )
-    text = (root / "docker-compose.yml").read_text()
-    entries = "".join("\n" + compose.ENTRY.format(name=name) for name in ("a-b2", "flu"))
-    before, after = COMPOSE.split("\n  database:\n    profiles")
-    assert text == before + entries + "\n  database:\n    profiles" + after
+    compose.write(root)
+    assert (root / "docker/models.yml").read_text().startswith("# `make compose` writes this file")
+    assert services(root) == {
+        name: {
+            "extends": {"file": "service.yml", "service": "model"},
+            "image": f"${{REGISTRY:+${{REGISTRY:-}}/}}forecastle/{name}:${{TAG:-latest}}",
+            "build": {"args": {"MODEL": name}},
+        }
+        for name in ("a-b2", "deaths")
+    }
 
 
 def test_writing_again_changes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    add_model(root, "flu")
-    compose.write_missing(root)
-    text = (root / "docker-compose.yml").read_text()
+    before = (root / "docker/models.yml").stat()
     assert run(root, capsys=capsys) == (0, [])
-    assert (root / "docker-compose.yml").read_text() == text
+    assert (root / "docker/models.yml").stat() == before
 
 
-def test_an_entry_goes_behind_the_last_service_where_there_is_no_model(root: Path) -> None:
-    (root / "docker-compose.yml").write_text("services:\n  gateway:\n    build: .\n")
-    compose.write_missing(root)
-    expected = "services:\n  gateway:\n    build: .\n\n" + compose.ENTRY.format(name="deaths")
-    assert (root / "docker-compose.yml").read_text() == expected
+def test_without_a_model_there_is_no_service(root: Path) -> None:
+    (root / "models/deaths").rename(root / "deaths")
+    assert compose.write(root)
+    assert services(root) == {}
+
+
+def test_a_file_that_cannot_be_written_is_one_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "docker/models.yml").unlink()
+    (root / "docker/models.yml").mkdir()
+    code, (line,) = run(root, capsys=capsys)
+    assert code == 1
+    assert line.endswith(f"Is a directory: '{root}/docker/models.yml'")
 
 
 def test_new_makes_a_model_from_the_template(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, (line,) = run(root, "--new", "flu-2", capsys=capsys)
     assert code == 0
-    assert line.startswith("models/flu-2 is made, with its entry in docker-compose.yml")
+    assert line.startswith("models/flu-2 is made, and its service in docker/models.yml")
     assert (root / "models/flu-2/train.py").read_text() == '"""The flu-2 model, train.py."""\n'
     compose.check(root)
     assert compose.models(root) == ["deaths", "flu-2"]
@@ -167,18 +201,40 @@ def test_new_refuses_a_reserved_name(root: Path, name: str, capsys: pytest.Captu
 
 
 def test_new_refuses_the_name_of_a_challenger(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    reason = "'deaths-shadow' ends as the name of a model's challenger does: choose a name without -shadow"
+    reason = "'deaths-shadow' ends like the name of a model's challenger: choose a name without -shadow"
     assert run(root, "--new=deaths-shadow", capsys=capsys) == (1, [reason])
 
 
-def test_a_folder_with_a_bad_name_is_refused_everywhere(
-    root: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("name", "files", "reason"),
+    [
+        ("Bad_Name", FILES, "'Bad_Name' is no name for a model: use a-z and 0-9"),
+        ("bad name", FILES, "'bad name' is no name for a model: use a-z and 0-9"),
+        ("gateway", FILES, "'gateway' is taken by a route or a service of Forecastle's own"),
+        ("flu", ["train.py"], "it has no main.py"),
+        ("flu", ["main.py"], "it has no train.py"),
+    ],
+)
+def test_a_folder_that_cannot_be_a_model_stops_no_other(
+    name: str, files: Sequence[str], reason: str, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    add_model(root, "Bad_Name")
-    for arguments in (["--check"], ["--list"], []):
+    (root / "models" / name).mkdir()
+    for file in files:
+        (root / "models" / name / file).touch()
+    code, (listed, line) = run(root, "--list", capsys=capsys)
+    assert (code, listed) == (0, "deaths")
+    assert line.startswith(f"models/{name} is left out: {reason}")
+    assert run(root, capsys=capsys) == (0, [line])
+    assert list(services(root)) == ["deaths"]
+    assert run(root, "--check", "deaths", capsys=capsys) == (0, [])
+    for arguments in (["--check"], ["--check", name]):
         code, (line,) = run(root, *arguments, capsys=capsys)
         assert code == 1
-        assert line.startswith("models/Bad_Name: 'Bad_Name' is no name for a model")
+        assert line.startswith(f"models/{name}: {reason}")
+
+
+def test_check_refuses_a_model_that_is_not_there(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(root, "--check", "nosuch", capsys=capsys) == (1, ["models/nosuch: there is no such model"])
 
 
 def test_list_names_the_models(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

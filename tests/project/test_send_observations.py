@@ -66,10 +66,10 @@ def run(*arguments: object) -> int:
 
 def refused(capsys: pytest.CaptureFixture[str]) -> str:
     """The only line of an error."""
-    told = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("observe: sending")]
-    assert len(told) == 1, told
-    assert KEY not in told[0]
-    return told[0]
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("observe: sending")]
+    assert len(lines) == 1, lines
+    assert KEY not in lines[0]
+    return lines[0]
 
 
 def test_it_says_what_it_read_and_what_became_of_it(
@@ -165,11 +165,11 @@ def test_a_wrong_key_is_one_line(
 ) -> None:
     monkeypatch.setenv(send_observations.KEY, "hunter2")
     assert run("--file", file, "--url", url) == 1
-    told = refused(capsys)
-    assert told.startswith(
-        f"{url} refuses the counts, and has kept none of them: The header must have the key"
+    line = refused(capsys)
+    assert line.startswith(
+        f"{url} refuses the observations, and has kept none of them: The header must have the key"
     )
-    assert "hunter2" not in told
+    assert "hunter2" not in line
     assert stored(store) == []
 
 
@@ -185,10 +185,13 @@ def test_a_file_that_is_refused_while_it_is_sent_is_one_line(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ((), "say which counts with FILE=, a path or an address"),
+        ((), "name the observations with FILE=, a path or an address"),
         (("--file", "nosuch.csv"), "nosuch.csv is not there: check the path"),
         (("--file", "FILE", "--url", "http://127.0.0.1:1"), "does not answer (Connection refused): start it"),
-        (("--file", "FILE", "--url", "localhost:8080"), "URL=localhost:8080 is no address such as http://"),
+        (
+            ("--file", "FILE", "--url", "localhost:8080"),
+            "URL=localhost:8080 is not an address such as http://",
+        ),
         (("--file", "FILE", "--since", "soon"), "SINCE=soon is not a date such as 2020-04-24"),
         (("--file", "FILE", "--until", "2019-01-01"), "has nothing in these days"),
     ],
@@ -214,6 +217,41 @@ def test_without_a_key_it_says_where_to_put_it(
         refused(capsys)
         == "OBSERVATIONS_KEY is not set: it must be the key that the catalogue was started with"
     )
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "two\nlines"])
+def test_a_key_that_no_header_can_hold_is_one_line(
+    key: str, url: str, file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(send_observations.KEY, key)
+    assert run("--file", file, "--url", url) == 1
+    line = refused(capsys)
+    assert line.startswith("OBSERVATIONS_KEY has a character that no HTTP header can hold: use ASCII letters")
+    assert key not in line
+
+
+def test_a_password_in_an_address_is_not_printed(
+    url: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = url.replace("http://", "http://ada:hunter2@")
+    assert run("--file", file, "--url", secret) == 1
+    assert refused(capsys) == (
+        f"URL= must be {url} without a name and password: OBSERVATIONS_KEY is sent in their place"
+    )
+    assert run("--file", f"{secret}/nosuch.csv", "--url", url) == 1
+    assert refused(capsys) == f"{url}/nosuch.csv answered 404 Not Found: check the address"
+
+
+def test_a_home_folder_that_the_shell_left_is_found(
+    url: str, store: Store, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`make observe FILE=~/counts.csv`, in a shell that expands `~` only at the start of a word."""
+    monkeypatch.setenv("HOME", str(file.parent))
+    assert run("--file", f"~/{file.name}", "--url", url) == 0
+    assert len(stored(store)) == 3
+    file.write_text(OURS[:-4])
+    assert run("--file", f"~/{file.name}", "--url", url) == 1
+    assert "does not end in a line break" in refused(capsys)
 
 
 def test_an_address_that_is_no_gateway_is_one_line(

@@ -5,13 +5,13 @@ python -m forecastle.observations.in_use                       go back to the de
 """
 
 import argparse
-import datetime
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from forecastle.observations.readers import read
+from forecastle.observations.address import shown
+from forecastle.observations.options import add_options, read_chosen
 from forecastle.observations.schema import ObservationsError, span, write
 
 DATA = Path(__file__).resolve().parents[3] / "data"
@@ -42,10 +42,7 @@ def main(argv: Sequence[str] | None = None, folder: Path = DATA) -> int:
         prog="python -m forecastle.observations.in_use",
         description="Choose the data that `make run` and `make build` use.",
     )
-    parser.add_argument("--file", metavar="PATH_OR_URL", help="the data to use; without it, the default")
-    parser.add_argument("--deaths", metavar="PATH_OR_URL", help="JHU's second file")
-    parser.add_argument("--since", metavar="DATE", help="leave out earlier days")
-    parser.add_argument("--until", metavar="DATE", help="leave out later days")
+    add_options(parser)
     options = parser.parse_args(argv)
     try:
         if options.file or options.deaths or options.since or options.until:
@@ -63,9 +60,7 @@ def _use(options: argparse.Namespace, folder: Path) -> None:
         raise ObservationsError(
             f"{options.deaths} is the second of two files: name that of cases too, with FILE="
         )
-    source = options.file or folder / DEFAULT
-    since, until = _day(options.since, "SINCE"), _day(options.until, "UNTIL")
-    frame = read(source, options.deaths or None, since=since, until=until)
+    frame, source = read_chosen(options, folder / DEFAULT), shown(options.file or folder / DEFAULT)
     totals = frame.groupby("country")[["cases", "deaths"]].sum()
     if not ((totals["cases"] >= LEAST_CASES) | (totals["deaths"] >= LEAST_DEATHS)).any():
         threshold = f"{LEAST_DEATHS} deaths or {LEAST_CASES} cases in total"
@@ -88,13 +83,6 @@ def _use_default(folder: Path) -> None:
     (folder / CURRENT).unlink(missing_ok=True)
     (folder / DEFAULT).touch()  # or Make would not see that the data have changed
     print(f"{folder / DEFAULT} is in use again")
-
-
-def _day(text: str | None, variable: str) -> datetime.date | None:
-    try:
-        return datetime.date.fromisoformat(text) if text else None
-    except ValueError:
-        raise ObservationsError(f"{variable}={text} is not a date such as 2020-04-24") from None
 
 
 if __name__ == "__main__":

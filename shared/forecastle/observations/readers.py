@@ -3,9 +3,9 @@
 import datetime
 import http.client
 import io
+import os
 import re
 import urllib.error
-import urllib.request
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +15,10 @@ import numpy as np
 import pandas as pd
 
 from forecastle.dates import newest_day
+from forecastle.observations.address import TIMEOUT, download, is_address
 from forecastle.observations.cleaning import clean
 from forecastle.observations.schema import ObservationsError, span
 from forecastle.places import CODES, JHU_CODES, NAMES
-
-TIMEOUT = 30  # seconds that a server may keep silent
 
 _ECDC_CODES = {"EL": "GRC", "UK": "GBR"}  # the European Union's own
 _ECDC_POPULATION = ("popData2018", "popData2019", "popData2020")  # the name changed with the years
@@ -114,12 +113,8 @@ def _parse(source: str | Path) -> tuple["_Format", pd.DataFrame, list[str]]:
 
 def _text(source: str | Path) -> str:
     try:
-        if str(source).startswith(("http://", "https://")):
-            request = urllib.request.Request(str(source), headers={"User-Agent": "forecastle"})
-            with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
-                content = response.read()
-        else:
-            content = Path(source).read_bytes()
+        path = Path(os.path.expanduser(source))  # `make data FILE=~/x.csv`: the shell leaves the ~
+        content = download(str(source)) if is_address(source) else path.read_bytes()
         return content.decode("utf-8-sig")
     except FileNotFoundError:
         raise ObservationsError(f"{source} is not there: check the path") from None

@@ -14,11 +14,19 @@ from pathlib import Path
 
 import pandas as pd
 
+from forecastle.observations.address import shown
+
 COLUMNS = ("date", "country", "name", "cases", "deaths", "population")
 
 
 class ObservationsError(Exception):
-    """The data cannot be used; the message is one line that names the file, the place and what is wrong."""
+    """The data cannot be used; the message is one line that names the file, the place and what is wrong.
+
+    A password in the file's address is not in the message.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shown(message))
 
 
 def write(frame: pd.DataFrame, path: Path | str) -> None:

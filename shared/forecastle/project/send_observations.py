@@ -1,50 +1,51 @@
-"""`make observe FILE=...`: send counts to the catalogue of a running gateway, which keeps and scores them.
+"""`make observe FILE=...`: send observations to a gateway's catalogue, which keeps them and scores forecasts.
 
-Any format that `make data` reads; negative counts are spread as it does. The key is `OBSERVATIONS_KEY`'s.
+The file may have any format that `make data` reads, and negative counts are spread as there. The key is in
+`OBSERVATIONS_KEY`.
 """
 
 import argparse
 import csv
-import datetime
-import http.client
 import io
-import json
 import os
 import sys
-import urllib.parse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
+import httpx
 import pandas as pd
 
 from forecastle import observations
 from forecastle.observations import ObservationsError
+from forecastle.observations.address import is_address, shown
+from forecastle.observations.options import add_options, read_chosen
+from forecastle.project import client
 from forecastle.training.progress import Report, steps
 
 KEY = "OBSERVATIONS_KEY"
-PART = 4 * 2**20  # bytes at a time, about; less than the catalogue takes
-BLOCK = 64 * 2**10  # bytes between two looks at the progress
+PART = 4 * 2**20  # bytes of a request, about; the catalogue takes up to 8 MiB
+BLOCK = 64 * 2**10  # bytes between two reports of progress
 TIMEOUT = 120  # seconds that the gateway may keep silent
+COUNTS = ("received", "new", "revised", "unchanged")  # of rows, in the catalogue's response
 
 
 class ObserveError(Exception):
-    """The counts were not taken; the message is one line."""
+    """The observations were not taken; the message is one line."""
 
 
 class Progress:
-    """How much of several contents is sent.
+    """The progress of sending several requests.
 
     Args:
-        total: Bytes.
-        report: Takes the fraction that is sent.
+        total: Bytes of all requests.
+        report: Called with the fraction that has been sent.
     """
 
     def __init__(self, total: int, report: Report) -> None:
         self.total, self.report, self.sent = total, report, 0
 
     def of(self, content: bytes) -> Iterator[bytes]:
-        """The content in blocks; that the next is asked for tells that one is sent."""
+        """The content of a request in blocks; a block counts as sent when the next one is asked for."""
         for start in range(0, len(content), BLOCK):
             block = content[start : start + BLOCK]
             yield block
@@ -53,17 +54,12 @@ class Progress:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; its exit code."""
+    """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m forecastle.project.send_observations",
-        description="Send counts to the catalogue of a running gateway.",
+        description="Send observations to the catalogue of a running gateway.",
     )
-    parser.add_argument(
-        "--file", metavar="PATH_OR_URL", help="the counts, in any format that `make data` reads"
-    )
-    parser.add_argument("--deaths", metavar="PATH_OR_URL", help="JHU's second file")
-    parser.add_argument("--since", metavar="DATE", help="leave out earlier days")
-    parser.add_argument("--until", metavar="DATE", help="leave out later days")
+    add_options(parser)
     parser.add_argument("--url", default="http://localhost:8080", help="the gateway")
     options = parser.parse_args(argv)
     try:
@@ -74,57 +70,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def send(url: str, key: str, content: bytes, progress: Progress) -> dict[str, Any]:
-    """Send rows of CSV.
+def send(url: str, key: str, content: bytes, progress: Progress) -> dict[str, int]:
+    """Send rows of CSV in one request.
 
     Args:
         url: The gateway.
-        key: What proves that the sender may.
+        key: The key that the catalogue was started with.
         content: The rows.
-        progress: Is told what is sent.
+        progress: Counts the bytes that are sent.
 
     Returns:
-        What became of them, as the catalogue tells it.
+        How many rows the catalogue received, and how many of them were new, revised and unchanged.
 
     Raises:
-        ObserveError: They were refused, or there was no answer.
+        ObserveError: The catalogue refused the rows, or there was no response.
     """
-    address = urllib.parse.urlsplit(url)
-    if address.scheme not in ("http", "https") or not address.hostname:
-        raise ObserveError(f"URL={url} is no address such as http://localhost:8080")
-    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
     headers = {
         "Authorization": f"Bearer {key}",
         "Content-Type": "text/csv; charset=utf-8",
         "Content-Length": str(len(content)),
     }
+    address = f"{url.rstrip('/')}/observations"
     try:
-        connection = kind(address.hostname, address.port, timeout=TIMEOUT)
-        try:
-            try:
-                path = f"{address.path.rstrip('/')}/observations"
-                connection.request("POST", path, progress.of(content), headers)
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # it may have refused before it has read everything
-            answer = connection.getresponse()
-            body = answer.read()
-        finally:
-            connection.close()
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ObserveError(f"{url} does not answer ({reason}): start it, or name another with URL=") from None
+        response = client.request(
+            "POST", address, content=progress.of(content), headers=headers, timeout=TIMEOUT
+        )
+    except client.NoAnswerError as error:
+        raise ObserveError(f"{url} does not answer ({error}): start it, or name another with URL=") from None
     try:
-        told = json.loads(body)
-        if answer.status == 200:
-            return {name: told[name] for name in ("received", "new", "revised", "unchanged")}
-        detail = str(told["detail"])
+        body = response.json()
+        if response.status_code == httpx.codes.OK:
+            return {name: body[name] for name in COUNTS}
+        detail = str(body["detail"])
     except (ValueError, KeyError, TypeError):
-        detail = f"it answers {answer.status} {answer.reason}: is this the address of a gateway?"
-    raise ObserveError(f"{url} refuses the counts, and has kept none of them: {detail}")
+        status = f"{response.status_code} {response.reason_phrase}"
+        detail = f"it answers {status}: is this the address of a gateway?"
+    raise ObserveError(f"{url} refuses the observations, and has kept none of them: {detail}")
 
 
 def parts(frame: pd.DataFrame, most: int = PART) -> Iterator[bytes]:
-    """Observations as CSV of whole days, so many bytes at a time, the first days first."""
+    """Observations as CSV, the first days first, in parts of whole days and at most so many bytes."""
     columns = [column for column in observations.COLUMNS if column in frame and column != "name"]
     part = io.StringIO()
     for _, day in frame.sort_values(["date", "country"]).groupby("date"):
@@ -141,54 +126,67 @@ def parts(frame: pd.DataFrame, most: int = PART) -> Iterator[bytes]:
 
 
 def _observe(options: argparse.Namespace, key: str) -> None:
-    if not options.file:
-        raise ObserveError("say which counts with FILE=, a path or an address")
-    if not key:
-        raise ObserveError(f"{KEY} is not set: it must be the key that the catalogue was started with")
+    _check_key(key)
+    _check_url(options.url)
     for file in filter(None, (options.file, options.deaths)):
         _check_end(file)
-    since, until = _day(options.since, "SINCE"), _day(options.until, "UNTIL")
-    frame = observations.read(options.file, options.deaths or None, since=since, until=until)
+    frame = read_chosen(options)
     first, last = f"{frame['date'].min():%Y-%m-%d}", f"{frame['date'].max():%Y-%m-%d}"
-    print(f"{options.file}: {frame.attrs['format']}, {len(frame):,} rows, {first} to {last}", flush=True)
+    file = shown(options.file)
+    print(f"{file}: {frame.attrs['format']}, {len(frame):,} rows, {first} to {last}", flush=True)
     contents = list(parts(frame))
-    told = dict.fromkeys(("received", "new", "revised", "unchanged"), 0)
+    total = dict.fromkeys(COUNTS, 0)
     with steps("observe") as step, step("sending") as report:
-        done = Progress(sum(map(len, contents)), report)
+        progress = Progress(sum(map(len, contents)), report)
         for content in contents:
             try:
-                one = send(options.url, key, content, done)
+                counts = send(options.url, key, content, progress)
             except ObserveError as error:
-                if told["received"]:
-                    error = ObserveError(f"{error} (the {told['received']:,} rows before them it has)")
+                if total["received"]:
+                    error = ObserveError(f"{error} (it has kept the first {total['received']:,} rows)")
                 raise error from None
-            told = {name: told[name] + one[name] for name in told}
+            total = {name: total[name] + counts[name] for name in COUNTS}
     print(
-        f"{options.url} has received {told['received']:,} rows: {told['new']:,} new, "
-        f"{told['revised']:,} revised, {told['unchanged']:,} known before"
+        f"{options.url} has received {total['received']:,} rows: {total['new']:,} new, "
+        f"{total['revised']:,} revised, {total['unchanged']:,} known before"
     )
+
+
+def _check_key(key: str) -> None:
+    if not key:
+        raise ObserveError(f"{KEY} is not set: it must be the key that the catalogue was started with")
+    if not (key.isascii() and key.isprintable()):
+        raise ObserveError(
+            f"{KEY} has a character that no HTTP header can hold: use ASCII letters, digits and punctuation"
+        )
+
+
+def _check_url(url: str) -> None:
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL:
+        address = httpx.URL()
+    if address.scheme not in ("http", "https") or not address.host:
+        raise ObserveError(f"URL={shown(url)} is not an address such as http://localhost:8080")
+    if address.userinfo:
+        raise ObserveError(
+            f"URL= must be {shown(url)} without a name and password: {KEY} is sent in their place"
+        )
 
 
 def _check_end(file: str) -> None:
     """Refuse a local file that is cut off within its last line: its last count may lack digits."""
-    if file.startswith(("http://", "https://")):
+    if is_address(file):
         return
     try:
-        text = Path(file).read_text(encoding="utf-8-sig")
+        text = Path(os.path.expanduser(file)).read_text(encoding="utf-8-sig")
     except (OSError, ValueError):
-        return  # `observations.read` says it
+        return  # `observations.read` reports it
     if text.endswith(("\n", "\r")) or not (lines := text.splitlines()):
         return
     header, last = csv.reader((lines[0], lines[-1]))
     if len(last) < len(header) or not last[-1].strip() or last[-1].strip().isdigit():
         raise ObserveError(f"{file}: the last line does not end in a line break: is the file half written?")
-
-
-def _day(text: str | None, variable: str) -> datetime.date | None:
-    try:
-        return datetime.date.fromisoformat(text) if text else None
-    except ValueError:
-        raise ObserveError(f"{variable}={text} is not a date such as 2020-04-24") from None
 
 
 if __name__ == "__main__":

@@ -125,11 +125,11 @@ def test_a_better_challenger_replaces_the_incumbent_and_its_data_are_in_use(
     assert project.run() == 0
     after = Artifact.load(project.artifact)
     assert (before.data_through, after.data_through) == (THROUGH, LAST)
-    told = after.manifest.retrained
-    assert told["incumbent"] == before.version
-    assert (told["first_day"], told["last_day"]) == ("2020-04-30", "2020-05-09")
-    assert (told["countries"], told["forecasts"]) == (len(CODES), len(CODES) * NEW_DAYS)
-    assert told["wis"] < 0.1 * told["wis_incumbent"]
+    retrained = after.manifest.retrained
+    assert retrained["incumbent"] == before.version
+    assert (retrained["first_day"], retrained["last_day"]) == ("2020-04-30", "2020-05-09")
+    assert (retrained["countries"], retrained["forecasts"]) == (len(CODES), len(CODES) * NEW_DAYS)
+    assert retrained["wis"] < 0.1 * retrained["wis_incumbent"]
     # What is in use is what it was fitted to, and Make finds the artifact newer.
     assert after.manifest.data.sha256 == sha256(project.current)
     assert project.current.stat().st_mtime < (project.artifact / "manifest.json").stat().st_mtime
@@ -155,9 +155,9 @@ def test_a_worse_challenger_is_refused_and_all_stays(
     before = project.state()
     assert project.run() == 1
     assert project.state() == before
-    (said,) = [line for line in capfd.readouterr().err.splitlines() if "refused" in line]
-    assert said.startswith("tiny: the challenger is refused, its WIS is ")
-    assert said.endswith("of the incumbent's, and 1.05 is allowed; the incumbent and the data in use stay")
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if "refused" in line]
+    assert line.startswith("tiny: the challenger is refused, its WIS is ")
+    assert line.endswith("of the incumbent's, and 1.05 is allowed; the incumbent and the data in use stay")
 
 
 def test_a_challenger_that_fails_the_gate_is_refused_however_bad_the_incumbent(
@@ -171,7 +171,7 @@ def test_a_challenger_that_fails_the_gate_is_refused_however_bad_the_incumbent(
     assert project.run() == 1
     assert project.state() == before
     printed = capfd.readouterr()
-    assert "tiny: 3 held-out days, fewer than 7, decide nothing: the gate alone does" in printed.out
+    assert "tiny: 3 held-out days are fewer than 7, so the gate alone decides" in printed.out
     assert "wis_ratio is" in printed.err
     assert "refused, it does not pass the gate; the incumbent and the data in use stay" in printed.err
 
@@ -215,14 +215,18 @@ def test_observations_that_are_not_whole_are_refused_in_one_line(
     before = project.state()
     assert project.run() == 1
     assert project.state() == before
-    (said,) = capfd.readouterr().err.splitlines()
-    assert said.startswith(f"tiny: {project.url}/observations") and message in said
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"tiny: {project.url}/observations") and message in line
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--url", "http://127.0.0.1:9"], "http://127.0.0.1:9/observations gives no observations ("),
+        (
+            ["--url", "http://ada:hunter2@127.0.0.1:9"],
+            "http://127.0.0.1:9/observations gives no observations (",
+        ),
         (["--url", "nowhere"], "nowhere/observations gives no observations ("),
         (["--file", "nosuch.csv"], "nosuch.csv is not there: check the path"),
         (["--file", "nosuch.csv", "--since", "May"], "SINCE=May is not a date such as 2020-04-24"),
@@ -237,8 +241,8 @@ def test_what_cannot_be_done_is_one_line(
     before = project.state()
     assert project.run(*arguments) == 1
     assert project.state() == before
-    (said,) = capfd.readouterr().err.splitlines()
-    assert said.startswith(f"tiny: {message}")
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"tiny: {message}")
 
 
 def test_a_gateway_without_observations_is_one_line(
@@ -351,7 +355,7 @@ def test_forecasts_of_the_same_country_and_day_are_compared(
     assert [day.isoformat() for day in compared.days] == ["2020-04-30", "2020-05-09", "2020-05-27"]
     assert (compared.countries, compared.alone) == (2, (1, 4))
     compared.show()
-    assert "countries of the challenger alone, 1; of the incumbent, 4" in capsys.readouterr().out
+    assert "countries of the challenger only, 1; of the incumbent only, 4" in capsys.readouterr().out
     # Certain draws of 1, 10 and 28 against 1, 12 and 28.
     assert compared.incumbent["wis"] == pytest.approx(2 / 3, rel=1e-3)
     assert compared.challenger["wis"] == 0

@@ -29,7 +29,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_one_shadow_runs_at_a_time(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["deaths"], root) == 1
     assert capsys.readouterr().err == (
-        "deaths: flu has a shadow, and one can run at a time: end it with `make shadow MODEL=flu STOP=1`\n"
+        "deaths: flu has a shadow, and only one can run: stop it with `make shadow MODEL=flu STOP=1`\n"
     )
 
 

@@ -1,17 +1,17 @@
-"""Retraining: a challenger takes an incumbent's place if it passes the gate and forecasts no worse.
+"""Retraining: a challenger replaces the incumbent if it passes the gate and forecasts no worse.
 
-    make retrain MODEL=deaths    now, if it is better: python -m forecastle.project.retraining deaths
-    make shadow MODEL=deaths     scored beside it at first: ... .shadow deaths
+    make retrain MODEL=deaths    compare and replace now: python -m forecastle.project.retraining deaths
+    make shadow MODEL=deaths     run the challenger beside the incumbent first: ... .shadow deaths
 
-The challenger is today's `train.py`, fitted to all that has been reported; the incumbent is the artifact that
-`make run` serves, or the image that Docker does. It runs where models are developed and built: no image holds
-it.
+The challenger is today's `train.py`, fitted to all observations. The incumbent is the artifact that
+`make run` serves, or the image that Docker runs. This package runs where models are built, and no image
+holds it.
 """
 
 
 class RetrainingError(Exception):
-    """It cannot be done; the message is one line that says what to do."""
+    """Retraining is impossible; the message is one line that says what to do."""
 
 
 class Refused(RetrainingError):
-    """The challenger is not to be used; the message says why."""
+    """The challenger must not be used; the message says why."""

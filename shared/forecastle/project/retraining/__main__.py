@@ -1,8 +1,8 @@
-"""`make retrain MODEL=deaths`: replace a model by its refit to new data, if that is no worse.
+"""`make retrain MODEL=deaths`: replace a model by its refit to new data, if that forecasts no worse.
 
-First the incumbent's forecasts of the days that were reported since are scored, and those of today's
-`train.py`, fitted to what the incumbent knew. Then that is fitted to all days, with the gate. Until it has
-passed, the incumbent and the data in use stay as they are.
+First the incumbent and a challenger, which is fitted to what the incumbent knew, both forecast the days that
+were reported since. If the challenger's score is no worse, it is fitted to all days, with the gate. Until it
+has passed, the incumbent and the data in use stay as they are.
 """
 
 import argparse
@@ -23,52 +23,54 @@ from forecastle.project.retraining.incumbents import Incumbent
 
 
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
-    """The command line; its exit code, which is 0 if there is nothing new."""
+    """The command line; returns the exit code, which is 0 if there is nothing new."""
     parser = argparse.ArgumentParser(
         prog="python -m forecastle.project.retraining",
         description="Replace a model by its refit, if that is no worse.",
     )
     parser.add_argument("model")
     data.add_options(parser)
-    parser.add_argument("--incumbent", default="", help="artifact or image; else whichever there is")
+    parser.add_argument("--incumbent", default="", help="artifact or image; by default the one that exists")
     options = parser.parse_args(argv)
     return command.run(options.model, lambda: _replace(options, root))
 
 
 def _replace(options: argparse.Namespace, root: Path) -> None:
-    # Beside the data in use, whose place the new ones take in one step; git and Docker ignore it.
+    # In data/, so that a rename replaces the data in use in one step. Git and Docker ignore this folder.
     with tempfile.TemporaryDirectory(dir=root / "data", prefix=f"{observations.CURRENT}.") as scratch:
         incumbent = incumbents.find(options.model, options.incumbent, Path(scratch), root)
         new = data.newest(options, Path(scratch), root)
-        known = incumbent.artifact
-        if new["date"].max().date() > known.data_through:
+        current = incumbent.artifact
+        if new["date"].max().date() > current.data_through:
             retrain(options.model, incumbent, new, Path(scratch), root)
         else:
-            print(f"{options.model}: nothing is newer than {known.data_through}, so {known.version} stays")
+            print(
+                f"{options.model}: nothing is newer than {current.data_through}, so {current.version} stays"
+            )
 
 
 def retrain(model: str, incumbent: Incumbent, new: pd.DataFrame, scratch: Path, root: Path = ROOT) -> None:
-    """Compare, fit with the gate, replace the incumbent, and bring the data in use up to date.
+    """Compare, fit with the gate, replace the incumbent, and update the data in use.
 
     Args:
-        model: Its name.
-        incumbent: What is to be replaced.
-        new: All observations, those after the incumbent's last day included.
+        model: The model's name.
+        incumbent: The artifact or image to replace.
+        new: All observations, including days after the incumbent's last one.
         scratch: A folder on the file system of the data.
         root: The project.
 
     Raises:
-        ImagesError: The challenger has replaced the incumbent, and does not start.
-        Refused: It has not, and the data in use are as they were.
-        RetrainingError: So they are, since nothing can be compared.
+        ImagesError: The challenger has replaced the incumbent, but does not start.
+        Refused: The challenger is worse or fails the gate; the incumbent and the data in use stay.
+        RetrainingError: The two cannot be compared; the incumbent and the data in use stay.
     """
-    known, script = incumbent.artifact, root / "models" / model / "train.py"
-    comparison = _compared(known, script, data.held_out(known, new, root), scratch)
+    old, script = incumbent.artifact, root / "models" / model / "train.py"
+    comparison = _compared(old, script, data.held_out(old, new, root), scratch)
     if comparison is not None:
         comparison.show()
     if comparison is None or not comparison.decides:
         days = len(comparison.days) if comparison else 0
-        print(f"{model}: {days} held-out days, fewer than {DAYS}, decide nothing: the gate alone does")
+        print(f"{model}: {days} held-out days are fewer than {DAYS}, so the gate alone decides")
     else:
         verdict = f"its WIS is {comparison.wis_ratio:.3f} of the incumbent's, and {WIS_RATIO} is allowed"
         if not comparison.holds:
@@ -79,18 +81,18 @@ def retrain(model: str, incumbent: Incumbent, new: pd.DataFrame, scratch: Path, 
     observations.write(new, current)
     incumbent.replace(current, comparison)
     current.replace(root / "data" / observations.CURRENT)
-    print(f"{model}: the challenger has replaced {known.version}")
+    print(f"{model}: the challenger has replaced {old.version}")
     print(f"{model}: its data, up to {new['date'].max():%Y-%m-%d}, are in use: data/{observations.CURRENT}")
     print(f"{model}: {incumbent.serve()}")
 
 
-def _compared(known: Artifact, script: Path, rows: pd.DataFrame, scratch: Path) -> Comparison | None:
-    """Fit the challenger to what the incumbent knew, and compare; None if there is nothing to compare."""
+def _compared(incumbent: Artifact, script: Path, rows: pd.DataFrame, scratch: Path) -> Comparison | None:
+    """Fit the challenger to what the incumbent knew, and compare; None if they share no country and day."""
     path, forecasts = scratch / "held-out.csv", scratch / "held-out.nc"
     observations.write(rows, path)
-    if incumbents.run(script, path, "--held-out", known.data_through.isoformat(), str(forecasts)):
+    if incumbents.run(script, path, "--held-out", incumbent.data_through.isoformat(), str(forecasts)):
         raise Refused("it cannot be fitted")
-    return compare(known, xr.load_dataset(forecasts, engine="h5netcdf")) if forecasts.is_file() else None
+    return compare(incumbent, xr.load_dataset(forecasts, engine="h5netcdf")) if forecasts.is_file() else None
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the command lines have in common: whatever goes wrong is one line."""
+"""Runs the work of both command lines, and reports any failure in one line."""
 
 import signal
 import sys
@@ -11,7 +11,7 @@ from forecastle.project.retraining.images import ImagesError
 
 
 def run(model: str, work: Callable[[], None]) -> int:
-    """Do the work; the exit code. It tidies up when it is terminated, as it does on Ctrl-C."""
+    """Do the work and return the exit code. SIGTERM interrupts it as Ctrl-C does, so that it tidies up."""
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     try:
         work()
@@ -20,7 +20,7 @@ def run(model: str, work: Callable[[], None]) -> int:
     except (RetrainingError, ObservationsError, ArtifactError, ImagesError) as error:
         reason = str(error)
     except KeyboardInterrupt:
-        reason = "interrupted; what was not replaced yet stays"
+        reason = "interrupted; what was not replaced before stays"
     else:
         return 0
     print(f"{model}: {reason}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""A challenger's forecasts held against an incumbent's, of the same countries and days."""
+"""Scores of a challenger's and an incumbent's forecasts of the same countries and days."""
 
 import datetime
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ from forecastle.project.retraining import RetrainingError
 from forecastle.scores import QUANTILES
 from forecastle.training import scores
 
-WIS_RATIO = 1.05  # at most, of the challenger's weighted interval score to the incumbent's
-DAYS = 7  # at least, that are held out: fewer decide nothing
-LEVEL = "0.9"  # of the coverage that is told
+WIS_RATIO = 1.05  # the challenger's weighted interval score over the incumbent's, at most
+DAYS = 7  # held-out days, at least; the scores of fewer days decide nothing
+LEVEL = "0.9"  # of the intervals whose coverage is printed
 
 BOUNDS = {"wis_ratio": WIS_RATIO, "days": DAYS}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores of the same forecasts by a challenger and by an incumbent.
+    """Scores of a challenger and an incumbent on the same countries and days.
 
     Attributes:
-        days: Which were forecast, the earliest first.
-        countries: How many were by both.
-        alone: How many only the challenger forecasts, and how many only the incumbent.
-        challenger: Its scores, as of `scores.summarise`.
-        incumbent: Its scores.
+        days: The days that both forecast, the earliest first.
+        countries: The number of countries that both forecast.
+        alone: The numbers of countries that only the challenger and only the incumbent forecasts.
+        challenger: The challenger's scores, as of `scores.summarise`.
+        incumbent: The incumbent's scores.
     """
 
     days: list[datetime.date]
@@ -42,13 +42,13 @@ class Comparison:
 
     @property
     def wis_ratio(self) -> float:
-        """The challenger's weighted interval score over the incumbent's; below 1 it is better."""
+        """The challenger's weighted interval score over the incumbent's; below 1 the challenger is better."""
         ours, theirs = self.challenger["wis"], self.incumbent["wis"]
         return ours / theirs if theirs else float("inf" if ours else 1)
 
     @property
     def decides(self) -> bool:
-        """Whether there are days enough to go by."""
+        """Whether there are enough days to decide by."""
         return len(self.days) >= DAYS
 
     @property
@@ -57,7 +57,7 @@ class Comparison:
         return self.wis_ratio <= WIS_RATIO
 
     def summary(self) -> dict[str, Any]:
-        """What a manifest tells of it."""
+        """The comparison as it stands in the challenger's manifest."""
         return {
             "first_day": self.days[0].isoformat(),
             "last_day": self.days[-1].isoformat(),
@@ -75,22 +75,23 @@ class Comparison:
             f"{self.countries} countries"
         )
         if any(self.alone):
-            print(
-                "not compared: countries of the challenger alone, {}; of the incumbent, {}".format(
-                    *self.alone
-                )
-            )
+            ours, theirs = self.alone
+            print(f"not compared: countries of the challenger only, {ours}; of the incumbent only, {theirs}")
         table = rich.table.Table(box=rich.box.SIMPLE)
         table.add_column("")
         for heading in ("WIS", "ratio to incumbent", "ratio to naive", "90% coverage"):
             table.add_column(heading, justify="right", no_wrap=True)
-        theirs = self.incumbent
-        naive = {"wis": theirs["wis_naive"], "wis_ratio": 1.0, "coverage": theirs["coverage_naive"]}
-        for name, scored in (("challenger", self.challenger), ("incumbent", theirs), ("naive", naive)):
+        incumbent = self.incumbent
+        naive = {
+            "wis": incumbent["wis_naive"],
+            "wis_ratio": 1.0,
+            "coverage": incumbent["coverage_naive"],
+        }
+        for name, scored in (("challenger", self.challenger), ("incumbent", incumbent), ("naive", naive)):
             table.add_row(
                 name,
                 f"{scored['wis']:,.4g}",
-                f"{scored['wis'] / theirs['wis']:.3f}" if theirs["wis"] else "",
+                f"{scored['wis'] / incumbent['wis']:.3f}" if incumbent["wis"] else "",
                 f"{scored['wis_ratio']:.3f}",
                 f"{scored['coverage'][LEVEL]:.0%}",
             )
@@ -98,23 +99,23 @@ class Comparison:
 
 
 def compare(incumbent: Artifact, forecasts: xr.Dataset) -> Comparison | None:
-    """Score an incumbent's own draws and a challenger's forecasts on the days that both forecast.
+    """Score an incumbent's draws and a challenger's forecasts on the countries and days that both forecast.
 
     Args:
-        incumbent: Its posterior predictive draws are its forecasts.
-        forecasts: The challenger's as `backtest.forecast` gives them, with `target` and `unit` in `attrs`.
+        incumbent: The artifact whose posterior predictive draws are its forecasts.
+        forecasts: The challenger's, as `backtest.forecast` gives them, with `target` and `unit` in `attrs`.
 
     Returns:
-        None if there is no country and day that both forecast.
+        None if they share no country and day.
 
     Raises:
-        RetrainingError: They do not forecast the same quantity.
+        RetrainingError: They forecast different quantities.
     """
     for key in ("target", "unit"):
         if (ours := forecasts.attrs[key]) != (theirs := getattr(incumbent.manifest, key)):
             raise RetrainingError(
-                f"its {key} is {ours!r} and the incumbent's {theirs!r}, which cannot be compared: use "
-                "`make train` or `make build`"
+                f"the challenger's {key} is {ours!r} and the incumbent's {theirs!r}, which cannot be "
+                "compared: use `make train` or `make build`"
             )
     positions = {code: position for position, code in enumerate(incumbent.countries)}
     forecast = set(forecasts["country"].values.tolist())

@@ -1,7 +1,6 @@
-"""New observations for a challenger: those in use, and what has been received since."""
+"""The observations that a challenger is fitted to: the data in use, and what a gateway has received since."""
 
 import argparse
-import datetime
 import os
 from pathlib import Path
 
@@ -11,6 +10,9 @@ import pandas as pd
 from forecastle import observations
 from forecastle.artifact import Artifact, sha256
 from forecastle.observations import ObservationsError
+from forecastle.observations import options as file_options
+from forecastle.observations.address import shown
+from forecastle.project import client
 from forecastle.project.compose import ROOT
 from forecastle.project.retraining import RetrainingError
 
@@ -19,16 +21,13 @@ KEYS = ["country", "date"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The command line's part that `newest` reads."""
+    """Add the options that `newest` takes."""
     parser.add_argument("--url", default="http://localhost:8080", help="the gateway with new observations")
-    parser.add_argument("--file", metavar="PATH_OR_URL", help="the data to use in place of these")
-    parser.add_argument("--deaths", metavar="PATH_OR_URL", help="JHU's second file")
-    parser.add_argument("--since", metavar="DATE", help="leave out earlier days")
-    parser.add_argument("--until", metavar="DATE", help="leave out later days")
+    file_options.add_options(parser)
 
 
 def newest(options: argparse.Namespace, scratch: Path, root: Path = ROOT) -> pd.DataFrame:
-    """All observations: a file's, or those in use with what a gateway has received.
+    """The newest observations: a file's, or else the data in use and what a gateway has received.
 
     Args:
         options: As of `add_options`.
@@ -36,52 +35,56 @@ def newest(options: argparse.Namespace, scratch: Path, root: Path = ROOT) -> pd.
         root: The project.
 
     Raises:
-        ObservationsError: They cannot be used.
-        RetrainingError: The gateway gives none; or others than the project's own are in use.
+        ObservationsError: The observations cannot be used.
+        RetrainingError: The gateway gives none, or `FORECASTLE_DATA` names other data than the project's own.
     """
     if path := os.environ.get("FORECASTLE_DATA"):
         raise RetrainingError(
-            f"FORECASTLE_DATA={path} is in use, where data/{observations.CURRENT} would be renewed: unset it"
+            f"FORECASTLE_DATA={path} is in use, but retraining renews data/{observations.CURRENT}: unset it"
         )
     if options.file:
-        since, until = (_day(getattr(options, name), name.upper()) for name in ("since", "until"))
-        return observations.read(options.file, options.deaths or None, since=since, until=until)
+        return file_options.read_chosen(options)
     base, received = observations.read(in_use(root)), receive(options.url, scratch)
     return base if received is None else merged(base, received)
 
 
 def in_use(root: Path = ROOT) -> Path:
-    """The project's own data that are in use: the current ones, or else the default."""
+    """The project's own file of observations in use: what `make data` chose, or else the default."""
     current = root / "data" / observations.CURRENT
     return current if current.is_file() else current.with_name(observations.DEFAULT)
 
 
 def receive(url: str, scratch: Path) -> pd.DataFrame | None:
-    """The observations that a gateway's catalogue has received; None if there are none yet.
+    """Download the observations that a gateway's catalogue has received; None if there are none yet.
+
+    Args:
+        url: The gateway.
+        scratch: A folder for the file.
 
     Raises:
-        ObservationsError: They are not what they should be.
-        RetrainingError: It gives none, or not all of them.
+        ObservationsError: The observations cannot be used.
+        RetrainingError: The gateway gives none, or not all of them.
     """
-    address = f"{url.rstrip('/')}/observations"
+    url = f"{url.rstrip('/')}/observations"
+    address = shown(url)
     try:
-        answer = httpx.get(address, headers={"Accept": "text/csv"}, timeout=TIMEOUT)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        response = client.request("GET", url, headers={"Accept": "text/csv"}, timeout=TIMEOUT)
+    except client.NoAnswerError as error:
         raise RetrainingError(
             f"{address} gives no observations ({error}): start the gateway (`make run`, `make up`), name "
             "another with URL=, or a file with FILE="
         ) from None
-    if answer.status_code != 200:
+    if response.status_code != httpx.codes.OK:
         raise RetrainingError(
-            f"{address} answers {answer.status_code} {answer.reason_phrase}: name another gateway with URL=, "
-            "or a file with FILE="
+            f"{address} answers {response.status_code} {response.reason_phrase}: name another gateway with "
+            "URL=, or a file with FILE="
         )
-    if not answer.text.endswith("\n"):
+    if not response.text.endswith("\n"):
         raise RetrainingError(f"{address} gives observations that end within a line: try again")
-    if len(answer.text.splitlines()) == 1:
+    if len(response.text.splitlines()) == 1:
         return None
     path = scratch / "received.csv"
-    path.write_bytes(answer.content)
+    path.write_bytes(response.content)
     try:
         return observations.read(path)
     except ObservationsError as error:
@@ -89,16 +92,19 @@ def receive(url: str, scratch: Path) -> pd.DataFrame | None:
 
 
 def merged(base: pd.DataFrame, received: pd.DataFrame) -> pd.DataFrame:
-    """Received observations onto others, both as `observations.read` gives them; they win where both know."""
+    """Merge received observations into others, both as `observations.read` gives them.
+
+    Where both have a count, the received one wins.
+    """
     both = received.set_index(KEYS).combine_first(base.set_index(KEYS)).reset_index()
     return both[[column for column in observations.COLUMNS if column in both]].sort_values(KEYS)
 
 
 def held_out(incumbent: Artifact, new: pd.DataFrame, root: Path = ROOT) -> pd.DataFrame:
-    """What an incumbent knew, and the new observations after that.
+    """The observations that an incumbent knew, and the new ones of later days.
 
-    They are the very data that it was fitted to, if these still lie in `data/`, since what was revised later
-    is not for the challenger to know.
+    If the file that the incumbent was fitted to is still in `data/`, the earlier days come from it. Otherwise
+    the challenger would know revisions that the incumbent did not.
     """
     through = pd.Timestamp(incumbent.data_through)
     known = new[new["date"] <= through]
@@ -106,10 +112,3 @@ def held_out(incumbent: Artifact, new: pd.DataFrame, root: Path = ROOT) -> pd.Da
         if sha256(path) == incumbent.manifest.data.sha256:
             known = observations.read(path)
     return pd.concat([known, new[new["date"] > through]], ignore_index=True).sort_values(KEYS)
-
-
-def _day(text: str | None, variable: str) -> datetime.date | None:
-    try:
-        return datetime.date.fromisoformat(text) if text else None
-    except ValueError:
-        raise RetrainingError(f"{variable}={text} is not a date such as 2020-04-24") from None

@@ -1,4 +1,4 @@
-"""The models' images and their services, through the `docker` command: what retraining asks of Docker."""
+"""The models' images and services, through the `docker` command."""
 
 import json
 import os
@@ -7,15 +7,15 @@ from pathlib import Path
 
 from forecastle.project.compose import ROOT
 
-TIMEOUT = 60  # seconds that a question to the engine may take
+TIMEOUT = 60  # seconds for a command that starts nothing
 
 
 class ImagesError(Exception):
-    """Docker does not do what it was asked for; the message is its own last line."""
+    """A docker command fails; the message is the last line of its output."""
 
 
 def reference(model: str, suffix: str = "") -> str:
-    """The image's name, made of `REGISTRY` and `TAG` as `docker/build.sh` does, and a suffix of the tag."""
+    """The image's name from `REGISTRY`, `TAG` and a suffix of the tag, as in `docker/build.sh`."""
     registry = os.environ.get("REGISTRY", "")
     return f"{registry}{'/' if registry else ''}forecastle/{model}:{tag(suffix)}"
 
@@ -26,7 +26,7 @@ def tag(suffix: str = "") -> str:
 
 
 def exists(image: str) -> bool:
-    """Whether there is such an image here; no, where no engine answers."""
+    """Whether this machine has the image; False if no engine answers."""
     try:
         _docker("image", "inspect", image)
     except ImagesError:
@@ -35,7 +35,7 @@ def exists(image: str) -> bool:
 
 
 def copy_artifact(image: str, folder: Path) -> Path:
-    """The artifact in an image, copied to `folder/artifact`, which is returned.
+    """Copy the artifact out of an image, and return the copy `folder/artifact`.
 
     Raises:
         ImagesError: The image has none.
@@ -49,43 +49,43 @@ def copy_artifact(image: str, folder: Path) -> Path:
 
 
 def build(model: str, data: Path, suffix: str = "", *, root: Path = ROOT, incumbent: str = "") -> bool:
-    """Build the image of a model fitted to these data; whether it succeeded. A tag moves only if it did.
+    """Build the image of a model fitted to these data; returns whether that succeeded.
 
     Args:
-        model: Its name.
-        data: In place of those in use.
-        suffix: Of the tag.
+        model: The model's name.
+        data: The file to fit, instead of the data in use.
+        suffix: Of the tag, which stays with its image if the build fails.
         root: The project.
-        incumbent: The version that it was compared with, for a label.
+        incumbent: The version that the model was compared with, for a label.
     """
     environment = {"TAG": tag(suffix), "FORECASTLE_DATA": str(data), "INCUMBENT_VERSION": incumbent}
     return subprocess.run([root / "docker/build.sh", model], env=os.environ | environment).returncode == 0
 
 
 def retag(image: str, other: str) -> None:
-    """Give an image a second name, which another one may have had."""
+    """Give an image another name; an image that has this name loses it."""
     _docker("tag", image, other)
 
 
 def remove(image: str) -> None:
-    """Take a name from an image, which is removed if it was its last one."""
+    """Remove an image's name, and the image if that was its last one."""
     _docker("image", "rm", image)
 
 
 def running(service: str, root: Path = ROOT) -> list[str]:
-    """The models that the running containers of a service of docker-compose.yml serve, one for each."""
+    """The model that each running container of a Compose service serves."""
     containers = _docker("compose", "ps", "--quiet", "--status", "running", service, cwd=root).split()
     variables = [_docker("inspect", "--format", "{{json .Config.Env}}", name) for name in containers]
-    # A variable that Compose passes on, and that is not set, stands there without a value.
-    named = [dict(item.partition("=")[::2] for item in json.loads(found)) for found in variables]
-    return [found.get("MODEL", service) for found in named]
+    # A variable that Compose passes on but that is not set has no "=".
+    environments = [dict(item.partition("=")[::2] for item in json.loads(text)) for text in variables]
+    return [environment.get("MODEL", service) for environment in environments]
 
 
 def start(service: str, replicas: int = 1, *, root: Path = ROOT, **environment: str) -> None:
-    """Start a service, or replace the containers of another image, and wait until they are healthy.
+    """Start a service, replace its containers if their image has changed, and wait until they are healthy.
 
     Raises:
-        ImagesError: They are not.
+        ImagesError: They do not become healthy.
     """
     command = ["up", "--detach", "--wait", "--no-build", "--scale", f"{service}={replicas}", service]
     _docker("compose", *command, cwd=root, timeout=None, **environment)
@@ -111,7 +111,7 @@ def _docker(
     except OSError as error:
         raise ImagesError(f"the docker command cannot be run: {error.strerror}") from None
     except subprocess.TimeoutExpired:
-        raise ImagesError(f"docker {arguments[0]} gave no answer within {timeout:.0f} s") from None
+        raise ImagesError(f"docker {arguments[0]} did not finish within {timeout:.0f} s") from None
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]
         raise ImagesError(f"docker {arguments[0]}: {lines[-1]}")

@@ -1,4 +1,4 @@
-"""What serves, and a challenger would replace: an artifact or an image."""
+"""The incumbent: the artifact or the image that serves, and that a challenger may replace."""
 
 import os
 import subprocess
@@ -13,26 +13,26 @@ from forecastle.project.retraining.comparison import Comparison
 
 
 class Incumbent(Protocol):
-    """Either.
+    """An artifact in a folder, or an image.
 
     Attributes:
-        artifact: What it forecasts.
+        artifact: The incumbent's artifact.
     """
 
     artifact: Artifact
 
     def replace(self, data: Path, comparison: Comparison | None) -> None:
-        """Fit the challenger to these data, with the gate, and put it in the incumbent's place.
+        """Fit the challenger to these data, with the gate, and replace the incumbent.
 
         Raises:
-            Refused: It does not pass the gate, and the incumbent stays.
+            Refused: The challenger does not pass the gate; the incumbent stays.
         """
 
     def serve(self) -> str:
-        """Have the new one serve if that can be done from here; says what was done, or is to be done.
+        """Restart what serves, if that is possible from here; returns a line on what was or must be done.
 
         Raises:
-            ImagesError: It does not start.
+            ImagesError: The new containers do not start.
         """
 
 
@@ -40,10 +40,10 @@ class Folder:
     """The artifact in a model's folder, which `make run` serves.
 
     Args:
-        script: The `train.py` beside it.
+        script: The `train.py` beside the artifact.
 
     Raises:
-        ArtifactError: It cannot be read.
+        ArtifactError: The artifact cannot be read.
     """
 
     def __init__(self, script: Path) -> None:
@@ -51,7 +51,7 @@ class Folder:
         self.artifact = Artifact.load(script.with_name("artifact"))
 
     def replace(self, data: Path, comparison: Comparison | None) -> None:
-        """As of `Incumbent`; the challenger's manifest tells what it was compared with."""
+        """As of `Incumbent`; the comparison goes into the challenger's manifest."""
         if run(self.script, data):
             raise Refused("it does not pass the gate")
         compared = comparison.summary() if comparison else {}
@@ -68,13 +68,13 @@ class Image:
     """The image of a model, which Docker serves.
 
     Args:
-        model: Its name.
-        scratch: A folder for a copy of its artifact.
+        model: The model's name.
+        scratch: A folder for a copy of the image's artifact.
         root: The project.
 
     Raises:
-        ArtifactError: Its artifact cannot be read.
-        ImagesError: It has none.
+        ArtifactError: The image's artifact cannot be read.
+        ImagesError: The image has no artifact.
     """
 
     def __init__(self, model: str, scratch: Path, root: Path = ROOT) -> None:
@@ -82,12 +82,12 @@ class Image:
         self.artifact = Artifact.load(images.copy_artifact(images.reference(model), scratch))
 
     def replace(self, data: Path, comparison: Comparison | None) -> None:
-        """As of `Incumbent`; a label of the challenger's image tells what it was compared with."""
+        """As of `Incumbent`; the incumbent's version goes into a label of the challenger's image."""
         if not images.build(self.model, data, root=self.root, incumbent=self.artifact.version):
             raise Refused("its image was not built")
 
     def serve(self) -> str:
-        """As of `Incumbent`: its containers are replaced, if there are any."""
+        """As of `Incumbent`; running containers are replaced."""
         if replicas := len(images.running(self.model, self.root)):
             images.start(self.model, replicas, root=self.root)
             return f"the service {self.model} runs it"
@@ -95,18 +95,18 @@ class Image:
 
 
 def find(model: str, choice: str, scratch: Path, root: Path = ROOT) -> Incumbent:
-    """The incumbent of a model.
+    """Find the incumbent of a model.
 
     Args:
-        model: Its name.
-        choice: `artifact` or `image`; empty is whichever there is.
+        model: The model's name.
+        choice: `artifact` or `image`; empty means the one that exists.
         scratch: A folder for a copy of an image's artifact.
         root: The project.
 
     Raises:
-        ArtifactError: Its artifact cannot be read.
-        ImagesError: Its image has none.
-        RetrainingError: There is none; or there are both, and no choice.
+        ArtifactError: The incumbent's artifact cannot be read.
+        ImagesError: The incumbent is an image without an artifact.
+        RetrainingError: There is no incumbent, or both exist and `choice` is empty.
     """
     script, image = root / "models" / model / "train.py", images.reference(model)
     if choice not in ("", "artifact", "image"):
@@ -115,8 +115,8 @@ def find(model: str, choice: str, scratch: Path, root: Path = ROOT) -> Incumbent
     in_image = choice != "artifact" and images.exists(image)
     if in_folder and in_image:
         raise RetrainingError(
-            f"there are models/{model}/artifact, which `make run` serves, and {image}, which Docker does: "
-            "choose which to replace, with INCUMBENT=artifact or INCUMBENT=image"
+            f"there are both models/{model}/artifact, which `make run` serves, and the image {image}: choose "
+            "which to replace, with INCUMBENT=artifact or INCUMBENT=image"
         )
     if in_folder:
         return Folder(script)
@@ -129,6 +129,6 @@ def find(model: str, choice: str, scratch: Path, root: Path = ROOT) -> Incumbent
 
 
 def run(script: Path, data: Path, *arguments: str) -> int:
-    """Run a train.py on other data than those in use; its exit code."""
+    """Run a `train.py` on these data instead of the data in use; returns the exit code."""
     environment = os.environ | {"FORECASTLE_DATA": str(data)}
     return subprocess.run([sys.executable, script, *arguments], env=environment).returncode

@@ -1,11 +1,11 @@
-"""A challenger in the shadow of what serves: it forecasts and is scored, and nobody is answered by it.
+"""A shadow: a challenger that runs beside the incumbent and is scored as it is, but serves no user.
 
     make shadow MODEL=deaths           build and run it: python -m forecastle.project.retraining.shadow deaths
-    make shadow MODEL=deaths STOP=1    end it: ... --stop
-    make promote MODEL=deaths          let it serve: ... --promote
+    make shadow MODEL=deaths STOP=1    stop and remove it: ... --stop
+    make promote MODEL=deaths          let it replace the incumbent: ... --promote
 
-Its image has the tag of the one that serves and `-shadow` behind it. The service `shadow` of
-docker-compose.yml runs one at a time, as the host `<model>-shadow`, where the catalogue finds it.
+The shadow's image has the incumbent's tag with `-shadow` appended. The service `shadow` of docker-compose.yml
+runs one shadow at a time, under the host name `<model>-shadow`, where the catalogue finds it.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from forecastle import observations
+from forecastle.observations.address import shown
 from forecastle.project.compose import ROOT, SHADOW
 from forecastle.project.retraining import Refused, RetrainingError, command, data, images
 
@@ -22,22 +23,22 @@ SERVICE = "shadow"
 
 
 def start(model: str, options: argparse.Namespace, root: Path = ROOT) -> None:
-    """Fit today's `train.py` to the newest data, with the gate, and run it.
+    """Fit today's `train.py` to the newest data, with the gate, and run the image as a shadow.
 
     Args:
-        model: Its name.
+        model: The model's name.
         options: As of `data.newest`.
         root: The project.
 
     Raises:
-        ImagesError: It does not run.
-        ObservationsError: The data cannot be used.
-        RetrainingError: Another shadow runs; there are no data; or it does not pass the gate.
+        ImagesError: The shadow does not start.
+        ObservationsError: The observations cannot be used.
+        RetrainingError: Another shadow runs, the gateway gives no observations, or the fit fails the gate.
     """
     if others := set(images.running(SERVICE, root)) - {model + SHADOW}:
         other = others.pop().removesuffix(SHADOW)
         raise RetrainingError(
-            f"{other} has a shadow, and one can run at a time: end it with `make shadow MODEL={other} STOP=1`"
+            f"{other} has a shadow, and only one can run: stop it with `make shadow MODEL={other} STOP=1`"
         )
     with tempfile.TemporaryDirectory(dir=root / "data", prefix=f"{observations.CURRENT}.") as folder:
         path = Path(folder) / observations.CURRENT
@@ -49,10 +50,10 @@ def start(model: str, options: argparse.Namespace, root: Path = ROOT) -> None:
 
 
 def stop(model: str, root: Path = ROOT) -> None:
-    """End a shadow; all that was made for it is removed, but not its forecasts and their scores.
+    """Stop a shadow, and remove its image and data; its forecasts and their scores stay.
 
     Raises:
-        ImagesError: Docker does not do it.
+        ImagesError: Docker fails.
     """
     if model + SHADOW in images.running(SERVICE, root):
         images.stop(SERVICE, root)
@@ -62,11 +63,11 @@ def stop(model: str, root: Path = ROOT) -> None:
 
 
 def promote(model: str, root: Path = ROOT) -> None:
-    """Put a shadow in the place of what serves, and its data in that of those in use if they are newer.
+    """Replace a model by its shadow, and the data in use by the shadow's if these are newer.
 
     Raises:
-        ImagesError: It does not start.
-        RetrainingError: There is none.
+        ImagesError: The new containers do not start.
+        RetrainingError: The model has no shadow.
     """
     if not images.exists(image := images.reference(model, SHADOW)):
         raise RetrainingError(f"it has no shadow: `make shadow MODEL={model}` makes one")
@@ -79,14 +80,14 @@ def promote(model: str, root: Path = ROOT) -> None:
 
 
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
-    """The command line; its exit code."""
+    """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m forecastle.project.retraining.shadow", description=(__doc__ or "").splitlines()[0]
     )
     parser.add_argument("model")
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--stop", action="store_true", help="end it")
-    action.add_argument("--promote", action="store_true", help="let it serve")
+    action.add_argument("--stop", action="store_true", help="stop and remove the shadow")
+    action.add_argument("--promote", action="store_true", help="let the shadow replace the incumbent")
     data.add_options(parser)
     options = parser.parse_args(argv)
     return command.run(options.model, lambda: _do(options, root))
@@ -99,16 +100,16 @@ def _do(options: argparse.Namespace, root: Path) -> None:
         print(f"{model}: no shadow runs any more")
     elif options.promote:
         promote(model, root)
-        print(f"{model}: {images.reference(model)} is what was its shadow")
+        print(f"{model}: its shadow is now {images.reference(model)}")
     else:
         start(model, options, root)
-        print(f"{model}{SHADOW} runs beside {model} and answers nobody. Its forecasts are scored as well:")
-        print(f"  {options.url}/models/{model}{SHADOW}/scores")
-        print(f"`make promote MODEL={model}` lets it serve, `make shadow MODEL={model} STOP=1` ends it")
+        print(f"{model}{SHADOW} runs beside {model} and serves no user. Its forecasts are scored, too:")
+        print(f"  {shown(options.url).rstrip('/')}/models/{model}{SHADOW}/scores")
+        print(f"`make promote MODEL={model}` lets it serve, `make shadow MODEL={model} STOP=1` stops it")
 
 
 def _data(model: str, root: Path) -> Path:
-    """What a shadow was fitted to; git and Docker ignore it."""
+    """The observations that a shadow was fitted to; Git and Docker ignore the file."""
     return root / "data" / f"{observations.CURRENT}.{model}{SHADOW}"
 
 
