@@ -20,7 +20,7 @@ MODELS := $(patsubst models/%/train.py,%,$(sort $(wildcard models/*/train.py)))
 CHOSEN := $(or $(MODEL),$(MODELS))
 DATA := $(or $(FORECASTLE_DATA),$(wildcard data/current.csv),data/first-wave-2020.csv)
 # What training reads of the library; a change fits all models again.
-TRAINING := $(shell find shared/forecastle/observations shared/forecastle/training -name '*.py') \
+TRAINING := $(shell find shared/forecastle/observations shared/forecastle/training -type f -not -name '*.pyc') \
 	$(addprefix shared/forecastle/,artifact.py scores.py places.py countries.csv)
 # Where retraining finds new data.
 NEWEST = --url "$(URL)" --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)"
