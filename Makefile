@@ -22,8 +22,8 @@ MODELS := $(sort $(shell for model in $$(ls models | grep -Ex '[a-z][a-z0-9]*(-[
 CHOSEN := $(or $(MODEL),$(MODELS))
 DATA := $(or $(FORECASTLE_DATA),$(wildcard data/current.csv),data/first-wave-2020.csv)
 # What training reads of the library; a change fits all models again.
-TRAINING := $(shell find shared/forecastle/observations shared/forecastle/training -name '*.py') \
-	$(addprefix shared/forecastle/,artifact.py scores.py places.py dates.py countries.csv)
+TRAINING := $(shell find shared/forecastle/observations shared/forecastle/training -type f -not -name '*.pyc') \
+	$(wildcard shared/forecastle/*.py shared/forecastle/*.csv)
 # Where retraining finds new data.
 NEWEST = --url "$(URL)" --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)"
 LOCKS := shared/requirements.txt shared/requirements-train.txt shared/forecastle/catalogue/requirements.txt \

@@ -148,6 +148,7 @@ def test_what_makes_an_artifact_stale(tree: Path) -> None:
         "shared/forecastle/observations/readers.py": True,
         "shared/forecastle/training/card/page.py": True,
         "shared/forecastle/training/card/plots.py": True,
+        "shared/forecastle/training/card/templates/sections/backtest.html": True,
         "data/first-wave-2020.csv": True,
         "models/deaths/main.py": False,
         "models/deaths/README.md": False,

@@ -179,8 +179,9 @@ def train(
                 with step("drawing the card"):
                     card.write(
                         folder / "card.html",
-                        manifest={**manifest.json(), "countries": manifest.json()["series"]},
+                        manifest=manifest,
                         fit=fit,
+                        summary=summary,
                         prior=_prior(rows, build, each_country, seed),
                         rows=rows,
                         replicated=replicated,
@@ -228,7 +229,7 @@ def _add_backtest(folder: Path, data: Path, scored: dict[str, Any] | None) -> No
         raise artifact.ArtifactError(f"{folder} was trained with other data: train the model again")
     with artifact.amend(folder, backtest=backtest.summary(scored)) as scratch:
         artifact.write_json(scratch / "backtest.json", scored)
-        card.replace_backtest(scratch / "card.html", trained.manifest.json(), scored)
+        card.replace_backtest(scratch / "card.html", trained.manifest, scored)
 
 
 def _checked(

@@ -1,5 +1,7 @@
 """The model card: one page that is whole, harmless and the same every time."""
 
+import dataclasses
+import datetime
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,7 +16,6 @@ import xarray as xr
 
 from forecastle import artifact
 from forecastle.training import card, diagnostics
-from forecastle.training.card import plots
 
 CHAINS, DRAWS, DAYS, HORIZON = 4, 50, 40, 28
 HOSTILE = 'Evil</svg><script>alert("1")</script> $x$ & Sons <!-- README.md -->'
@@ -59,37 +60,38 @@ def prior(posterior: xr.Dataset) -> xr.Dataset:
     return (3 * posterior.isel(chain=0)).drop_vars(["chain", "draw"], errors="ignore")
 
 
-def manifest(**others: Any) -> dict[str, Any]:
-    last = rows().groupby("country").last()
-    first = rows().groupby("country").first()
-    return {
-        "model": "flu",
-        "title": "A model of <flu>",
-        "target": "daily deaths",
-        "unit": "deaths",
-        "cumulative": False,
-        "created": "2020-06-09T06:00:00+00:00",
-        "seed": 1,
-        "training_seconds": 1.0,
-        "horizon": HORIZON,
-        "data": {"file": "data.csv", "sha256": "0" * 64, "last_day": "2020-06-08", "changes": ["a <b>", "c"]},
-        "countries": {
-            code: {
-                "name": name,
-                "first_day": f"{first['date'][code]:%Y-%m-%d}",
-                "origin_date": f"{last['date'][code]:%Y-%m-%d}",
-                "total": int(last["total"][code]),
-            }
+def manifest(**others: Any) -> artifact.Manifest:
+    groups = rows().groupby("country")
+    first, last = groups["date"].first().dt.date, groups["date"].last().dt.date
+    worst = {"r_hat": 1.2, "ess_bulk": 900.0, "ess_tail": 800.0, "divergences": 0.0, "e_bfmi": 0.9}
+    known = artifact.Manifest(
+        model="flu",
+        title="A model of <flu>",
+        target="daily deaths",
+        unit="deaths",
+        cumulative=False,
+        reference=False,
+        created=datetime.datetime(2020, 6, 9, 6, tzinfo=datetime.UTC),
+        seed=1,
+        training_seconds=1.0,
+        horizon=HORIZON,
+        data=artifact.Data("data.csv", "0" * 64, datetime.date(2020, 6, 8), ["a <b>", "c"]),
+        series={
+            code: artifact.Country(code, name, first[code], last[code], int(groups["total"].last()[code]))
             for code, name in COUNTRIES.items()
         },
-        "excluded": {"AND": {"name": "Andorra", "reason": "it has 40 deaths, and 50 are needed"}},
-        "versions": {"python": "3.13.0", "numpy": "2.5.5"},
-        "diagnostics": {
-            "bounds": diagnostics.BOUNDS,
-            "worst": {"r_hat": 1.2, "ess_bulk": 900.0, "ess_tail": 800.0, "divergences": 0.0, "e_bfmi": 0.9},
+        excluded={"AND": artifact.Excluded("Andorra", "it has 40 deaths, and 50 are needed")},
+        versions={"python": "3.13.0", "numpy": "2.5.5"},
+        diagnostics=artifact.Diagnostics(diagnostics.BOUNDS, worst),
+        posterior_predictive={
+            "days": 1083,
+            "countries": 3,
+            "coverage": {"0.5": 0.584, "0.8": 0.81, "0.9": 0.9, "0.95": 0.94},
+            "zeros": {"observed": 0.25, "replicated": 0.125},
         },
-        **others,
-    }
+        backtest=None,
+    )
+    return dataclasses.replace(known, **others)
 
 
 def backtest(origins: int = 2) -> dict[str, Any]:
@@ -123,6 +125,7 @@ def arguments(pooled: bool = True, **others: Any) -> dict[str, Any]:
     return {
         "manifest": manifest(),
         "fit": fitted,
+        "summary": diagnostics.summarise(fitted),
         "prior": prior(fitted["posterior"].dataset),
         "rows": rows(),
         "replicated": rng.poisson(20, (100, 3, 35)),
@@ -171,9 +174,13 @@ class Outline(HTMLParser):
 CASES = [{}, {"pooled": False}, {"backtest": None}, {"prior": xr.Dataset()}, {"backtest": backtest(1)}]
 
 
-@pytest.mark.parametrize("others", CASES)
-def test_the_page_is_well_formed_and_holds_every_section(tmp_path: Path, others: dict[str, Any]) -> None:
-    text = page(tmp_path, **others)
+@pytest.fixture(scope="module", params=CASES)
+def text(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Pages of fits of every kind."""
+    return page(tmp_path_factory.mktemp("card"), **request.param)
+
+
+def test_the_page_is_well_formed_and_holds_every_section(text: str) -> None:
     outline = Outline(text)
     assert len(outline.all("h1")) == 1
     assert outline.texts["h2"] == [
@@ -193,9 +200,7 @@ def test_the_page_is_well_formed_and_holds_every_section(tmp_path: Path, others:
     assert len(text) < 500_000
 
 
-@pytest.mark.parametrize("others", CASES)
-def test_it_loads_and_runs_nothing(tmp_path: Path, others: dict[str, Any]) -> None:
-    text = page(tmp_path, **others)
+def test_it_loads_and_runs_nothing(text: str) -> None:
     outline = Outline(text)
     assert not {"script", "img", "iframe", "object", "image", "foreignobject"} & {
         tag for tag, _ in outline.elements
@@ -256,11 +261,14 @@ def test_a_bound_that_is_broken_is_said_in_words(tmp_path: Path) -> None:
 
 
 def test_a_long_list_is_folded(tmp_path: Path) -> None:
-    data = manifest()["data"]
-    folded = page(tmp_path, manifest=manifest(data={**data, "changes": [f"change {i}" for i in range(30)]}))
+    data = manifest().data
+    changes = [f"change {i}" for i in range(30)]
+    folded = page(tmp_path, manifest=manifest(data=dataclasses.replace(data, changes=changes)))
     assert "<summary>30 changes</summary>" in folded
     assert "<summary>2 changes</summary>" not in page(tmp_path)
-    assert "Nothing." in page(tmp_path, manifest=manifest(data={**data, "changes": []}, excluded={}))
+    assert "Nothing." in page(
+        tmp_path, manifest=manifest(data=dataclasses.replace(data, changes=[]), excluded={})
+    )
 
 
 def test_pooled_parameters_or_else_a_few_countries_are_shown(tmp_path: Path) -> None:
@@ -273,37 +281,8 @@ def test_pooled_parameters_or_else_a_few_countries_are_shown(tmp_path: Path) -> 
     assert len([title for title in titles if title.startswith("Ranks of growth[")]) == 1
 
 
-def test_the_largest_countries_are_shown() -> None:
-    assert card.largest(rows(), 2) == ["CCC", "BBB"]
-
-
-def test_calibration_counts_fitted_days_alone() -> None:
-    """Days before a country's first row, days that were not reported and days without draws are left out."""
-    replicated = np.full((100, 3, 35), np.nan)
-    fitted = rows()
-    last = fitted.groupby("country").tail(35)
-    for index, (_, group) in enumerate(last.groupby("country")):
-        counts = group["count"].fillna(-1).to_numpy(dtype=float)
-        replicated[:, index, 35 - len(group) :] = counts
-    check = card.calibration(fitted, replicated)
-    assert check["days"] == last["count"].notna().sum() == 35 + 29 + 19
-    assert check["countries"] == 3
-    assert check["coverage"] == {"0.5": 1.0, "0.8": 1.0, "0.9": 1.0, "0.95": 1.0}
-    assert check["zeros"]["observed"] == check["zeros"]["replicated"] > 0
-
-
-def test_calibration_of_a_model_that_is_right() -> None:
-    rng = np.random.default_rng(3)
-    count = rng.normal(1000, 100, 1000)
-    days = pd.date_range("2020-01-01", periods=1000)
-    fitted = pd.DataFrame({"date": days, "country": "AAA", "name": "A", "count": count, "total": 1.0})
-    check = card.calibration(fitted, rng.normal(1000, 100, (500, 1, 1000)))
-    for level, share in check["coverage"].items():
-        assert share == pytest.approx(float(level), abs=0.04)
-    assert check["zeros"] == {"observed": 0, "replicated": 0}
-
-
-def test_numbers_are_short() -> None:
-    assert [plots.number(value) for value in (0.01234, -5.678, 123.4, 1234567, None, np.nan)] == [
-        *("0.0123", "\N{MINUS SIGN}5.68", "123", "1,234,567", "–", "–")
-    ]
+def test_another_backtest_takes_the_place_of_the_last(tmp_path: Path) -> None:
+    page(tmp_path, backtest=None)
+    card.replace_backtest(tmp_path / "card.html", manifest(), backtest(1))
+    replaced = (tmp_path / "card.html").read_text(encoding="utf-8")
+    assert replaced == page(tmp_path, backtest=backtest(1))
