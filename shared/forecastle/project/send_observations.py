@@ -148,9 +148,10 @@ def _observe(options: argparse.Namespace, key: str) -> None:
     for file in filter(None, (options.file, options.deaths)):
         _check_end(file)
     since, until = _day(options.since, "SINCE"), _day(options.until, "UNTIL")
-    frame = observations.read(options.file, options.deaths or None, since=since, until=until)
+    known = observations.read(options.file, options.deaths or None, since=since, until=until)
+    frame = known.frame
     first, last = f"{frame['date'].min():%Y-%m-%d}", f"{frame['date'].max():%Y-%m-%d}"
-    print(f"{options.file}: {frame.attrs['format']}, {len(frame):,} rows, {first} to {last}", flush=True)
+    print(f"{options.file}: {known.format}, {len(frame):,} rows, {first} to {last}", flush=True)
     contents = list(parts(frame))
     told = dict.fromkeys(("received", "new", "revised", "unchanged"), 0)
     with steps("observe") as step, step("sending") as report:

@@ -45,8 +45,8 @@ def newest(options: argparse.Namespace, scratch: Path, root: Path = ROOT) -> pd.
         )
     if options.file:
         since, until = (_day(getattr(options, name), name.upper()) for name in ("since", "until"))
-        return observations.read(options.file, options.deaths or None, since=since, until=until)
-    base, received = observations.read(in_use(root)), receive(options.url, scratch)
+        return observations.read(options.file, options.deaths or None, since=since, until=until).frame
+    base, received = observations.read(in_use(root)).frame, receive(options.url, scratch)
     return base if received is None else merged(base, received)
 
 
@@ -83,13 +83,13 @@ def receive(url: str, scratch: Path) -> pd.DataFrame | None:
     path = scratch / "received.csv"
     path.write_bytes(answer.content)
     try:
-        return observations.read(path)
+        return observations.read(path).frame
     except ObservationsError as error:
         raise ObservationsError(str(error).replace(str(path), address)) from None
 
 
 def merged(base: pd.DataFrame, received: pd.DataFrame) -> pd.DataFrame:
-    """Received observations onto others, both as `observations.read` gives them; they win where both know."""
+    """Received observations onto others, both as frames of `observations.read`; they win where both know."""
     both = received.set_index(KEYS).combine_first(base.set_index(KEYS)).reset_index()
     return both[[column for column in observations.COLUMNS if column in both]].sort_values(KEYS)
 
@@ -104,7 +104,7 @@ def held_out(incumbent: Artifact, new: pd.DataFrame, root: Path = ROOT) -> pd.Da
     known = new[new["date"] <= through]
     for path in sorted((root / "data").glob("*.csv")):
         if sha256(path) == incumbent.manifest.data.sha256:
-            known = observations.read(path)
+            known = observations.read(path).frame
     return pd.concat([known, new[new["date"] > through]], ignore_index=True).sort_values(KEYS)
 
 
