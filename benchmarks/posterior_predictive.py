@@ -28,7 +28,7 @@ def main(model: str) -> None:
     """Print the table and draw the plot."""
     folder = ROOT / "models" / model
     train = load(model)
-    rows = train.observe(default_path())
+    rows = train.observe(default_path()).frame
     fit = az.from_netcdf(folder / "artifact/posterior.nc")
     rows = rows[rows["country"].isin(fit["observed_data"]["country"].values)]  # the others' fits failed
     posterior = az.extract(fit, num_samples=1000, random_seed=1)

@@ -91,13 +91,12 @@ def fit(
         countries: These alone; all without.
         whole: Whether to all days since the 100th case, as published, and not to the model's window alone.
     """
-    known = observations.read(path, until=until)
+    known = observations.read(path, until=until).frame
     if countries:
-        attrs, known = known.attrs, known[known["country"].isin(countries)]
-        known.attrs = attrs
+        known = known[known["country"].isin(countries)]
     with tempfile.TemporaryDirectory() as folder, _priors(published):
         observations.write(known, Path(folder) / "known.csv")
-        rows = train.observe(Path(folder) / "known.csv", **({"longest": None} if whole else {}))
+        rows = train.observe(Path(folder) / "known.csv", **({"longest": None} if whole else {})).frame
         seconds: dict[str, float] = {}
         fitted = SAMPLING.fit(rows, train.build, _timer(seconds))
     summary = diagnostics.summarise(fitted)
@@ -120,7 +119,7 @@ def errors(train: ModuleType, path: Path, fitted: Fit) -> pd.DataFrame:
     """
     with np.errstate(invalid="ignore"):  # the published prior lets K be negative
         draws = train.predict(fitted.posterior, fitted.rows, DAYS, np.random.default_rng(SAMPLING.seed))
-    truth = observations.read(path).set_index(["country", "date"])["cases"]
+    truth = observations.read(path).frame.set_index(["country", "date"])["cases"]
     totals = truth.fillna(0).groupby("country").cumsum()
     parts = []
     for i, (code, group) in enumerate(fitted.rows.groupby("country")):
@@ -177,7 +176,7 @@ def _print_errors(model: str, train: ModuleType, path: Path) -> None:
 
 def _print_all_countries(train: ModuleType, path: Path) -> None:
     print("all countries, the days that the model fits:")
-    for until in (observations.read(path).attrs["last_day"], ORIGIN):
+    for until in (observations.read(path).last_day, ORIGIN):
         fits = {
             "published priors": fit(train, path, until, published=True),
             "our priors": fit(train, path, until, published=False),

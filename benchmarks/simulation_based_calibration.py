@@ -24,8 +24,7 @@ import xarray as xr
 from published import load
 
 from forecastle.observations import default_path
-from forecastle.training import wave
-from forecastle.training.command import draw_prior
+from forecastle.training import prior, wave
 from forecastle.training.progress import silent
 from forecastle.training.sampling import Sampling, thinned
 
@@ -39,7 +38,7 @@ LEVELS = (0.5, 0.9)
 def main(model: str, simulations: int) -> None:
     """Print the table."""
     train = load(model)
-    rows = train.observe(default_path())
+    rows = train.observe(default_path()).frame
     rows = rows[rows["country"].isin(COUNTRIES)].groupby("country").tail(DAYS).reset_index(drop=True)
     pooled = "country" in train.build(rows).coords
     ranks = of_all_countries(train, rows, simulations) if pooled else of_each(train, rows, simulations)
@@ -56,10 +55,10 @@ def of_all_countries(train: ModuleType, rows: pd.DataFrame, simulations: int) ->
     """Ranks of the pooled parameters and of the first country's, a fit for each simulation."""
     centre = wave.busiest_week(rows, "new" if "new" in rows else "count")
     wave.busiest_week = lambda *_: centre
-    prior = draw_prior(train.build(rows), simulations, seed=1)
+    truths = prior.draw(train.build(rows), simulations, seed=1)
     ranks: dict[str, list[int]] = {}
     for i in rich.progress.track(range(simulations), "simulations"):
-        truth = prior.isel(draw=[i])
+        truth = truths.isel(draw=[i])
         simulated = simulate(train, rows, truth, seed=i)
         fit = Sampling(False, draws=250, tune=400, seed=i).fit(simulated, train.build, silent)
         posterior = thinned(fit, RANKED, seed=i)
@@ -73,10 +72,10 @@ def of_all_countries(train: ModuleType, rows: pd.DataFrame, simulations: int) ->
 def of_each(train: ModuleType, rows: pd.DataFrame, simulations: int) -> dict[str, list[int]]:
     """Ranks of the parameters of as many simulated countries, each with the days of the first real one."""
     one = rows[rows["country"] == rows["country"].iloc[0]].reset_index(drop=True)
-    prior = draw_prior(train.build(one), simulations, seed=1)
+    truths = prior.draw(train.build(one), simulations, seed=1)
     frames = []
     for i in range(simulations):
-        truth = prior.isel(draw=[i]).expand_dims(country=1, axis=1)
+        truth = truths.isel(draw=[i]).expand_dims(country=1, axis=1)
         frames.append(simulate(train, one, truth, seed=i).assign(country=f"S{i:04}"))
     possible = [i for i, frame in enumerate(frames) if np.isfinite(frame["count"].astype(float)).all()]
     simulated = pd.concat([frames[i] for i in possible], ignore_index=True)
@@ -84,7 +83,7 @@ def of_each(train: ModuleType, rows: pd.DataFrame, simulations: int) -> dict[str
     posterior = thinned(fit, RANKED, seed=1)
     return {
         str(name): [
-            int((posterior[name].sel(country=f"S{i:04}") < prior[name].isel(draw=i).item()).sum())
+            int((posterior[name].sel(country=f"S{i:04}") < truths[name].isel(draw=i).item()).sum())
             for i in possible
             if f"S{i:04}" in posterior["country"]
         ]

@@ -130,6 +130,7 @@ def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
             (scratch / "parameters.json").write_text(json.dumps(parameters))
             (scratch / "posterior.nc").write_bytes(b"not read by the server")
             (scratch / "backtest.json").write_text("null")
+            np.savez(scratch / "backtest.npz")
             (scratch / "card.html").write_text(
                 f"<h1>A synthetic card</h1>\n{artifact.PROSE}\n<h2>Data</h2>\n"
             )

@@ -19,10 +19,10 @@ TRAIN = '''"""A tiny model: a constant rate for each country."""
 import numpy as np
 import pymc as pm
 
-from forecastle.training import command, train
 from forecastle.observations import read, since_total
+from forecastle.training import backtest, train
 
-command.BACKTESTS["short"] = (1, 1)
+backtest.ORIGINS["short"], backtest.LEAST_PATHS = (1, 8), 1
 
 
 def observe(path):

@@ -10,7 +10,7 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
-from forecastle.observations import read, since_total
+from forecastle.observations import Observations, read, since_total
 from forecastle.training import train, wave
 
 FIRST_DEATH, LEAST_DEATHS = 10, 50  # a country is fitted from its 10th death if it has at least 50
@@ -20,21 +20,19 @@ LONGEST_WINDOW = 180  # days; the first wave has at most 142
 LATE_FACTOR, LATE_OFFSET, LATE_SHARE = 4.0, 5.0, 0.1
 
 
-def observe(path: Path) -> pd.DataFrame:
+def observe(path: Path) -> Observations:
     """The latest wave of every country with at least 50 deaths, without days of catching up."""
-    rows = since_total(read(path), "deaths", start=FIRST_DEATH, total=LEAST_DEATHS, last=LONGEST_WINDOW)
+    selected = since_total(read(path), "deaths", start=FIRST_DEATH, total=LEAST_DEATHS, last=LONGEST_WINDOW)
     waves, left_out = [], []
-    for code, group in rows.groupby("country"):
+    for code, group in selected.frame.groupby("country"):
         late = catching_up(group["count"])
         left_out += [f"{code} on {day:%Y-%m-%d}" for day in group["date"][late]]
         latest = group.iloc[wave.latest_wave(group["count"]) :]
         waves.append(latest.assign(count=latest["count"].mask(late)))
-    latest = pd.concat(waves, ignore_index=True)
-    latest.attrs = rows.attrs
-    if left_out:
-        change = f"days of catching up, not fitted: {len(left_out)} ({', '.join(left_out)})"
-        latest.attrs["changes"] = [*rows.attrs["changes"], change]
-    return latest
+    changes = (
+        [f"days of catching up, not fitted: {len(left_out)} ({', '.join(left_out)})"] if left_out else []
+    )
+    return selected.with_frame(pd.concat(waves, ignore_index=True), *changes)
 
 
 def catching_up(count: pd.Series) -> pd.Series:

@@ -11,20 +11,20 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
-from forecastle.observations import read, running_totals
+from forecastle.observations import Observations, read, running_totals
 from forecastle.training import published_priors, train
 
 FIRST_CASE = 100  # growth is fitted from the day of the 100th case
 GROWTH_PHASE = 28  # days at most: later, measures and reporting have bent the curve
 
 
-def observe(path: Path, longest: int | None = GROWTH_PHASE) -> pd.DataFrame:
+def observe(path: Path, longest: int | None = GROWTH_PHASE) -> Observations:
     """The growth phase of every country with at least 100 cases: running totals of `longest` days at most."""
     published = published_priors()
-    rows = running_totals(read(path), "cases", start=FIRST_CASE, first=longest)
-    if published:
-        rows.attrs["changes"] = [*rows.attrs["changes"], "PRIORS=published: fitted with the published priors"]
-    return rows
+    selected = running_totals(read(path), "cases", start=FIRST_CASE, first=longest)
+    if not published:
+        return selected
+    return selected.with_frame(selected.frame, "PRIORS=published: fitted with the published priors")
 
 
 def build(rows: pd.DataFrame) -> pm.Model:

@@ -88,8 +88,8 @@ def main() -> None:
     """Fit the ladder, print the comparison and write the plot."""
     path = observations.default_path()
     cut = observations.read(path, until=UNTIL)
-    rows = observations.since_total(cut, "cases", start=THRESHOLD, total=THRESHOLD)
-    told = {}
+    rows = observations.since_total(cut, "cases", start=THRESHOLD, total=THRESHOLD).frame
+    fits = {}
     for name, pooling in LADDER.items():
         started = time.perf_counter()
         with steps(name) as step:
@@ -98,16 +98,16 @@ def main() -> None:
         with build(rows, pooling):
             pm.compute_log_likelihood(fit, progressbar=False)
         worst = diagnostics.check(fit, diagnostics.summarise(fit)).worst
-        told[name] = (az.loo(fit, pointwise=True), worst, seconds)
-    comparison = az.compare({name: loo for name, (loo, *_) in told.items()})
-    _print(comparison, told, rows, path)
+        fits[name] = (az.loo(fit, pointwise=True), worst, seconds)
+    comparison = az.compare({name: loo for name, (loo, *_) in fits.items()})
+    _print(comparison, fits, rows, path)
     with matplotlib.rc_context():
         matplotlib.use("agg")
         az.plot_compare(comparison, backend="matplotlib").savefig(PLOT, bbox_inches="tight", dpi=80)
     print(f"{PLOT.relative_to(PLOT.parents[1])} is written")
 
 
-def _print(comparison: pd.DataFrame, told: dict, rows: pd.DataFrame, path: Path) -> None:
+def _print(comparison: pd.DataFrame, fits: dict, rows: pd.DataFrame, path: Path) -> None:
     table = rich.table.Table(
         box=rich.box.SIMPLE,
         title=f"{rows['country'].nunique()} countries, {len(rows)} days to {UNTIL}, {path.name}",
@@ -117,7 +117,7 @@ def _print(comparison: pd.DataFrame, told: dict, rows: pd.DataFrame, path: Path)
     for heading in ("divergences", "seconds", "published elpd"):
         table.add_column(heading, justify="right")
     for name, row in comparison.iterrows():
-        loo, worst, seconds = told[name]
+        loo, worst, seconds = fits[name]
         pareto_k = np.asarray(loo.pareto_k)
         table.add_row(
             str(name),

@@ -10,24 +10,24 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
-from forecastle.observations import read, since_total
+from forecastle.observations import Observations, read, since_total
 from forecastle.training import train, wave
 
 FIRST_CASE, LEAST_CASES = 100, 2000  # a country is fitted from its 100th case if it has at least 2000
 WINDOW = 42  # days: older ones would hold a curve of three numbers to a growth long past
 
 
-def observe(path: Path) -> pd.DataFrame:
+def observe(path: Path) -> Observations:
     """The last six weeks of the latest wave of every country with at least 2000 cases.
 
     The column `count` holds the running total, which is forecast; `new` the cases a day, which are fitted.
     """
-    rows = since_total(read(path), "cases", start=FIRST_CASE, total=LEAST_CASES, last=WINDOW)
-    waves = [group.iloc[wave.latest_wave(group["count"]) :] for _, group in rows.groupby("country")]
+    selected = since_total(read(path), "cases", start=FIRST_CASE, total=LEAST_CASES, last=WINDOW)
+    countries = selected.frame.groupby("country")
+    waves = [group.iloc[wave.latest_wave(group["count"]) :] for _, group in countries]
     latest = pd.concat(waves, ignore_index=True)
-    latest = latest.assign(new=latest["count"], count=latest["total"].mask(latest["count"].isna()))
-    latest.attrs = rows.attrs
-    return latest
+    running = latest["total"].mask(latest["count"].isna())
+    return selected.with_frame(latest.assign(new=latest["count"], count=running))
 
 
 def build(rows: pd.DataFrame) -> pm.Model:

@@ -12,7 +12,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
-from forecastle.observations import ObservationsError, read, running_totals
+from forecastle.observations import Observations, ObservationsError, read, running_totals
 from forecastle.training import published_priors, train
 
 FIRST_CASE = 100  # growth is fitted from the day of the 100th case
@@ -21,15 +21,15 @@ LEAST_DAYS = 10  # fewer leave three parameters and a spread to their priors, an
 INFECTED = 5e-5  # of the population, as published: from about 80,000 cases expected in China
 
 
-def observe(path: Path, longest: int | None = FIRST_WAVE) -> pd.DataFrame:
+def observe(path: Path, longest: int | None = FIRST_WAVE) -> Observations:
     """The first wave of every country with at least 100 cases: running totals of `longest` days at most."""
     published = published_priors()
-    rows = running_totals(read(path), "cases", start=FIRST_CASE, days=LEAST_DAYS, first=longest)
-    if published:
-        if "population" not in rows or rows["population"].isna().any():
-            raise ObservationsError(f"{path} lacks populations, which PRIORS=published needs: ECDC has them")
-        rows.attrs["changes"] = [*rows.attrs["changes"], "PRIORS=published: fitted with the published priors"]
-    return rows
+    selected = running_totals(read(path), "cases", start=FIRST_CASE, days=LEAST_DAYS, first=longest)
+    if not published:
+        return selected
+    if "population" not in selected.frame or selected.frame["population"].isna().any():
+        raise ObservationsError(f"{path} lacks populations, which PRIORS=published needs: ECDC has them")
+    return selected.with_frame(selected.frame, "PRIORS=published: fitted with the published priors")
 
 
 def build(rows: pd.DataFrame) -> pm.Model:

@@ -8,6 +8,7 @@
 | `parameters.json`   | posterior summaries of every parameter, by country                                 |
 | `posterior.nc`      | the posterior itself in ArviZ's schema, for analysts                               |
 | `backtest.json`     | scores of forecasts of past days, by horizon and by origin; null without a backtest |
+| `backtest.npz`      | these forecasts: quantiles by origin, country and horizon, beside what was observed |
 | `card.html`         | the model card, but for the prose of README.md, which the server adds              |
 
 Training writes it and serving reads it, so this module needs NumPy and the standard library alone.
@@ -28,7 +29,15 @@ from typing import Any, Self
 import numpy as np
 
 SCHEMA_VERSION = 2
-FILES = ("draws.npy", "observations.csv", "parameters.json", "posterior.nc", "backtest.json", "card.html")
+FILES = (
+    "draws.npy",
+    "observations.csv",
+    "parameters.json",
+    "posterior.nc",
+    "backtest.json",
+    "backtest.npz",
+    "card.html",
+)
 LEARNED = ("draws.npy", "observations.csv", "parameters.json")  # posterior.nc too, but HDF5 files carry times
 PROSE = "<!-- README.md -->"  # the place in card.html where the server puts the prose
 

@@ -10,13 +10,13 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
-from forecastle.observations import read, since_total
+from forecastle.observations import Observations, read, since_total
 from forecastle.training import train
 
 WINDOW = 14  # days that are fitted: in more, growth long past would speak too loudly
 
 
-def observe(path: Path) -> pd.DataFrame:
+def observe(path: Path) -> Observations:
     """The last two weeks of every country with at least 10,000 cases."""
     return since_total(read(path), "cases", start=100, total=10_000, last=WINDOW)
 

@@ -2,6 +2,7 @@
 
 import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,18 +11,21 @@ import pytest
 import xarray as xr
 
 from forecastle import observations
+from forecastle.observations import Observations
 from forecastle.places import NAMES
 from forecastle.training import backtest
 from forecastle.training.diagnostics import FitError
-from forecastle.training.sampling import Sampling
+from forecastle.training.recipe import Recipe
+from forecastle.training.sampling import Predict, Sampling
 
 CODES = ("DEU", "ESP", "FRA", "GBR", "ITA", "USA")
 LAST = datetime.date(2020, 4, 29)
 DAYS = 60
+ORIGINS = [datetime.date(2020, 4, 7), datetime.date(2020, 4, 15)]
 SAMPLING = Sampling(each_country=False, draws=250, tune=200, seed=1)
 
 
-def observe(path: Path) -> pd.DataFrame:
+def observe(path: Path) -> Observations:
     return observations.since_total(observations.read(path), "deaths", start=10, total=50)
 
 
@@ -54,6 +58,24 @@ def predict_running_totals(
     return total + np.cumsum(predict(posterior, rows, days, rng), axis=-1)
 
 
+def predict_nothing(
+    posterior: xr.Dataset, rows: pd.DataFrame, days: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    return np.nan * predict(posterior, rows, days, rng)
+
+
+def build_that_fails_early(rows: pd.DataFrame) -> pm.Model:
+    """Up to the first origin no sampler can start; of later data it is the true model."""
+    with build(rows) as model:
+        if rows["date"].max() <= pd.Timestamp(ORIGINS[0]):
+            pm.Potential("impossible", pm.math.log(-1.0 * pm.math.exp(model["level"][0])))
+    return model
+
+
+def observe_a_plain_frame(path: Path) -> pd.DataFrame:
+    return observe(path).frame.copy()
+
+
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six countries whose deaths are Poisson counts of a constant rate."""
@@ -76,90 +98,187 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(path: Path, predict: object = predict, **options: object) -> dict | None:
+def recipe(predict: Predict = predict, **options: Any) -> Recipe:
     named = {
-        "path": path,
-        "column": "deaths",
+        "folder": Path(__file__).parent,
+        "title": "A constant rate",
+        "observe": observe,
+        "build": build,
+        "target": "daily deaths",
+        "unit": "deaths",
         "cumulative": False,
+        "reference": False,
         "sampling": SAMPLING,
-        "origins": backtest.weekly(LAST, 2),
-        "report": lambda fraction: None,
     }
-    forecasts = backtest.forecast(observe, build, predict, **{**named, **options})  # type: ignore[arg-type]
-    return None if forecasts is None else {"kind": "short", **backtest.score(forecasts)}
+    return Recipe(predict=predict, **{**named, **options})
+
+
+def forecast(path: Path, origins: list[datetime.date] = ORIGINS, **options: Any) -> backtest.Forecasts:
+    return backtest.forecast(recipe(**options), observations.parse(path), origins, lambda fraction: None)
+
+
+def scored_of(forecasts: backtest.Forecasts) -> dict[str, Any]:
+    scored = backtest.score(forecasts, "short")
+    assert scored is not None
+    return scored
 
 
 @pytest.fixture(scope="module")
-def scored(path: Path) -> dict:
-    told = run(path)
-    assert told is not None
-    return told
+def forecasts(path: Path) -> backtest.Forecasts:
+    return forecast(path)
 
 
-def test_origins_are_weekly_and_leave_all_days_to_be_scored() -> None:
-    assert backtest.weekly(datetime.date(2020, 6, 8), 3) == [
-        datetime.date(2020, 5, day) for day in (11, 18, 25)
+@pytest.fixture(scope="module")
+def scored(forecasts: backtest.Forecasts) -> dict[str, Any]:
+    return scored_of(forecasts)
+
+
+def test_origins_leave_all_days_to_be_scored_and_are_no_whole_weeks_apart() -> None:
+    assert backtest.origins(datetime.date(2020, 6, 8), "short", 92) == [
+        datetime.date(2020, 4, 23),
+        datetime.date(2020, 5, 9),
+        datetime.date(2020, 5, 25),
     ]
-    assert backtest.weekly(datetime.date(2020, 6, 8), 2, weeks=2)[0] == datetime.date(2020, 5, 11)
+    full = backtest.origins(datetime.date(2020, 6, 8), "full", 92)
+    assert len(full) == 11 and full[-1] == datetime.date(2020, 5, 25)
+    assert len({day.weekday() for day in full[:7]}) == 7
 
 
-def test_the_true_model_is_calibrated_and_beats_the_naive_forecast(scored: dict) -> None:
-    assert scored["origins"] == ["2020-04-08", "2020-04-15"]
+def test_few_countries_have_more_origins() -> None:
+    for countries, number in ((5, 3), (4, 4), (2, 8), (1, 15)):
+        origins = backtest.origins(datetime.date(2020, 6, 8), "short", countries)
+        assert len(origins) == number
+        assert (origins[1] - origins[0]).days == (16 if countries == 5 else 8)
+    assert len(backtest.origins(datetime.date(2020, 6, 8), "full", 1)) == 15
+
+
+def test_the_true_model_is_calibrated_and_beats_the_naive_forecast(
+    forecasts: backtest.Forecasts, scored: dict[str, Any]
+) -> None:
+    assert scored["origins"] == ["2020-04-07", "2020-04-15"]
     assert scored["forecasts"] == 2 * len(CODES) * backtest.DAYS
+    assert (scored["failed"], scored["skipped"]) == ([], [])
     assert [entry["horizon"] for entry in scored["by_horizon"]] == list(range(1, backtest.DAYS + 1))
     assert all(entry["forecasts"] == 2 * len(CODES) for entry in scored["by_horizon"])
     assert [entry["countries"] for entry in scored["by_origin"]] == [len(CODES)] * 2
-    told = scored["scores"]
-    assert told["wis_ratio"] < 1
-    assert told["coverage"]["0.9"] == pytest.approx(0.9, abs=0.06)
-    assert abs(told["bias"]) < 0.15
+    summary = scored["scores"]
+    assert summary["wis_ratio"] < 1
+    assert summary["coverage"]["0.9"] == pytest.approx(0.9, abs=0.06)
+    assert abs(summary["bias"]) < 0.15
     # The expected absolute error of a Poisson count of 45 is about 0.8 of its standard deviation.
-    assert told["absolute_percentage_error"] == pytest.approx(0.8 / np.sqrt(45), abs=0.06)
-    backtest.check(scored)
+    assert summary["absolute_percentage_error"] == pytest.approx(0.8 / np.sqrt(45), abs=0.06)
+    backtest.check(forecasts, scored)
 
 
-def test_the_last_days_change_nothing_that_was_known_before(path: Path, scored: dict, tmp_path: Path) -> None:
-    """The future is read once, to be scored: other counts there give other scores and the same forecasts."""
-    frame = observations.read(path)
-    later = frame["date"] > pd.Timestamp(2020, 4, 15)
-    changed = tmp_path / "data.csv"
-    observations.write(frame.assign(deaths=frame["deaths"].mask(later, frame["deaths"] + 1000)), changed)
-    told = run(changed)
-    assert told is not None
-    assert told["by_origin"][1]["bias"] == -1  # all forecasts are far too low
-    assert told["by_horizon"][0]["coverage"]["0.9"] == pytest.approx(
-        scored["by_origin"][0]["coverage"]["0.9"] / 2, abs=0.3
-    )
+def test_nothing_after_an_origin_changes_its_forecasts(
+    path: Path, forecasts: backtest.Forecasts, tmp_path: Path
+) -> None:
+    """Counts and revisions of later days give other scores, and the very same forecasts."""
+    frame = observations.read(path).frame
+    later = frame["date"] > pd.Timestamp(ORIGINS[0])
+    revised = frame["date"] == pd.Timestamp(ORIGINS[0]) + pd.Timedelta(3, unit="D")
+    deaths = frame["deaths"].mask(later, frame["deaths"] + 1000).mask(revised, -100)
+    observations.write(frame.assign(deaths=deaths), tmp_path / "changed.csv")
+    changed = forecast(tmp_path / "changed.csv", ORIGINS[:1]).made
+    known = forecasts.made.isel(forecast=forecasts.made["origin"] == str(ORIGINS[0]))
+    known = known.isel(forecast=np.isin(known["date"], changed["date"]))
+    assert changed.sizes["forecast"] == len(CODES) * (backtest.DAYS - 1)  # without the day of the revision
+    for name in ("quantiles", "naive", "mean", "date", "country", "horizon"):
+        np.testing.assert_array_equal(changed[name].values, known[name].values, err_msg=name)
+    assert (changed["observed"].values > known["observed"].values + 900).all()
+
+
+def test_all_forecasts_are_kept_in_a_file_that_numpy_reads(
+    forecasts: backtest.Forecasts, tmp_path: Path
+) -> None:
+    backtest.save(forecasts, tmp_path / "backtest.npz")
+    with np.load(tmp_path / "backtest.npz", allow_pickle=False) as arrays:
+        kept = dict(arrays)
+    assert kept["origin"].tolist() == ORIGINS
+    assert kept["country"].tolist() == list(CODES)
+    assert kept["horizon"].tolist() == list(range(1, backtest.DAYS + 1))
+    axes = (2, len(CODES), backtest.DAYS)
+    assert kept["quantiles"].shape == kept["naive"].shape == (*axes, len(kept["quantile"]))
+    assert kept["quantiles"].dtype == np.float32
+    for name in ("date", "observed", "mean", "bias"):
+        assert kept[name].shape == axes
+    assert kept["date"][1, 0, 13].item() == LAST
+    last = forecasts.made.isel(forecast=-1)
+    np.testing.assert_array_equal(kept["quantiles"][1, -1, -1], last["quantiles"].astype(np.float32))
+    assert kept["observed"][1, -1, -1] == last["observed"]
+
+
+def test_what_was_not_forecast_is_nan_in_the_file(forecasts: backtest.Forecasts, tmp_path: Path) -> None:
+    some = forecasts.made.isel(forecast=slice(1, None))
+    backtest.save(backtest.Forecasts(some), tmp_path / "some.npz")
+    backtest.save(backtest.Forecasts(some.isel(forecast=slice(0))), tmp_path / "none.npz")
+    with np.load(tmp_path / "some.npz") as kept:
+        assert np.isnan(kept["quantiles"][0, 0, 0]).all() and np.isnan(kept["observed"][0, 0, 0])
+        assert np.isnat(kept["date"][0, 0, 0])
+        assert np.isfinite(kept["quantiles"]).sum() == some["quantiles"].size
+    with np.load(tmp_path / "none.npz") as kept:
+        assert kept["quantiles"].shape == (0, 0, 0, 23)
 
 
 def test_running_totals_are_scored_as_such(path: Path) -> None:
-    told = run(path, predict_running_totals, cumulative=True)
-    assert told is not None
-    assert told["scores"]["coverage"]["0.9"] == pytest.approx(0.9, abs=0.1)
+    scored = scored_of(forecast(path, predict=predict_running_totals, cumulative=True))
+    assert scored["scores"]["coverage"]["0.9"] == pytest.approx(0.9, abs=0.1)
     # Errors add up over two weeks, so they are small beside a total of hundreds.
-    assert told["scores"]["absolute_percentage_error"] < 0.03
+    assert scored["scores"]["absolute_percentage_error"] < 0.03
 
 
 def test_worse_than_naive_is_refused_in_words(path: Path) -> None:
-    told = run(path, predict_far_too_many)
-    assert told is not None
-    assert told["scores"]["bias"] == 1
+    forecasts = forecast(path, predict=predict_far_too_many)
+    scored = scored_of(forecasts)
+    assert scored["scores"]["bias"] == 1
     with pytest.raises(FitError, match=r"wis_ratio is \d.*at most 1\.0.*worse than the naive forecast"):
-        backtest.check(told)
+        backtest.check(forecasts, scored)
 
 
-def test_too_few_days_or_countries_are_no_backtest(path: Path, tmp_path: Path) -> None:
-    assert run(path, origins=[datetime.date(2020, 2, 1)]) is None
-    few = tmp_path / "few.csv"
-    frame = observations.read(path)
-    observations.write(frame[frame["country"].isin(CODES[:4])], few)
-    assert run(few) is None
+def test_too_few_days_are_no_backtest_and_refused_with_the_reason(path: Path) -> None:
+    forecasts = forecast(path, [datetime.date(2020, 2, 1), LAST])
+    assert len(forecasts) == 0 and backtest.score(forecasts, "short") is None
+    assert [gap.origin for gap in forecasts.skipped] == ["2020-02-01", "2020-04-29"]
+    with pytest.raises(FitError, match=r"no past day could be forecast \(2020-02-01: .* has nothing"):
+        backtest.check(forecasts, None)
 
 
-def test_the_summary_and_the_tables_tell_the_scores(scored: dict, capsys: pytest.CaptureFixture[str]) -> None:
-    told = backtest.summary(scored)
-    assert told and told["scores"] == scored["scores"] and told["bounds"] == {"wis_ratio": 1.0}
+def test_one_country_is_enough(path: Path, tmp_path: Path) -> None:
+    frame = observations.read(path).frame
+    observations.write(frame[frame["country"] == "GBR"], tmp_path / "one.csv")
+    forecasts = forecast(tmp_path / "one.csv", observe=observe_a_plain_frame)
+    assert set(forecasts.made["country"].values) == {"GBR"}
+    assert len(forecasts) == 2 * backtest.DAYS
+
+
+def test_a_fit_that_fails_is_counted_and_shown(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    forecasts = forecast(path, build=build_that_fails_early)
+    assert [(gap.origin, gap.country) for gap in forecasts.failed] == [(str(ORIGINS[0]), "")]
+    scored = scored_of(forecasts)
+    assert scored["origins"] == [str(ORIGINS[1])]
+    assert scored["failed"][0]["reason"].startswith("the sampler fails")
+    backtest.show(scored)
+    assert f"1 fits failed:\n  {ORIGINS[0]}: the sampler fails" in capsys.readouterr().out
+    worse = {**scored, "scores": {**scored["scores"], "wis_ratio": 2}}
+    with pytest.raises(FitError, match=f"fits that failed: 1 \\({ORIGINS[0]}: the sampler fails"):
+        backtest.check(forecasts, worse)
+
+
+def test_a_prediction_that_is_not_finite_is_a_failure(path: Path) -> None:
+    forecasts = forecast(path, ORIGINS[:1], predict=predict_nothing)
+    assert not len(forecasts)
+    with pytest.raises(
+        FitError, match=r"no past day could be forecast .*predict gave values that are not finite"
+    ):
+        backtest.check(forecasts, None)
+
+
+def test_the_summary_and_the_tables_show_the_scores(
+    scored: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = backtest.summary(scored)
+    assert summary and summary.scores == scored["scores"] and summary.bounds == {"wis_ratio": 1.0}
     assert backtest.summary(None) is None
     backtest.show(scored)
     printed = capsys.readouterr().out
-    assert "2020-04-08" in printed and f"{scored['scores']['wis_ratio']:.2f}" in printed
+    assert "2020-04-07" in printed and f"{scored['scores']['wis_ratio']:.2f}" in printed

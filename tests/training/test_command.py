@@ -2,7 +2,7 @@
 
 import json
 import os
-import re
+import runpy
 import shutil
 import signal
 import subprocess
@@ -14,11 +14,10 @@ from typing import Any
 import arviz as az
 import numpy as np
 import pytest
+import xarray as xr
 
-from forecastle.artifact import Artifact, sha256
-from forecastle.training import command
-
-from ..conftest import load
+from forecastle.artifact import Artifact, Excluded, sha256
+from forecastle.training import backtest
 
 ROOT = Path(__file__).resolve().parents[2]
 DAYS = 30
@@ -41,7 +40,7 @@ def build(rows):
     with pm.Model() as model:
         day = pm.Data("day", rows.groupby("country").cumcount().to_numpy(dtype=float) - MIDDLE)
         count = pm.Data("count", rows["count"].to_numpy(dtype=int))
-        level, growth = pm.Normal("level", 3, 1), pm.Normal("growth", 0, 0.1)
+        level, growth = pm.Normal("level", 3, 1), pm.Normal("growth", 0, 0.005)
         pm.Poisson("deaths", pm.math.exp(level + growth * day), observed=count)
     return model
 
@@ -58,6 +57,13 @@ if __name__ == "__main__":
 '''
 
 
+@pytest.fixture(autouse=True)
+def one_origin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short backtest has one origin, however few countries there are; a full one has two."""
+    monkeypatch.setattr(backtest, "ORIGINS", {"short": (1, 8), "full": (2, 8)})
+    monkeypatch.setattr(backtest, "LEAST_PATHS", 1)
+
+
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two countries with 30 days of about 20 deaths each, and one with too few; the data in use."""
@@ -71,32 +77,30 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def run(folder: Path, code: str = TINY, **options: Any) -> Path:
-    """Train with this train.py as its own user would, but in this process; the artifact's folder."""
+def run(folder: Path, code: str = TINY, *arguments: str) -> Path:
+    """Run this train.py as its user would, but in this process; the artifact's folder."""
     folder.mkdir(parents=True, exist_ok=True)
     script = folder / "train.py"
     script.write_text(code)
-    module = load(script)
-    named = {
-        "target": "daily deaths",
-        "unit": "deaths",
-        "draws": 2000,
-        "tune": 300,
-        "arguments": [],
-        **options,
-    }
-    module.train(module.observe, module.build, module.predict, **named)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [str(script), *arguments])
+        runpy.run_path(str(script), run_name="__main__")
     return folder / "artifact"
+
+
+def options(**changes: Any) -> str:
+    """The tiny train.py with these arguments of `train` besides."""
+    return TINY.replace("tune=300", ", ".join(["tune=300", *(f"{k}={v!r}" for k, v in changes.items())]))
 
 
 def test_the_artifact_holds_what_was_fitted_and_how_well(data: Path, tmp_path: Path) -> None:
     artifact = Artifact.load(run(tmp_path / "tiny"))
     manifest = artifact.manifest
-    assert (manifest["model"], manifest["title"]) == ("tiny", "A tiny model: log-linear growth")
-    assert manifest["data"]["sha256"] == sha256(data)
-    assert manifest["data"]["last_day"] == "2020-04-30"
-    assert manifest["excluded"] == {"AND": {"name": "Andorra", "reason": "fewer than 50 deaths: 1"}}
-    assert manifest["diagnostics"]["worst"]["r_hat"] <= manifest["diagnostics"]["bounds"]["r_hat"]
+    assert (manifest.model, manifest.title) == ("tiny", "A tiny model: log-linear growth")
+    assert manifest.data.sha256 == sha256(data)
+    assert str(manifest.data.last_day) == "2020-04-30"
+    assert manifest.excluded == {"AND": Excluded("Andorra", "fewer than 50 deaths: 1")}
+    assert manifest.diagnostics.worst["r_hat"] <= manifest.diagnostics.bounds["r_hat"]
     assert list(artifact.countries) == ["FRA", "GBR"]
     assert artifact.draws.shape == (2000, 2, 28)
     # Counts of 20 a day went in, so about as many come out on the first day.
@@ -104,7 +108,7 @@ def test_the_artifact_holds_what_was_fitted_and_how_well(data: Path, tmp_path: P
     assert len(artifact.observations["FRA"]) == DAYS
     posterior = az.from_netcdf(artifact.folder / "posterior.nc")
     assert posterior["posterior"]["growth"].dims == ("chain", "draw")
-    check = manifest["posterior_predictive"]
+    check = manifest.posterior_predictive
     assert (check["days"], check["countries"]) == (2 * DAYS, 2)
     assert check["coverage"]["0.8"] > 0.7
     page = (artifact.folder / "card.html").read_text()
@@ -118,7 +122,7 @@ def test_the_same_data_and_code_give_the_same_draws(data: Path, tmp_path: Path) 
 
 
 def test_a_model_of_each_country_is_fitted_to_each(data: Path, tmp_path: Path) -> None:
-    artifact = Artifact.load(run(tmp_path / "tiny", each_country=True))
+    artifact = Artifact.load(run(tmp_path / "tiny", options(each_country=True)))
     assert {entry["parameter"] for entry in artifact.parameters["GBR"]} == {"level", "growth"}
     assert "" not in artifact.parameters
     assert "<figcaption>growth[GBR]</figcaption>" in (artifact.folder / "card.html").read_text()
@@ -141,20 +145,6 @@ def test_a_fit_that_does_not_converge_ends_with_its_verdict(
     assert "tiny: the fit is not to be used, and the last artifact stays" in str(stopped.value)
     assert "r_hat of x is" in str(stopped.value)
     assert sha256(tmp_path / "tiny/artifact/manifest.json") == before
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("return rng.poisson", "return np.nan * rng.poisson", "predict gave values that are not finite"),
-        ("+ days)", "+ days[:7])", "predict gave the shape (2000, 2, 7)"),
-    ],
-)
-def test_predictions_must_be_whole(data: Path, tmp_path: Path, old: str, new: str, message: str) -> None:
-    assert old in TINY
-    with pytest.raises(SystemExit, match=re.escape(message)):
-        run(tmp_path / "tiny", TINY.replace(old, new))
-    assert not (tmp_path / "tiny/artifact").exists()
 
 
 @pytest.mark.parametrize(
@@ -220,24 +210,97 @@ def test_the_long_backtest_goes_into_the_artifact_and_changes_nothing_else(
     data = tmp_path / "data.csv"
     data.write_text("\n".join(lines) + "\n")
     monkeypatch.setenv("FORECASTLE_DATA", str(data))
-    monkeypatch.setattr(command, "BACKTESTS", {"short": (1, 1), "full": (2, 1)})
     before = Artifact.load(run(tmp_path / "tiny"))
     assert [str(day) for day in before.manifest.backtest.origins] == ["2020-04-16"]
-    run(tmp_path / "tiny", arguments=["--backtest"])
+    run(tmp_path / "tiny", TINY, "--backtest")
     after = Artifact.load(tmp_path / "tiny/artifact")
-    assert [str(day) for day in after.manifest.backtest.origins] == ["2020-04-09", "2020-04-16"]
-    assert "2020-04-09" in capsys.readouterr().out
+    assert [str(day) for day in after.manifest.backtest.origins] == ["2020-04-08", "2020-04-16"]
+    assert "2020-04-08" in capsys.readouterr().out
     changed = {name for name, digest in after.manifest.files.items() if before.manifest.files[name] != digest}
-    assert changed == {"backtest.json", "card.html"}
+    assert changed == {"backtest.json", "backtest.npz", "card.html"}
     assert after.version == before.version
     card = (after.folder / "card.html").read_text()
-    assert "2020-04-09" in card and card.count("<section") == card.count("</section>") == 7
+    assert "2020-04-08" in card and card.count("<section") == card.count("</section>") == 7
 
 
-def test_without_enough_days_there_is_no_backtest_to_add(data: Path, tmp_path: Path) -> None:
-    """Two countries are too few to score, which does not stop training."""
-    artifact = Artifact.load(run(tmp_path / "tiny"))
+def test_without_a_backtest_there_is_no_artifact_but_of_a_reference(data: Path, tmp_path: Path) -> None:
+    """The first of fifteen days is the only origin with two weeks after it, and leaves nothing to fit."""
+    header, *lines = data.read_text().splitlines()
+    data.write_text("\n".join([header, *(line for line in lines if line < "2020-04-16")]) + "\n")
+    with pytest.raises(SystemExit, match="no past day could be forecast") as stopped:
+        run(tmp_path / "tiny")
+    assert "use more days of data" in str(stopped.value) and "reference=True" in str(stopped.value)
+    assert not (tmp_path / "tiny/artifact").exists()
+    artifact = Artifact.load(run(tmp_path / "tiny", options(reference=True)))
     assert artifact.manifest.backtest is None
-    with pytest.raises(SystemExit, match="no origin leaves enough to fit and to score"):
-        run(tmp_path / "tiny", arguments=["--backtest"])
+    with np.load(artifact.folder / "backtest.npz") as forecasts:
+        assert forecasts["quantiles"].size == 0
+    with pytest.raises(SystemExit, match="no past day could be forecast"):
+        run(tmp_path / "tiny", options(reference=True), "--backtest")
     assert Artifact.load(artifact.folder).version == artifact.version
+
+
+def test_held_out_days_are_forecast_and_nothing_else_is_made(data: Path, tmp_path: Path) -> None:
+    held_out = tmp_path / "held-out.nc"
+    folder = run(tmp_path / "tiny", TINY, "--held-out", "2020-04-20", str(held_out))
+    assert not folder.exists()
+    forecasts = xr.load_dataset(held_out, engine="h5netcdf")
+    assert forecasts.attrs == {"target": "daily deaths", "unit": "deaths"}
+    assert forecasts.sizes["forecast"] == 2 * 10  # the days that are known by now
+    run(tmp_path / "tiny", TINY, "--held-out", "2020-04-02", str(tmp_path / "none.nc"))
+    assert not (tmp_path / "none.nc").exists()
+
+
+def test_the_artifact_lies_beside_the_script_that_runs(data: Path, tmp_path: Path) -> None:
+    """Not beside the module that `build` comes from, and `build` may be a partial function."""
+    library = tmp_path / "library"
+    library.mkdir()
+    code, call = TINY.split("if __name__")
+    code = code.replace("def build(rows):", "def build(rows, mean):").replace("3, 1", "mean, 1")
+    (library / "steps.py").write_text(code)
+    script = (
+        f"import functools, sys\nsys.path.insert(0, {str(library)!r})\nfrom steps import *\n"
+        f"build = functools.partial(build, mean=3)\nif __name__{call}"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [*sys.path])
+        artifact = Artifact.load(run(tmp_path / "tiny", script))
+    assert (artifact.folder, artifact.model) == (tmp_path / "tiny/artifact", "tiny")
+    assert not (library / "artifact").exists()
+
+
+def test_a_plain_frame_is_enough_of_observe(data: Path, tmp_path: Path) -> None:
+    plain = TINY.replace("total=50)", "total=50).frame.copy()")
+    manifest = Artifact.load(run(tmp_path / "tiny", plain)).manifest
+    assert (manifest.data.changes, manifest.excluded) == ([], {})
+    assert str(manifest.data.last_day) == "2020-04-30"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('unit="deaths"', 'unit="beds"', "unit='beds' is no column of the observations"),
+        ("total=50)", "total=50).frame.drop(columns='total')", "observe's rows lack the columns total"),
+        ("return model", "return None", "build returned None, expected is a pm.Model"),
+        ("return rng.poisson", "return np.nan * rng.poisson", "predict gave values that are not finite"),
+        ("+ days)", "+ days[:5])", "predict gave the shape (3, 2, 5)"),
+    ],
+)
+def test_what_is_wrong_is_one_line_before_sampling(
+    data: Path, tmp_path: Path, old: str, new: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert old in TINY
+    with pytest.raises(SystemExit) as stopped:
+        run(tmp_path / "tiny", TINY.replace(old, new))
+    assert str(stopped.value).startswith(f"tiny: {message}")
+    assert len(str(stopped.value).splitlines()) == 1
+    assert "sampling" not in capsys.readouterr().err
+    assert not (tmp_path / "tiny/artifact").exists()
+
+
+def test_predictions_must_be_finite_after_sampling_too(data: Path, tmp_path: Path) -> None:
+    """Here they are for the few draws of the first try alone."""
+    spoiled = TINY.replace("return rng", "return np.where(shape[0] == 3, 1, np.nan) * rng")
+    with pytest.raises(SystemExit, match="predict gave values that are not finite"):
+        run(tmp_path / "tiny", spoiled)
+    assert not (tmp_path / "tiny/artifact").exists()

@@ -1,8 +1,8 @@
 """Observations: from a source's file to the rows that a model is fitted to."""
 
 from forecastle.observations.in_use import CURRENT, DATA, DEFAULT, default_path
-from forecastle.observations.readers import read
-from forecastle.observations.schema import COLUMNS, ObservationsError, write
+from forecastle.observations.readers import Reported, parse, read
+from forecastle.observations.schema import COLUMNS, Observations, ObservationsError, last_report, write
 from forecastle.observations.selection import running_totals, since_total
 
 __all__ = [
@@ -10,8 +10,12 @@ __all__ = [
     "CURRENT",
     "DATA",
     "DEFAULT",
+    "Observations",
     "ObservationsError",
+    "Reported",
     "default_path",
+    "last_report",
+    "parse",
     "read",
     "running_totals",
     "since_total",

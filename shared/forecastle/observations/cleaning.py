@@ -12,35 +12,39 @@ from forecastle.places import NAMES
 
 
 def clean(frame: pd.DataFrame, changes: list[str]) -> pd.DataFrame:
-    """A row for every day of every country, and no negative counts."""
-    cleaned = []
-    gaps: dict[str, int] = {}
+    """A row for every day of every country, and no negative counts; what is changed is added to `changes`."""
+    constants = frame.groupby("country")[[name for name in ("name", "population") if name in frame]].first()
+    reported = frame.groupby("country")["date"].agg(["min", "max", "size"])
+    length = ((reported["max"] - reported["min"]).dt.days + 1).to_numpy()
+    country = reported.index.repeat(length)
+    date = reported["min"].to_numpy().repeat(length) + _counters(length).astype("timedelta64[D]")
+    days = pd.MultiIndex.from_arrays([country, date.astype("datetime64[us]")], names=["country", "date"])
+    cleaned = frame.set_index(["country", "date"])[["cases", "deaths"]].reindex(days)
+    if total := (gaps := length - reported["size"]).sum():
+        most = NAMES[str(gaps.idxmax())]
+        changes.append(f"days without a row, now missing: {total:,}, most of them in {most} ({gaps.max()})")
     revisions: list[tuple[int, str]] = []
-    for country, rows in frame.groupby("country"):
-        days = rows.set_index("date").sort_index()
-        days = days.reindex(pd.date_range(days.index[0], days.index[-1], name="date", unit="us"))
-        gaps[NAMES[country]] = len(days) - len(rows)
-        for constant in {"country", "name", "population"} & set(days):
-            days[constant] = rows[constant].bfill().iloc[0]
-        for column in ("cases", "deaths"):
-            counts = days[column]
-            days[column], found = _without_revisions(counts)
+    for column in ("cases", "deaths"):
+        for code in cleaned.index[cleaned[column].fillna(0) < 0].unique("country"):
+            counts = cleaned.loc[code, column]
+            mended, found = _without_revisions(counts)
+            cleaned.loc[[code], column] = mended.array
             for i, effect in found:
-                where = f"{NAMES[country]} ({country}) on {days.index[i]:%Y-%m-%d}"
+                where = f"{NAMES[code]} ({code}) on {counts.index[i]:%Y-%m-%d}"
                 revisions.append((counts.iloc[i], f"{where}: {counts.iloc[i]:,} {column}, {effect}"))
-        cleaned.append(days.reset_index())
-    if total := sum(gaps.values()):
-        most = max(gaps, key=lambda name: gaps[name])
-        changes.append(f"days without a row, now missing: {total:,}, most of them in {most} ({gaps[most]})")
     if revisions:
         changes.append(f"negative counts, taken as revisions of the days before: {len(revisions):,}")
         changes.extend(line for _, line in sorted(revisions))
-    result = pd.concat(cleaned, ignore_index=True)
+    result = cleaned.reset_index().join(constants, on="country")
     if "name" not in result:
         result["name"] = result["country"].map(NAMES)
-    if "population" in result:
-        result["population"] = result["population"].astype("Int64")
     return result[[column for column in COLUMNS if column in result]]
+
+
+def _counters(lengths: np.ndarray) -> np.ndarray:
+    """0, 1, 2, ... for each length, one after another."""
+    starts = np.repeat(lengths.cumsum() - lengths, lengths)
+    return np.arange(lengths.sum()) - starts
 
 
 def _without_revisions(counts: pd.Series) -> tuple[pd.Series, list[tuple[int, str]]]:

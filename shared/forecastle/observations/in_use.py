@@ -15,17 +15,9 @@ from forecastle.observations.options import add_options, read_chosen
 from forecastle.observations.schema import ObservationsError, span, write
 
 DATA = Path(__file__).resolve().parents[3] / "data"
-
-
 DEFAULT = "first-wave-2020.csv"
-
-
 CURRENT = "current.csv"
-
-
 LEAST_CASES, LEAST_DEATHS = 100, 50  # one country must reach either, or no model has anything to fit
-
-
 SHOWN = 12  # lines of changes that the command prints
 
 
@@ -60,14 +52,14 @@ def _use(options: argparse.Namespace, folder: Path) -> None:
         raise ObservationsError(
             f"{options.deaths} is the second of two files: name that of cases too, with FILE="
         )
-    frame, source = read_chosen(options, folder / DEFAULT), shown(options.file or folder / DEFAULT)
+    known, source = read_chosen(options, folder / DEFAULT), shown(options.file or folder / DEFAULT)
+    frame, changes = known.frame, known.changes
     totals = frame.groupby("country")[["cases", "deaths"]].sum()
     if not ((totals["cases"] >= LEAST_CASES) | (totals["deaths"] >= LEAST_DEATHS)).any():
         threshold = f"{LEAST_DEATHS} deaths or {LEAST_CASES} cases in total"
         raise ObservationsError(f"{source}: no country over the threshold of {threshold}")
     write(frame, folder / CURRENT)
-    changes = frame.attrs["changes"]
-    print(f"{source}: {frame.attrs['format']}")
+    print(f"{source}: {known.format}")
     print(f"  rows {len(frame):,}, countries {len(totals)}, days {span(frame)}")
     print(f"  cases {totals['cases'].sum():,}, deaths {totals['deaths'].sum():,}")
     for change in changes[:SHOWN]:

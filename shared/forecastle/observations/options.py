@@ -4,11 +4,9 @@ import argparse
 import datetime
 from pathlib import Path
 
-import pandas as pd
-
 from forecastle.dates import iso_day
 from forecastle.observations.readers import read
-from forecastle.observations.schema import ObservationsError
+from forecastle.observations.schema import Observations, ObservationsError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", metavar="DATE", help="leave out later days")
 
 
-def read_chosen(options: argparse.Namespace, default: Path | None = None) -> pd.DataFrame:
+def read_chosen(options: argparse.Namespace, default: Path | None = None) -> Observations:
     """Read the observations that the options choose, as `read` does.
 
     Args:

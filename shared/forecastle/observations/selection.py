@@ -1,28 +1,31 @@
 """Selection: which countries and days of the observations a model is fitted to."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 
-from forecastle.observations.schema import ObservationsError
+from forecastle.artifact import Excluded
+from forecastle.observations.schema import Observations, ObservationsError
 
 SILENT = 28  # days without a report after which a country counts as no longer reporting
-
-
 USUAL = 20  # a day; of fewer, chance alone may leave a day with less than a third
-
-
-JUMP = (
-    100  # times in a day: real totals at most trebled in one after the 100th case, or grew tenfold in a week
-)
+JUMP = 100  # times in a day: after the 100th case real totals at most trebled in a day
 
 
 def since_total(
-    frame: pd.DataFrame, column: str, *, start: int, total: int, days: int = 7, last: int | None = None
-) -> pd.DataFrame:
+    observations: Observations | pd.DataFrame,
+    column: str,
+    *,
+    start: int,
+    total: int,
+    days: int = 7,
+    last: int | None = None,
+) -> Observations:
     """One count, of the countries that have enough of it, from the day of their `start`-th on.
 
     Args:
-        frame: As `read` gives it.
+        observations: As `read` gives them, or a frame like theirs.
         column: `cases` or `deaths`.
         start: The running total that a country's first day must have reached.
         total: The least total of a country that is kept.
@@ -32,17 +35,19 @@ def since_total(
     Returns:
         Columns `date`, `country`, `name`, `count` (of that day, missing if not reported) and `total` (the
         running total, days before the first included). A country's last row is its last reported day, or
-        the one before if that day looks reported in part.
-        `attrs` are the frame's; `attrs["excluded"]` says of each country that is left out its name and the
-        reason.
+        the one before if that day looks reported in part. Countries that are left out are `excluded`.
 
     Raises:
         ObservationsError: No country is kept.
     """
-    kept, excluded, left_out = [], {}, []
-    end = frame["date"].max()
-    for country, rows in frame.groupby("country"):
+    known = Observations.of(observations)
+    kept, excluded, left_out = [], dict(known.excluded), []
+    end = known.frame["date"][known.frame[column].notna()].max()
+    for country, rows in known.frame.groupby("country"):
         name, reported = rows["name"].iloc[0], rows["date"][rows[column].notna()]
+        if reported.empty:
+            excluded[str(country)] = Excluded(name, f"no report of {column}")
+            continue
         rows = rows[rows["date"] <= reported.max()]
         if in_part := _last_day_in_part(rows[column]):
             left_out.append(f"{name} ({country}) on {rows['date'].iloc[-1]:%Y-%m-%d}: {in_part}")
@@ -51,26 +56,27 @@ def since_total(
         selected = rows[["date", "country", "name"]].assign(count=rows[column], total=running)
         selected = selected[running >= start]
         selected = selected if last is None else selected.tail(last)
-        if running.sum() == 0 or running.iloc[-1] < total:
-            reason = f"fewer than {total} {column}: {running.max() if len(running) else 0}"
+        if running.iloc[-1] < max(total, 1):
+            reason = f"fewer than {total} {column}: {running.iloc[-1]}"
         elif end - reported.max() > pd.Timedelta(SILENT, unit="D"):
             reason = f"no report of {column} since {reported.max():%Y-%m-%d}"
-        elif (known := selected["count"].notna().sum()) < days:
-            reason = f"fewer than {days} reported days since its {column} reached {start}: {known}"
+        elif (found := selected["count"].notna().sum()) < days:
+            reason = f"fewer than {days} reported days since its {column} reached {start}: {found}"
         else:
             kept.append(selected)
             continue
-        excluded[str(country)] = {"name": name, "reason": reason}
+        excluded[str(country)] = Excluded(name, reason)
     if not kept:
         raise ObservationsError(
             f"no country has {total} {column} or more, and {days} reported days since they reached {start}"
         )
-    selection = pd.concat(kept, ignore_index=True)
-    selection.attrs = {**frame.attrs, "excluded": excluded}
+    changes = []
     if left_out:
-        said = f"last days that look as if {column} were reported in part, left out: {'; '.join(left_out)}"
-        selection.attrs["changes"] = [*frame.attrs.get("changes", []), said]
-    return selection
+        changes.append(
+            f"last days that look as if {column} were reported in part, left out: {'; '.join(left_out)}"
+        )
+    selection = known.with_frame(pd.concat(kept, ignore_index=True), *changes)
+    return dataclasses.replace(selection, excluded=excluded)
 
 
 def _last_day_in_part(count: pd.Series) -> str | None:
@@ -89,14 +95,19 @@ def _last_day_in_part(count: pd.Series) -> str | None:
 
 
 def running_totals(
-    frame: pd.DataFrame, column: str, *, start: int, days: int = 7, first: int | None = None
-) -> pd.DataFrame:
+    observations: Observations | pd.DataFrame,
+    column: str,
+    *,
+    start: int,
+    days: int = 7,
+    first: int | None = None,
+) -> Observations:
     """The running total of one count, of the countries that have enough of it, from its `start`-th on.
 
     A total that stands still from its first day on, or jumps, is no curve's: such a country is left out.
 
     Args:
-        frame: As `read` gives it.
+        observations: As `read` gives them, or a frame like theirs.
         column: `cases` or `deaths`.
         start: The running total that a country's first day must have reached.
         days: The least number of reported days among those kept.
@@ -109,24 +120,24 @@ def running_totals(
     Raises:
         ObservationsError: No country is kept.
     """
-    rows = since_total(frame, column, start=start, total=start, days=days)
-    kept, excluded = [], dict(rows.attrs["excluded"])
-    for country, group in rows.groupby("country"):
+    known = Observations.of(observations)
+    selected = since_total(known, column, start=start, total=start, days=days)
+    kept, excluded = [], dict(selected.excluded)
+    for country, group in selected.frame.groupby("country"):
         days_kept = group if first is None else group.head(first)
         totals = days_kept.set_index("date")["total"][days_kept["count"].notna().to_numpy()]
         if reason := _no_curve(totals, column, days):
-            excluded[str(country)] = {"name": group["name"].iloc[0], "reason": reason}
+            excluded[str(country)] = Excluded(group["name"].iloc[0], reason)
         else:
             until_last = days_kept[days_kept["date"] <= totals.index[-1]]
             kept.append(until_last.assign(count=until_last["total"].mask(until_last["count"].isna())))
     if not kept:
-        reasons = sorted({entry["reason"] for entry in excluded.values()})
+        reasons = sorted({entry.reason for entry in excluded.values()})
         raise ObservationsError(f"no country's {column} can be fitted: {'; '.join(reasons[:3])}")
-    selection = pd.concat(kept, ignore_index=True)
-    if "population" in frame:
-        selection["population"] = selection["country"].map(frame.groupby("country")["population"].first())
-    selection.attrs = {**rows.attrs, "excluded": excluded}
-    return selection
+    frame = pd.concat(kept, ignore_index=True)
+    if "population" in known.frame:
+        frame["population"] = frame["country"].map(known.frame.groupby("country")["population"].first())
+    return dataclasses.replace(selected, frame=frame, excluded=excluded)
 
 
 def _no_curve(totals: pd.Series, column: str, days: int) -> str | None:

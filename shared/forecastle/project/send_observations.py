@@ -130,10 +130,10 @@ def _observe(options: argparse.Namespace, key: str) -> None:
     _check_url(options.url)
     for file in filter(None, (options.file, options.deaths)):
         _check_end(file)
-    frame = read_chosen(options)
+    known = read_chosen(options)
+    frame = known.frame
     first, last = f"{frame['date'].min():%Y-%m-%d}", f"{frame['date'].max():%Y-%m-%d}"
-    file = shown(options.file)
-    print(f"{file}: {frame.attrs['format']}, {len(frame):,} rows, {first} to {last}", flush=True)
+    print(f"{shown(options.file)}: {known.format}, {len(frame):,} rows, {first} to {last}", flush=True)
     contents = list(parts(frame))
     total = dict.fromkeys(COUNTS, 0)
     with steps("observe") as step, step("sending") as report:

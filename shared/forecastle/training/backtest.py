@@ -5,10 +5,11 @@ reported, beside a naive forecast (`scores.naive`).
 """
 
 import datetime
-import inspect
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,111 +24,199 @@ import xarray as xr
 
 from forecastle import observations
 from forecastle.artifact import Backtest
+from forecastle.observations import Reported
 from forecastle.scores import COVERAGE_LEVELS, QUANTILES, naive
-from forecastle.training import scores
+from forecastle.training import contract, scores
 from forecastle.training.diagnostics import FitError
 from forecastle.training.progress import Report, silent
-from forecastle.training.sampling import Build, Observe, Predict, Sampling, thinned
+from forecastle.training.recipe import Recipe
+from forecastle.training.sampling import thinned
 
 DAYS = 14  # ahead that are scored
-LEAST_COUNTRIES = 5  # at an origin
+# How many origins, and days between them: no whole weeks, or each horizon would always be the same weekday.
+# Every training has the short one.
+ORIGINS = {"short": (3, 16), "full": (11, 8)}
+LEAST_PATHS = 15  # origins times countries: of few countries there are more origins,
+DENSE = 8  # at most so many days apart
 DRAWS = 250  # of each chain: quantiles need fewer than the tails of the artifact's draws
 LATEST = 7  # days: a country's last fitted day may lie so long before the origin
 WIS_RATIO = 1.0  # at most: no worse than the naive forecast
 WIDTH = 120  # of the tables
+SHOWN = 3  # failures in an error message
+
+REFERENCE = "or declare the model a reference (train(..., reference=True))"
 
 BOUNDS = {"wis_ratio": WIS_RATIO}
 
 
+@dataclass(frozen=True)
+class Gap:
+    """A country without a forecast from an origin, or an origin without any forecast.
+
+    Attributes:
+        origin: As of ISO 8601.
+        country: Its code; "" for all countries.
+        reason: In words.
+    """
+
+    origin: str
+    country: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.origin}{self.country and f', {self.country}'}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Forecasts from past origins.
+
+    Attributes:
+        made: Of all counts that are known by now, as `scores.summarise` takes them, with their `country`,
+            `origin`, `date` and `horizon`.
+        failed: Fits that failed.
+        skipped: Origins whose data leave nothing to fit or to score.
+    """
+
+    made: xr.Dataset
+    failed: tuple[Gap, ...] = ()
+    skipped: tuple[Gap, ...] = ()
+
+    def __len__(self) -> int:
+        return self.made.sizes["forecast"]
+
+
+def origins(last_day: datetime.date, kind: str, countries: int) -> list[datetime.date]:
+    """The origins of a `short` or a `full` backtest, the last of them with all `DAYS` scored days after it.
+
+    Args:
+        last_day: The last day with a report.
+        kind: Of the backtest.
+        countries: How many there are. Of few, more origins are needed to tell anything.
+    """
+    number, apart = ORIGINS[kind]
+    needed = -(-LEAST_PATHS // countries)
+    if needed > number:
+        number, apart = needed, min(apart, DENSE)
+    last = last_day - datetime.timedelta(DAYS)
+    return sorted(last - datetime.timedelta(apart * i) for i in range(number))
+
+
 def forecast(
-    observe: Observe,
-    build: Build,
-    predict: Predict,
-    *,
-    path: Path,
-    column: str,
-    cumulative: bool,
-    sampling: Sampling,
-    origins: Sequence[datetime.date],
-    report: Report,
-    days: int = DAYS,
-) -> xr.Dataset | None:
+    recipe: Recipe, reported: Reported, origins: Sequence[datetime.date], report: Report, days: int = DAYS
+) -> Forecasts:
     """Refit at each origin, in as many processes as there are cores, and forecast.
 
     Refits run through joblib: `joblib.parallel_config(backend="ray")` or "dask" takes them to other machines.
 
     Args:
-        observe: As of `training.train`; it gets a file that ends on the origin.
-        build: As of `training.train`.
-        predict: As of `training.train`.
-        path: The observations.
-        column: Of the observations that is forecast: `cases` or `deaths`.
-        cumulative: Whether it is forecast as a running total.
-        sampling: How the artifact is sampled; here with `DRAWS` draws.
+        recipe: The model. Its `observe` gets a file that ends on the origin.
+        reported: The observations. Each origin's are cleaned anew, so that no later revision reaches them.
         origins: Last days of the data to be fitted.
         report: Takes the fraction that is done.
         days: How far ahead of a country's last fitted day.
-
-    Returns:
-        The forecasts of all counts that are known by now, as `scores.summarise` takes them, with their
-        `country`, `origin`, `date` and `horizon`. None if no origin leaves enough to fit and to score.
     """
-    truth = observations.read(path)
-    sampling = sampling.within(draws=DRAWS, cores=1)
-    # Workers cannot import a train.py, which is no module on their path.
-    if (module := inspect.getmodule(build)) and module.__name__ != "__main__":
-        cloudpickle.register_pickle_by_value(module)
-    task = joblib.delayed(_forecasts)
-    tasks = [
-        task(observe, build, predict, path, truth, column, cumulative, sampling, origin, days)
-        for origin in origins
-    ]
+    truth = reported.cleaned().frame
+    _pickle_by_value(recipe.folder)
+    tasks = [joblib.delayed(_from_origin)(recipe, reported, truth, origin, days) for origin in origins]
     workers = min(os.cpu_count() or 1, max(1, len(tasks)))
-    parts = []
-    for part in joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(tasks):
+    parts: list[Forecasts] = []
+    for part in joblib.Parallel(n_jobs=workers, return_as="generator")(tasks):
         parts.append(part)
         report(len(parts) / len(tasks))
-    kept = [part for part in parts if part is not None]
-    return xr.concat(kept, "forecast") if kept else None
+    return Forecasts(
+        xr.concat([part.made for part in parts], "forecast"),
+        tuple(gap for part in parts for gap in part.failed),
+        tuple(gap for part in parts for gap in part.skipped),
+    )
 
 
-def score(forecasts: xr.Dataset) -> dict[str, Any]:
-    """Scores (as of `scores.summarise`) of all forecasts, by horizon and by origin, and their calibration."""
+def score(forecasts: Forecasts, kind: str) -> dict[str, Any] | None:
+    """Scores (as of `scores.summarise`) of all forecasts, by horizon and by origin, and their calibration.
+
+    None if there are no forecasts. `failed` lists the fits that failed, `skipped` the origins without enough
+    data, each with its reason.
+    """
+    made = forecasts.made
+    if not len(forecasts):
+        return None
     by_origin = [
         {
             "origin": str(origin),
             "countries": len(np.unique(group["country"])),
             **scores.summarise(group),
         }
-        for origin, group in forecasts.groupby("origin")
+        for origin, group in made.groupby("origin")
     ]
     by_horizon = [
-        {"horizon": int(horizon), **scores.summarise(group)}
-        for horizon, group in forecasts.groupby("horizon")
+        {"horizon": int(horizon), **scores.summarise(group)} for horizon, group in made.groupby("horizon")
     ]
     return {
+        "kind": kind,
         "origins": [entry["origin"] for entry in by_origin],
-        "forecasts": forecasts.sizes["forecast"],
-        "scores": scores.summarise(forecasts),
+        "forecasts": len(forecasts),
+        "failed": [asdict(gap) for gap in forecasts.failed],
+        "skipped": [asdict(gap) for gap in forecasts.skipped],
+        "scores": scores.summarise(made),
         "by_horizon": by_horizon,
         "by_origin": by_origin,
-        "quantiles": scores.calibration(forecasts["observed"].values, forecasts["quantiles"].values),
+        "quantiles": scores.calibration(made["observed"].values, made["quantiles"].values),
     }
 
 
-def weekly(last_day: datetime.date, origins: int, weeks: int = 1) -> list[datetime.date]:
-    """So many origins, so many weeks apart, the last of them with all `DAYS` scored days after it."""
-    last = last_day - datetime.timedelta(DAYS)
-    return sorted(last - datetime.timedelta(weeks=weeks * i) for i in range(origins))
+def save(forecasts: Forecasts, path: Path) -> None:
+    """Write every forecast to a file that NumPy reads without pickle.
+
+    `origin`, `country` and `horizon` are the axes. `quantiles` and `naive` have the shape (origin, country,
+    horizon, quantile) with the levels `quantile`; `date`, `observed`, `mean` and `bias` have the shape
+    (origin, country, horizon). What was not forecast or not reported is nan, and NaT as a date. Without
+    forecasts the axes are empty.
+    """
+    made = forecasts.made
+    origin, i = np.unique(made["origin"].values.astype("datetime64[D]"), return_inverse=True)
+    country, j = np.unique(made["country"].values.astype(str), return_inverse=True)
+    horizon, k = np.unique(made["horizon"].values, return_inverse=True)
+
+    def by_axis(name: str, dtype: str) -> np.ndarray:
+        values = made[name].values.astype(dtype)
+        missing = np.datetime64("NaT", "D") if values.dtype.kind == "M" else np.nan
+        shape = (len(origin), len(country), len(horizon), *values.shape[1:])
+        array = np.full(shape, missing, values.dtype)
+        array[i, j, k] = values
+        return array
+
+    np.savez_compressed(
+        path,
+        origin=origin,
+        country=country,
+        horizon=horizon,
+        quantile=QUANTILES,
+        quantiles=by_axis("quantiles", "float32"),
+        naive=by_axis("naive", "float32"),
+        date=by_axis("date", "datetime64[D]"),
+        observed=by_axis("observed", "float64"),
+        mean=by_axis("mean", "float64"),
+        bias=by_axis("bias", "float32"),
+    )
 
 
-def check(scored: dict[str, Any]) -> None:
-    """Refuse a model that forecasts worse than the naive forecast.
+def nothing(forecasts: Forecasts) -> FitError:
+    """The error that no past day was forecast: why not, and what to do."""
+    return FitError(
+        f"  no past day could be forecast ({_in_short(forecasts.failed + forecasts.skipped)}): use more days "
+        f"of data, let observe keep countries with fewer days, {REFERENCE}"
+    )
+
+
+def check(forecasts: Forecasts, scored: dict[str, Any] | None) -> None:
+    """Refuse a model that has forecast no past day, or worse than the naive forecast.
 
     Raises:
-        FitError: By how much, where most, and what to try.
+        FitError: Why, where most, and what to do.
     """
-    ratio = scored["scores"]["wis_ratio"]
+    if scored is None:
+        raise nothing(forecasts)
+    ratio, failed = scored["scores"]["wis_ratio"], forecasts.failed
     if ratio <= WIS_RATIO:
         return
     horizon = max(scored["by_horizon"], key=lambda entry: entry["wis_ratio"])
@@ -137,7 +226,7 @@ def check(scored: dict[str, Any]) -> None:
         f"forecast, most so {horizon['horizon']} days ahead ({horizon['wis_ratio']:.4g}) and from "
         f"{origin['origin']} on ({origin['wis_ratio']:.4g}); 90 % intervals cover "
         f"{scored['scores']['coverage']['0.9']:.0%}: give later days more weight, widen what is too narrow, "
-        "or declare the model a reference (train(..., reference=True))"
+        f"{REFERENCE}" + (f"\n  fits that failed: {len(failed)} ({_in_short(failed)})" if failed else "")
     )
 
 
@@ -150,7 +239,7 @@ def summary(scored: dict[str, Any] | None) -> Backtest | None:
 
 
 def show(scored: dict[str, Any]) -> None:
-    """Print the scores: a table by horizon, one by origin."""
+    """Print the scores: a table by horizon, one by origin, and what failed."""
     console = rich.console.Console()
     console.width = max(console.width, WIDTH)  # or numbers would be cut
     for kind in ("horizon", "origin"):
@@ -186,50 +275,86 @@ def show(scored: dict[str, Any]) -> None:
         "50% to 95%: share of counts in central intervals; bias: share of draws too high less too low;\n"
         "error: median absolute percentage error of the mean"
     )
+    for kind, meaning in (("failed", "fits failed"), ("skipped", "origins without enough data")):
+        if gaps := [Gap(**gap) for gap in scored[kind]]:
+            print(f"{len(gaps)} {meaning}:", *gaps, sep="\n  ")
 
 
-def _forecasts(
-    observe: Observe,
-    build: Build,
-    predict: Predict,
-    path: Path,
-    truth: pd.DataFrame,
-    column: str,
-    cumulative: bool,
-    sampling: Sampling,
-    origin: datetime.date,
-    days: int,
-) -> xr.Dataset | None:
+def _in_short(gaps: Sequence[Gap]) -> str:
+    more = f"; and {len(gaps) - SHOWN} more" if len(gaps) > SHOWN else ""
+    return "; ".join(map(str, gaps[:SHOWN])) + more
+
+
+def _pickle_by_value(folder: Path) -> None:
+    """Let other processes have the modules of a model's folder, which they cannot import."""
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if file and Path(file).parent == folder and module.__name__ != "__main__":
+            cloudpickle.register_pickle_by_value(module)
+
+
+def _from_origin(
+    recipe: Recipe, reported: Reported, truth: pd.DataFrame, origin: datetime.date, days: int
+) -> Forecasts:
     """The forecasts from one origin, beside the naive ones and what was observed."""
+    none, sampling = _made([]), recipe.sampling.within(draws=DRAWS, cores=1)
+
+    def gap(reason: object, code: str = "") -> Gap:
+        return Gap(origin.isoformat(), code, " ".join(str(reason).split()))
+
     try:
+        known = reported.cleaned(until=origin).frame
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "observations.csv"
-            known = observations.read(path, until=origin)
             observations.write(known, file)
-            rows = observe(file)
-        if rows["country"].nunique() < LEAST_COUNTRIES:
-            return None
-        fit = sampling.fit(rows, build, silent)
-    except (observations.ObservationsError, FitError):
-        return None
-    if failed := fit.attrs.get("failed"):
-        rows = rows[~rows["country"].isin(list(failed))].reset_index(drop=True)
-    posterior = thinned(fit, sampling.draws * fit["posterior"].sizes["chain"], sampling.seed)
-    draws = predict(posterior, rows, np.arange(1, days + 1), np.random.default_rng(sampling.seed))
+            rows = contract.observed(recipe.observe(file), set(known["country"])).frame
+    except (observations.ObservationsError, contract.ContractError) as error:
+        return Forecasts(none, skipped=(gap(error),))
+    try:
+        fit = sampling.fit(rows, recipe.build, silent)
+        failures = fit.attrs.get("failed", {})
+        rows = rows[~rows["country"].isin(list(failures))].reset_index(drop=True)
+        posterior = thinned(fit, sampling.draws * fit["posterior"].sizes["chain"], sampling.seed)
+        rng = np.random.default_rng(sampling.seed)
+        draws = contract.predicted(
+            recipe.predict(posterior, rows, np.arange(1, days + 1), rng),
+            (posterior.sizes["draw"], rows["country"].nunique(), days),
+        )
+    except (FitError, contract.ContractError) as error:
+        return Forecasts(none, failed=(gap(error),))
     parts = []
     for i, (code, group) in enumerate(rows.groupby("country")):
         last_day = group["date"].iloc[-1]
         if last_day <= pd.Timestamp(origin) - pd.Timedelta(LATEST, unit="D"):
             continue
         past = known[(known["country"] == code) & (known["date"] <= last_day)]
-        part = _of_country(past, truth[truth["country"] == code], column, cumulative, draws[:, i, :])
+        of_country = truth[truth["country"] == code]
+        part = _of_country(past, of_country, recipe.unit, recipe.cumulative, draws[:, i, :])
         # What the data held at the origin is no forecast, also where a model ends before it.
         part = part.isel(forecast=(part["date"] > np.datetime64(origin)) & part["observed"].notnull())
         parts.append(part.assign_coords(country=("forecast", [str(code)] * part.sizes["forecast"])))
-    if not any(part.sizes["forecast"] for part in parts):
-        return None
-    forecasts = xr.concat(parts, "forecast")
-    return forecasts.assign_coords(origin=("forecast", [origin.isoformat()] * forecasts.sizes["forecast"]))
+    made = _made(parts, origin)
+    failed = tuple(gap("; ".join(reasons), code) for code, reasons in failures.items())
+    skipped = () if made.sizes["forecast"] else (gap("nothing was reported after it that could be scored"),)
+    return Forecasts(made, failed, skipped)
+
+
+def _made(parts: list[xr.Dataset], origin: datetime.date | None = None) -> xr.Dataset:
+    """The forecasts of all countries from an origin."""
+    quantiles, counts = ("forecast", "quantile"), ("forecast",)
+    empty = xr.Dataset(
+        {
+            **dict.fromkeys(("quantiles", "naive"), (quantiles, np.empty((0, len(QUANTILES))))),
+            **dict.fromkeys(("observed", "mean", "bias"), (counts, np.empty(0))),
+        },
+        {
+            "horizon": (counts, np.empty(0, int)),
+            "date": (counts, np.empty(0, "datetime64[us]")),
+            "country": (counts, np.empty(0, "U3")),
+        },
+    )
+    made = xr.concat(parts, "forecast") if parts else empty
+    return made.assign_coords(origin=("forecast", np.full(made.sizes["forecast"], str(origin or ""), "U10")))
 
 
 def _of_country(

@@ -14,18 +14,17 @@ import pymc as pm
 import pytensor
 import xarray as xr
 
+from forecastle.observations import Observations
 from forecastle.training.diagnostics import FitError
 from forecastle.training.progress import Report, Step
 
 CHAINS = 4
-TREE_DEPTH = (
-    8  # at most 255 steps a draw: good fits take 31, and only the first warm-up draws would take more
-)
+TREE_DEPTH = 8  # at most 255 steps a draw: good fits take 31, and only the first warm-up draws more
 
 # Machine code from the cache rounds differently than fresh code, and so would give other draws.
 pytensor.config.numba__cache = False
 
-Observe = Callable[[Path], pd.DataFrame]
+Observe = Callable[[Path], Observations | pd.DataFrame]
 Build = Callable[[pd.DataFrame], pm.Model]
 Predict = Callable[[xr.Dataset, pd.DataFrame, np.ndarray, np.random.Generator], np.ndarray]
 

@@ -134,7 +134,7 @@ def test_a_better_challenger_replaces_the_incumbent_and_its_data_are_in_use(
     assert after.manifest.data.sha256 == sha256(project.current)
     assert project.current.stat().st_mtime < (project.artifact / "manifest.json").stat().st_mtime
     assert [path.name for path in project.current.parent.iterdir()] == ["first-wave-2020.csv", "current.csv"]
-    in_use = observations.read(project.current)
+    in_use = observations.read(project.current).frame
     assert len(in_use) == len(KNOWN) + len(NEW)
     printed = capfd.readouterr().out
     assert "held-out days 2020-04-30 to 2020-05-09: 60 forecasts, 6 countries" in printed

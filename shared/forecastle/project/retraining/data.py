@@ -43,8 +43,8 @@ def newest(options: argparse.Namespace, scratch: Path, root: Path = ROOT) -> pd.
             f"FORECASTLE_DATA={path} is in use, but retraining renews data/{observations.CURRENT}: unset it"
         )
     if options.file:
-        return file_options.read_chosen(options)
-    base, received = observations.read(in_use(root)), receive(options.url, scratch)
+        return file_options.read_chosen(options).frame
+    base, received = observations.read(in_use(root)).frame, receive(options.url, scratch)
     return base if received is None else merged(base, received)
 
 
@@ -86,7 +86,7 @@ def receive(url: str, scratch: Path) -> pd.DataFrame | None:
     path = scratch / "received.csv"
     path.write_bytes(response.content)
     try:
-        return observations.read(path)
+        return observations.read(path).frame
     except ObservationsError as error:
         raise ObservationsError(str(error).replace(str(path), address)) from None
 
@@ -110,5 +110,5 @@ def held_out(incumbent: Artifact, new: pd.DataFrame, root: Path = ROOT) -> pd.Da
     known = new[new["date"] <= through]
     for path in sorted((root / "data").glob("*.csv")):
         if sha256(path) == incumbent.manifest.data.sha256:
-            known = observations.read(path)
+            known = observations.read(path).frame
     return pd.concat([known, new[new["date"] > through]], ignore_index=True).sort_values(KEYS)

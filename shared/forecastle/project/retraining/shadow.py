@@ -114,7 +114,7 @@ def _data(model: str, root: Path) -> Path:
 
 
 def _last_day(path: Path) -> str:
-    return observations.read(path).attrs["last_day"].isoformat()
+    return observations.read(path).last_day.isoformat()
 
 
 if __name__ == "__main__":

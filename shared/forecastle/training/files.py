@@ -1,0 +1,67 @@
+"""The files of an artifact that hold a fit: draws, parameters, observations and the posterior."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from forecastle import artifact
+from forecastle.training import diagnostics
+
+EXACT = 2**24  # below it float32 holds every whole number
+
+
+def exact(draws: np.ndarray, total: np.ndarray, cumulative: bool) -> np.ndarray:
+    """The draws as float32 if that holds them and their running totals exactly, else as float64.
+
+    Args:
+        draws: Shape (draw, country, day).
+        total: The running total of each country on its last day.
+        cumulative: Whether the draws are running totals themselves.
+    """
+    running = draws if cumulative else total[:, None] + np.cumsum(draws, axis=-1, dtype=float)
+    largest = max(np.abs(draws).max(), np.abs(running).max())
+    return draws.astype(np.float32 if largest < EXACT else np.float64)
+
+
+def write(folder: Path, fit: xr.DataTree, summary: xr.Dataset, rows: pd.DataFrame, draws: np.ndarray) -> None:
+    """Write `draws.npy`, `parameters.json`, `observations.csv` and `posterior.nc`."""
+    np.save(folder / "draws.npy", draws)
+    artifact.write_json(folder / "parameters.json", diagnostics.parameters(summary))
+    observed = rows[["date", "country", "count"]].rename(columns={"count": "observed"})
+    observed.to_csv(folder / "observations.csv", index=False, date_format="%Y-%m-%d")
+    _write_posterior(fit, observed, folder / "posterior.nc")
+
+
+def _write_posterior(fit: xr.DataTree, observed: pd.DataFrame, path: Path) -> None:
+    """NetCDF in ArviZ's schema, with five digits, which are more than the Monte Carlo error leaves."""
+    groups = {
+        "posterior": fit["posterior"].dataset,
+        "sample_stats": fit["sample_stats"].dataset[["diverging", "energy", "n_steps"]],
+        "observed_data": xr.Dataset(
+            {"observed": ("observation", observed["observed"].to_numpy(dtype=float, na_value=np.nan))},
+            {
+                "date": ("observation", observed["date"].to_numpy()),
+                "country": ("observation", observed["country"].to_numpy(dtype="U")),
+            },
+        ),
+    }
+    encoding = {
+        f"/{group}": {
+            str(name): {"zlib": True, "shuffle": True}
+            for name, values in dataset.data_vars.items()
+            if values.dtype.kind in "fiub"
+        }
+        for group, dataset in groups.items()
+    }
+    groups = {group: dataset.map(_five_digits) for group, dataset in groups.items()}
+    xr.DataTree.from_dict(groups).to_netcdf(path, engine="h5netcdf", encoding=encoding)
+
+
+def _five_digits(values: xr.DataArray) -> xr.DataArray:
+    """Floats as float32 whose last 7 of 23 bits are 0, which compresses them by a third."""
+    if values.dtype.kind != "f":
+        return values
+    bits = values.to_numpy().astype(np.float32).view(np.uint32)
+    return values.copy(data=((bits + np.uint32(1 << 6)) & np.uint32(0xFFFFFF80)).view(np.float32))
