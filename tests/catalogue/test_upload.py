@@ -46,7 +46,7 @@ def test_json_says_the_same() -> None:
 
 
 def test_the_data_of_training_are_read_as_training_reads_them(tmp_path) -> None:
-    frame = observations.read(observations.DATA / observations.DEFAULT)
+    frame = observations.read(observations.DATA / observations.DEFAULT).frame
     observations.write(frame, tmp_path / "clean.csv")
     read = upload.from_csv((tmp_path / "clean.csv").read_bytes())
     assert len(read) == len(frame)

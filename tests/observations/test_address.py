@@ -55,7 +55,7 @@ USER = "ada:p%2Fss%20w%C3%B6rd@"
 
 def test_the_name_and_password_of_an_address_are_sent(host: str) -> None:
     assert download(f"http://{USER}{host}/counts.csv") == CONTENT
-    assert len(observations.read(f"http://{USER}{host}/counts.csv")) == 1
+    assert len(observations.read(f"http://{USER}{host}/counts.csv").frame) == 1
 
 
 def test_they_are_not_sent_to_where_the_server_redirects(host: str) -> None:

@@ -25,7 +25,7 @@ def chosen(*arguments: object) -> argparse.Namespace:
 
 
 def days(options: argparse.Namespace, default: Path | None = None) -> list[int]:
-    return [day.day for day in read_chosen(options, default)["date"]]
+    return [day.day for day in read_chosen(options, default).frame["date"]]
 
 
 def test_options_choose_a_file_and_days(file: Path) -> None:
@@ -35,7 +35,7 @@ def test_options_choose_a_file_and_days(file: Path) -> None:
     assert (
         days(chosen("--file", "", "--deaths", "", "--since", "", "--until", ""), file)[0] == 20
     )  # as by Make
-    assert read_chosen(chosen("--until", "2020-04-21"), file).attrs["last_day"] == datetime.date(2020, 4, 21)
+    assert read_chosen(chosen("--until", "2020-04-21"), file).last_day == datetime.date(2020, 4, 21)
 
 
 def test_without_a_file_it_says_how_to_name_one() -> None:

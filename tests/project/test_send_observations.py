@@ -167,7 +167,7 @@ def test_a_wrong_key_is_one_line(
     assert run("--file", file, "--url", url) == 1
     line = refused(capsys)
     assert line.startswith(
-        f"{url} refuses the observations, and has kept none of them: The header must have the key"
+        f"{url} refuses the observations, and has kept none of them: The request needs the key"
     )
     assert "hunter2" not in line
     assert stored(store) == []
@@ -268,4 +268,4 @@ def test_a_store_that_fails_is_one_line(
     (tmp_path / "store.sqlite").unlink()
     (tmp_path / "store.sqlite").mkdir()
     assert run("--file", file, "--url", url) == 1
-    assert "The forecast store fails: " in refused(capsys)
+    assert "The forecast store cannot be written" in refused(capsys)
