@@ -263,7 +263,7 @@ def _authorise(credentials: HTTPAuthorizationCredentials | None, key: str) -> No
         )
     # Compared as bytes, in a time that does not depend on how much of it is right.
     if credentials is None or not hmac.compare_digest(credentials.credentials.encode(), key.encode()):
-        error = ProblemError(401, "The request needs the key, in the header Authorization: Bearer KEY.")
+        error = ProblemError(401, "The header must have the key: Authorization: Bearer KEY.")
         error.headers = {"WWW-Authenticate": "Bearer"}
         raise error
 
@@ -298,7 +298,7 @@ async def _answer(
 
 def _unavailable(action: Literal["read", "written"], error: StoreError, more: str = "") -> ProblemError:
     """A problem in fixed words. The log alone has the database's own, which may name hosts and files."""
-    logger.error("the forecast store cannot be %s: %s", action, error)
+    logger.error("%s", error)
     detail = f"The forecast store cannot be {action} at the moment.{more} Try again later."
     problem = ProblemError(503, detail)
     problem.headers = {"Retry-After": str(RETRY_SECONDS)}
