@@ -13,19 +13,20 @@ from forecastle.places import NAMES
 from forecastle.training import diagnostics
 
 from ..conftest import load
+from .conftest import least_covered
 
 ROOT = Path(__file__).resolve().parents[2]
 train = load(ROOT / "models/exponential/train.py")
 
 
 def test_growth_is_fitted_from_the_100th_case_for_four_weeks_at_most() -> None:
-    rows = train.observe(observations.DATA / observations.DEFAULT)
+    rows = train.observe(observations.DATA / observations.DEFAULT).frame
     of_one = rows[rows["country"] == "GBR"]
     assert of_one["total"].iloc[0] >= 100
     assert len(of_one) == 28
     assert rows.groupby("country").size().max() == 28
     assert (rows["count"] == rows["total"]).all()
-    assert len(train.observe(observations.DATA / observations.DEFAULT, longest=None)) > 10_000
+    assert len(train.observe(observations.DATA / observations.DEFAULT, longest=None).frame) > 10_000
 
 
 def test_days_without_a_report_are_not_fitted(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_days_without_a_report_are_not_fitted(tmp_path: Path) -> None:
     frame = pd.DataFrame({"date": days, "country": "ITA", "name": "Italy", "cases": 100, "deaths": 0})
     frame["cases"] = frame["cases"].where((days < "2020-03-05") | (days > "2020-03-09"))
     observations.write(frame.astype({"cases": "Int64", "deaths": "Int64"}), tmp_path / "gap.csv")
-    rows = train.observe(tmp_path / "gap.csv")
+    rows = train.observe(tmp_path / "gap.csv").frame
     assert rows["count"].isna().sum() == 5
     data = {variable.name: variable.get_value() for variable in train.build(rows).data_vars}
     assert list(data["day"]) == [0, 1, 2, 3, *range(9, 20)]
@@ -64,8 +65,8 @@ def test_known_parameters_are_recovered_for_nearly_all_countries(sample: Callabl
         }
     )
     assert covered.shape == (3, 40)
-    assert (covered.mean(axis="columns") >= 0.75).all()  # each 1 in 300 by chance at 90 %
-    assert covered.to_numpy().mean() >= 0.83
+    assert covered.sum(axis="columns").min() >= least_covered(40), covered.sum(axis="columns")
+    assert covered.to_numpy().sum() >= least_covered(covered.size), covered.sum(axis="columns")
 
 
 def test_bad_input_is_named_and_harms_no_other_country(
@@ -99,7 +100,9 @@ def test_mended_priors_err_less_and_fail_less(ecdc: Path, published: ModuleType)
         published.fit(train, ecdc, published.ORIGIN, published=choice) for choice in (True, False)
     )
     assert theirs.tried == ours.tried == 94
-    assert len(ours.failed) <= 0.05 * ours.tried < len(theirs.failed)
+    # None and nine where they were counted: see README.md.
+    assert len(ours.failed) <= 0.05 * ours.tried
+    assert len(ours.failed) < len(theirs.failed)
     median = [
         table[table["horizon"] == 5]["error"].abs().median()
         for table in (published.errors(train, ecdc, fitted) for fitted in (theirs, ours))

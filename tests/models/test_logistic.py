@@ -15,6 +15,7 @@ from forecastle.places import NAMES
 from forecastle.training import diagnostics
 
 from ..conftest import load
+from .conftest import least_covered
 
 ROOT = Path(__file__).resolve().parents[2]
 train = load(ROOT / "models/logistic/train.py")
@@ -36,7 +37,7 @@ def rows_of(totals: dict[str, np.ndarray]) -> pd.DataFrame:
 
 
 def test_the_first_wave_is_fitted_from_the_100th_case() -> None:
-    rows = train.observe(observations.DATA / observations.DEFAULT)
+    rows = train.observe(observations.DATA / observations.DEFAULT).frame
     days = rows.groupby("country").size()
     assert rows.groupby("country")["total"].first().min() >= 100
     assert (days.min(), days.max()) == (11, 120)
@@ -103,8 +104,8 @@ def test_known_parameters_are_recovered_for_nearly_all_countries(sample: Callabl
         }
     )
     assert covered.shape == (4, 40)
-    assert (covered.mean(axis="columns") >= 0.75).all()  # each 1 in 300 by chance at 90 %
-    assert covered.to_numpy().mean() >= 0.83
+    assert covered.sum(axis="columns").min() >= least_covered(40), covered.sum(axis="columns")
+    assert covered.to_numpy().sum() >= least_covered(covered.size), covered.sum(axis="columns")
 
 
 def test_the_synthetic_curve_on_which_the_article_diverged_is_recovered(sample: Callable) -> None:
@@ -142,8 +143,10 @@ def test_mended_priors_converge_where_the_published_ones_do_not(ecdc: Path, publ
         published.fit(train, ecdc, published.ORIGIN, published=choice) for choice in (True, False)
     )
     assert theirs.tried == ours.tried == 82
-    assert len(ours.failed) <= 0.1 * ours.tried
-    assert len(theirs.failed) >= 0.3 * theirs.tried
+    # Three and 39 of 82 where they were counted; as many as 13 or as few as 20 would be a chance of about one
+    # in 100,000.
+    assert len(ours.failed) <= 0.15 * ours.tried
+    assert len(theirs.failed) >= 0.24 * theirs.tried
     assert any("K[" in reason for reasons in theirs.failed.values() for reason in reasons)
 
 
@@ -161,9 +164,9 @@ def test_priors_that_cannot_be_had_are_one_line(monkeypatch: pytest.MonkeyPatch)
 def test_that_the_published_priors_were_used_stands_in_the_manifest(
     sound_and_all: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changes = train.observe(sound_and_all[0]).attrs["changes"]
+    changes = train.observe(sound_and_all[0]).changes
     monkeypatch.setenv("PRIORS", "published")
     path = sound_and_all[0].with_name("populated.csv")
-    observations.write(observations.read(sound_and_all[0]).assign(population=60_000_000), path)
+    observations.write(observations.read(sound_and_all[0]).frame.assign(population=60_000_000), path)
     said = "PRIORS=published: fitted with the published priors"
-    assert train.observe(path).attrs["changes"] == [*changes, said]
+    assert train.observe(path).changes == [*changes, said]

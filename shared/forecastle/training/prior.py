@@ -14,7 +14,8 @@ def draw(model: pm.Model, draws: int, seed: int) -> xr.Dataset:
     """
     variables = [*model.free_RVs, *model.deterministics]
     try:
-        values = pm.draw(variables, draws, random_seed=seed)
+        # Compiling for speed would take longer than drawing slowly.
+        values = pm.draw(variables, draws, random_seed=seed, mode="FAST_COMPILE")
     except NotImplementedError:
         return xr.Dataset()
     drawn = {}
