@@ -7,6 +7,7 @@ for NDJSON, an object each.
 import csv
 import io
 import json
+from functools import lru_cache
 from typing import Any
 
 from fastapi import Request
@@ -27,10 +28,13 @@ ACCEPTED = {
 
 def chosen(request: Request, asked: str | None) -> str:
     """The representation: what `format=` asks for, else what `Accept` likes best, else JSON."""
-    if asked:
-        return asked
+    return asked or _accepted(request.headers.get("accept", ""))
+
+
+@lru_cache(1000)
+def _accepted(accept: str) -> str:
     liked = dict.fromkeys(("csv", "ndjson", "json"), 0.0)  # the first of those that are liked as much
-    for item in request.headers.get("accept", "").split(","):
+    for item in accept.split(","):
         media_type, *parameters = (part.strip().lower() for part in item.split(";"))
         if representation := ACCEPTED.get(media_type):
             weights = [parameter[2:] for parameter in parameters if parameter.startswith("q=")]
@@ -43,12 +47,16 @@ def chosen(request: Request, asked: str | None) -> str:
 
 
 def encode(answer: Any, representation: str) -> bytes:
-    """The answer, a Pydantic model or what else has its `table` and `lines`."""
+    """The answer: a Pydantic model, with rows in `table` and with objects, or JSON, in `lines`."""
     if representation == "json":
         return answer.model_dump_json().encode()
     if representation == "ndjson":
-        lines = (json.dumps(line, ensure_ascii=False, separators=(",", ":")) for line in answer.lines())
+        lines = (line if isinstance(line, str) else _in_json(line) for line in answer.lines())
         return "".join(f"{line}\n" for line in lines).encode()
     text = io.StringIO(newline="")
     csv.writer(text).writerows(answer.table())
     return text.getvalue().encode()
+
+
+def _in_json(line: Any) -> str:
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
