@@ -208,7 +208,7 @@ class Manifest:
         return json.loads(json.dumps(content, default=lambda day: day.isoformat()))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Artifact:
     """A verified artifact in memory, its draws mapped from disk so that all workers share one copy.
 
@@ -216,8 +216,7 @@ class Artifact:
         folder: Where it was loaded from.
         manifest: Of the model.
         draws: Posterior predictive draws of the target, shape (draw, country, day ahead), float32 or float64,
-            read-only;
-            `draws[:, i, 0]` is the day after the origin of the i-th country of `countries`.
+            read-only. `draws[:, i, 0]` is the day after the origin of the i-th country of `countries`.
         countries: By code, in the order of the second axis of `draws`.
         observations: By country code, the (day, count) pairs that were fitted; a count of None is no report.
         parameters: By country code, the posterior summaries of that country's parameters; those that all

@@ -78,6 +78,18 @@ def test_what_was_answered_then_is_answered_again(
                 assert now.headers[header] == then.headers[header]
 
 
+def test_a_hubs_table_counts_from_the_last_day_in_the_data(
+    catalogue: FastAPI, apps: list[FastAPI], ask: Ask
+) -> None:
+    """The countries of the latest version end a week before."""
+    then = asyncio.run(client(apps[-1]).get(FORECAST, params={"days": 28, "format": "hubverse"}))
+    now = ask(catalogue, f"{FORECAST}?days=28&format=hubverse&as_of={day(7)}")
+    assert now.content == then.content
+    rows = [row.split(",") for row in now.text.splitlines()[1:]]
+    assert {row[0] for row in rows} == {"2020-05-01"}
+    assert sorted({int(row[2]) for row in rows}) == list(range(1, 22))
+
+
 def test_the_representation_may_be_accepted(catalogue: FastAPI, ask: Ask) -> None:
     answer = ask(catalogue, f"{FORECAST}?as_of=2020-04-24", headers={"Accept": "text/csv"})
     assert answer.text.startswith("country,date,horizon,mean,median,lower_0.5,")

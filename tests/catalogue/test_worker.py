@@ -119,7 +119,9 @@ def test_models_of_another_kind_or_down_leave_the_others_alone(
         asyncio.run(looks.once())
         asyncio.run(looks.once())
     assert versions(store) == [("flu", app.version)]
-    assert [record.getMessage() for record in caplog.records] == ["half: /half/manifest.json answers 404"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "half: /half/issue.json answers 404: if this model forecasts, build its image again"
+    ]
 
 
 def test_a_store_that_fails_is_logged_once_and_used_when_it_is_back(

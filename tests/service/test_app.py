@@ -16,50 +16,9 @@ from forecastle.artifact import Artifact
 from forecastle.runtime.monitoring import Monitoring
 from forecastle.service import answers, create_app, events, forecasts
 
-from ..conftest import Ask, Get, MakeArtifact, table
+from ..conftest import Ask, Get, MakeArtifact
 
 # What is answered
-
-
-def test_the_overview_leads_everywhere(get: Get) -> None:
-    body = get("/").json()
-    assert body["model"] == "flu" and body["horizon"] == 28
-    assert body["version"].startswith("2020-04-24-")
-    assert (body["data_through"], body["trained_at"]) == ("2020-04-24", "2020-04-25T06:00:00Z")
-    assert all(get(link).status_code == 200 for link in body["links"].values())
-
-
-def test_countries(get: Get) -> None:
-    countries = {entry["code"]: entry for entry in get("/countries").json()["countries"]}
-    assert countries["GBR"] == {
-        "code": "GBR",
-        "name": "United Kingdom",
-        "origin_date": "2020-04-24",
-        "last_observation": {"date": "2020-04-24", "observed": 40},
-        "links": countries["GBR"]["links"],
-    }
-    assert get("/countries/gbr").json() == countries["GBR"]
-    assert all(get(link).status_code == 200 for link in countries["GBR"]["links"].values())
-    assert countries["GRC"]["last_observation"] == {"date": "2020-04-23", "observed": 30}  # the last report
-    assert table(get("/countries", headers={"Accept": "text/csv"}))[0]["last_observed"] == "40"
-
-
-def test_observations(get: Get) -> None:
-    path = "/countries/GRC/observations"
-    rows = get(path).json()["observations"]
-    assert rows[-2:] == [{"date": "2020-04-23", "observed": 30}, {"date": "2020-04-24", "observed": None}]
-    assert table(get(path, headers={"Accept": "text/csv"}))[-1] == {
-        "country": "GRC",
-        "date": "2020-04-24",
-        "observed": "",
-    }
-
-
-def test_parameters(get: Get) -> None:
-    body = get("/countries/GBR/parameters").json()
-    assert [parameter["parameter"] for parameter in body["parameters"]] == ["growth"]
-    assert body["shared"][0]["parameter"] == "dispersion"
-    assert body["shared"][0]["r_hat"] == 1.001
 
 
 def test_the_manifest_is_the_file_as_it_stands(make_artifact: MakeArtifact, ask: Ask) -> None:
@@ -172,38 +131,6 @@ def test_a_misspelt_parameter_is_told_which_ones_there_are(get: Get, path: str, 
     assert response.status_code == 422
     unknown = "dayz, draws" if "draws" in path else "dayz"
     assert response.json()["detail"] == f"unknown query parameter {unknown} (known here: {known})"
-
-
-@pytest.mark.parametrize(
-    ("code", "near"),
-    [
-        ("GRB", ["GBR", "GRC"]),
-        ("germany", ["DEU"]),
-        ("Untied Kingdom", ["GBR"]),
-        ("uk", ["GBR"]),
-        ("de", ["DEU"]),
-        ("QQQ", None),
-        ("%F0%9F%A6%A0", None),
-        ("%2e%2e", None),
-        ("{code}", None),
-        ("x" * 5000, None),
-    ],
-)
-@pytest.mark.parametrize("route", ["forecast", "probability?above=1&on=2020-05-01", "parameters"])
-def test_an_unknown_country_has_near_matches(
-    app: FastAPI, ask: Ask, code: str, near: list[str] | None, route: str
-) -> None:
-    response = ask(app, httpx.URL("http://test").copy_with(raw_path=f"/countries/{code}/{route}".encode()))
-    assert response.status_code == 404
-    assert response.headers["content-type"] == "application/problem+json"
-    body = response.json()
-    assert ([match["code"] for match in body["near_matches"]] if near else body.get("near_matches")) == near
-
-
-def test_a_country_that_was_left_out_has_the_reason(get: Get) -> None:
-    response = get("/countries/and/forecast")
-    assert response.status_code == 404
-    assert response.json()["detail"] == "Andorra has no forecast: it has 40 deaths, and 50 are needed"
 
 
 PARAMETERS = [

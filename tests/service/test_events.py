@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from forecastle.artifact import Artifact
 from forecastle.service import create_app, events
 
-from ..conftest import HORIZON, Ask, Get, MakeArtifact
+from ..conftest import HORIZON, TOTAL, Ask, Get, MakeArtifact
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,8 @@ from ..conftest import HORIZON, Ask, Get, MakeArtifact
         ),
         (
             "below=1000&by=2020-05-04",
-            "total deaths in United Kingdom by the end of 2020-05-04 below 1,000",
+            "total deaths in United Kingdom by the end of 2020-05-04 below 1,000 "
+            "(it was 1,000 on 2020-04-24 already)",
             0,
         ),
     ],
@@ -38,12 +39,33 @@ def test_a_probability_is_a_share_of_draws(get: Get, query: str, event: str, pro
 
 
 def test_for_a_cumulative_target_on_and_by_are_the_same(make_artifact: MakeArtifact, ask: Ask) -> None:
-    app = create_app(Artifact.load(make_artifact(cumulative=True, target="cumulative cases")))
+    draws = np.broadcast_to(TOTAL + np.arange(200)[:, None, None], (200, 4, HORIZON))
+    app = create_app(Artifact.load(make_artifact(cumulative=True, target="cumulative cases", draws=draws)))
     on, by = (
-        ask(app, f"/countries/GBR/probability?above=99&{word}=2020-05-04").json() for word in ("on", "by")
+        ask(app, f"/countries/GBR/probability?above=1099&{word}=2020-05-04").json() for word in ("on", "by")
     )
     assert on == by
     assert on["probability"] == 0.5
+
+
+@pytest.mark.parametrize("cumulative", [False, True])
+def test_what_the_observed_total_settles_is_certain(
+    make_artifact: MakeArtifact, ask: Ask, cumulative: bool
+) -> None:
+    """The cumulative model's draws are 0 to 199, though 1,000 were observed."""
+    app = create_app(Artifact.load(make_artifact(cumulative=cumulative)))
+    for query, probability, words in (
+        ("above=199&by=2020-05-04", 1, "above 199 (it was 1,000 on 2020-04-24 already)"),
+        ("above=99&ever_by=2020-05-04&counts=cumulative", 1, "above 99 (it was 1,000 on 2020-04-24 already)"),
+        ("below=100&by=2020-05-04", 0, "below 100 (it was 1,000 on 2020-04-24 already)"),
+    ):
+        body = ask(app, f"/countries/GBR/probability?{query}").json()
+        assert (body["probability"], body["monte_carlo_error"]) == (probability, 0)
+        assert body["event"].endswith(words)
+        assert ("contradicts what was observed" in body.get("caveat", "")) is cumulative
+    for query in ("above=1000&by=2020-05-04", "below=1001&by=2020-05-04"):
+        body = ask(app, f"/countries/GBR/probability?{query}").json()
+        assert body["monte_carlo_error"] > 0 and "already" not in body["event"]
 
 
 def test_the_monte_carlo_error_is_never_zero(get: Get) -> None:
@@ -227,7 +249,7 @@ def test_nothing_doubles_that_is_not_there(make_artifact: MakeArtifact, ask: Ask
     for query in ("doubles_within=7&counts=cumulative", "doubles_within=7", "halves_within=7"):
         response = ask(app, f"/countries/GRC/probability?{query}")  # nothing was reported on its last day
         assert response.status_code == 422
-        assert "cannot be told for GRC: there were no deaths" in response.json()["detail"]
+        assert "has no answer for GRC: there were no deaths" in response.json()["detail"]
 
 
 def test_a_peak_is_looked_for_among_days_with_reports(make_artifact: MakeArtifact, ask: Ask) -> None:

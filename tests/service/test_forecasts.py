@@ -53,14 +53,6 @@ def test_a_forecast_as_a_table(get: Get) -> None:
     assert (rows[2]["date"], rows[2]["lower_0.5"]) == ("2020-04-27", "49.8")
 
 
-def test_counts_are_rounded_to_what_draws_can_tell(make_artifact: MakeArtifact, ask: Ask) -> None:
-    draws = np.full((10, 4, 28), 1e6 / 3)
-    draws[:, :, 1] = 1 / 3
-    app = create_app(Artifact.load(make_artifact(draws=draws)))
-    forecast = ask(app, "/countries/GBR/forecast?days=2").json()["forecast"]
-    assert [day["mean"] for day in forecast] == [333333.3, 0.333]
-
-
 @pytest.mark.parametrize("days", ["0", "-1", "29", "1000", "abc", "", "1.5", "1e1"])
 def test_days_beyond_the_horizon_or_no_number_name_the_horizon(get: Get, days: str) -> None:
     response = get("/countries/GBR/forecast", params={"days": days})
@@ -155,16 +147,6 @@ def test_a_cumulative_target_has_daily_counts_as_the_differences_of_its_paths(
     assert ask(app, "/countries/GBR/forecast").json()["counts"] == "cumulative"
 
 
-def test_a_model_whose_running_totals_fall_says_so(make_artifact: MakeArtifact, ask: Ask) -> None:
-    totals = np.random.default_rng(1).normal(TOTAL, 50, (20, 4, HORIZON))  # each day by itself
-    app = create_app(Artifact.load(make_artifact(cumulative=True, target="cumulative cases", draws=totals)))
-    for query, told in (("", False), ("?counts=daily", True), ("?draws=2", True)):
-        assert ("caveat" in ask(app, f"/countries/GBR/forecast{query}").json()) is told
-    for query, told in (("on=2020-04-26", False), ("ever_by=2020-04-26", True)):
-        body = ask(app, f"/countries/GBR/probability?above=1000&{query}").json()
-        assert ("caveat" in body) is told
-
-
 # Whole paths
 
 
@@ -225,6 +207,30 @@ def test_the_hubverses_table(get: Get) -> None:
 
 def test_its_quantiles_are_those_that_backtests_score() -> None:
     assert list(HUB_QUANTILES) == pytest.approx(QUANTILES.tolist())
+
+
+def test_it_has_one_origin_wherever_the_countries_end(make_artifact: MakeArtifact, ask: Ask) -> None:
+    """DEU ends on the data's last day, FRA three days before; GBR's forecast is over by then."""
+    draws = np.broadcast_to(np.arange(HORIZON), (10, 4, HORIZON))
+    origins = {"DEU": "2020-04-24", "FRA": "2020-04-21", "GBR": "2020-03-01", "GRC": "2020-04-24"}
+    series = {
+        code: {"name": code, "first_day": "2020-02-01", "origin_date": origin, "total": 10}
+        for code, origin in origins.items()
+    }
+    app = create_app(Artifact.load(make_artifact(draws=draws, series=series)))
+    rows = [
+        row for row in table(ask(app, "/forecast?days=26&format=hubverse")) if row["output_type"] == "mean"
+    ]
+    assert {row["origin_date"] for row in rows} == {"2020-04-24"}
+    values = {
+        code: {int(row["horizon"]): float(row["value"]) for row in rows if row["location"] == code}
+        for code in origins
+    }
+    assert values["DEU"] == values["GRC"] == {horizon: horizon - 1 for horizon in range(1, 27)}
+    assert values["FRA"] == {horizon: horizon + 2 for horizon in range(1, 26)}  # up to its 28th day
+    assert values["GBR"] == {}
+    alone = table(ask(app, "/countries/FRA/forecast?days=1&format=hubverse"))
+    assert [(row["horizon"], row["value"]) for row in alone[:1]] == [("1", "3.0")]
 
 
 def test_its_samples_are_the_draws(get: Get) -> None:

@@ -217,16 +217,6 @@ def test_requests_that_are_none_are_problems(
     assert answer.json()["error"] == answer.json()["detail"]
 
 
-@pytest.mark.parametrize("size", [-4, 0, 3, 5, 6, 8, 2**40, "7", 7.5, True, [7]])
-def test_a_binary_size_that_is_wrong_is_a_problem(size: Any, app: FastAPI, ask: Ask) -> None:
-    data = b"\x03\x00\x00\x00GBR"
-    told = {**COUNTRY, "shape": [1], "parameters": {"binary_data_size": size}}
-    content = json.dumps({"inputs": [told]}).encode()
-    headers = {"Inference-Header-Content-Length": str(len(content))}
-    answer = ask(app, "/v2/models/flu/infer", "POST", content=content + data, headers=headers)
-    assert (answer.status_code, answer.headers["content-type"]) == (400, PROBLEM)
-
-
 def test_what_is_null_may_be_left_out(app: FastAPI, ask: Ask) -> None:
     country = {**COUNTRY, "shape": [1], "data": ["GBR"], "parameters": None}
     asked = {"inputs": [country], "outputs": None, "parameters": None, "id": None}

@@ -189,7 +189,8 @@ def test_killed_half_way_it_leaves_the_last_artifact_whole(tmp_path: Path) -> No
 def test_progress_is_shown_in_a_log_too(data: Path, tmp_path: Path) -> None:
     folder = tmp_path / "tiny"
     folder.mkdir()
-    few = "from forecastle.training import backtest, train\n\nbacktest.LEAST_PATHS, backtest.ORIGINS = 1, {'short': (1, 8)}"
+    few = "from forecastle.training import backtest, train\n\nbacktest.LEAST_PATHS = 1\n"
+    few += "backtest.ORIGINS = {'short': (1, 8)}"
     (folder / "train.py").write_text(TINY.replace("from forecastle.training import train", few))
     started = time.monotonic()
     done = subprocess.run([sys.executable, folder / "train.py"], capture_output=True, text=True, timeout=300)

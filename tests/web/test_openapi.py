@@ -85,6 +85,7 @@ CALLS: dict[str, dict[str, Any]] = {  # with what each operation is called
     "get_parameters": {"code": "GBR"},
     "get_card": {},
     "get_manifest": {},
+    "get_issue": {},
     "get_posterior": {},
     "get_livez": {},
     "get_readyz": {},

@@ -282,7 +282,7 @@ def parameters(artifact: Artifact, root: str, country: Country) -> CountryParame
 
 
 def of_model(artifact: Artifact, root: str) -> dict[str, Any]:
-    """The members of `OfModel`."""
+    """The members of `OfModel`, in their order."""
     return {
         "target": artifact.manifest.target,
         "unit": artifact.manifest.unit,
@@ -295,13 +295,13 @@ def of_model(artifact: Artifact, root: str) -> dict[str, Any]:
 
 
 def of_country(artifact: Artifact, root: str, country: Country) -> dict[str, Any]:
-    """The members of `OfCountry`."""
+    """The members of `OfCountry`, in their order."""
     return {
-        **of_model(artifact, root),
         "country": country.code,
         "name": country.name,
+        **of_model(artifact, root),
+        "links": {"model": f"{root}/", **_links(root, country)},  # in its place before `origin_date`
         "origin_date": country.origin_date,
-        "links": {"model": f"{root}/", **_links(root, country)},
     }
 
 

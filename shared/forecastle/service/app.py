@@ -1,49 +1,38 @@
 """The API that every model has: `create_app(artifact)`.
 
-Here is how it is asked: routes, parameters, caching. What it answers is computed in `answers.py`,
-`forecasts.py`, `events.py` and `decisions.py`, and put into JSON, CSV or NDJSON in `representations.py`.
+Here are its routes, their parameters and what is cached. Answers are computed in `answers.py`,
+`forecasts.py`, `events.py`, `decisions.py` and `issue.py`, and put into JSON, CSV or NDJSON in `rendering.py`
+and `representations.py`.
 """
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
-from typing import Annotated, Any, Literal, Self
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field
 from starlette.types import Message, Receive, Scope, Send
 
 from forecastle.artifact import Artifact, Country
-from forecastle.service import answers, decisions, events, forecasts, inference, paths
+from forecastle.service import answers, decisions, events, forecasts, inference, issue, paths, rendering
 from forecastle.service.cache import Documents, Repeated, streamed
 from forecastle.service.card import page as card_page
+from forecastle.service.direct import Direct, DirectRoute
 from forecastle.service.lookup import find
 from forecastle.service.paths import Kind
 from forecastle.web import middleware, openapi
 from forecastle.web.documents import CACHE_CONTROL, Document, is_known, not_modified
 from forecastle.web.problems import ProblemError, documented
-from forecastle.web.queries import (
-    DEFAULT_DAYS,
-    DEFAULT_LEVELS,
-    MOST_LEVELS,
-    Code,
-    Counts,
-    Day,
-    KnownParameters,
-    TableQuery,
-    must_be,
-    no_parameters,
-    optional,
-    wrong,
-)
+from forecastle.web.queries import DEFAULT_DAYS, Code, Day, TableQuery, must_be, no_parameters, optional
 from forecastle.web.representations import MEDIA_TYPES, chosen
 
 IN_BYTES = re.compile(rb"\s*bytes\s*(=|$)", re.IGNORECASE)  # a header `Range`
-NO_QUANTILES: list[float] = []
-MOST_QUANTILES, MOST_DRAWS = 30, 10_000
+MOST_DRAWS = 10_000
+DIRECT = {"/countries/{code}/forecast", "/countries/{code}/probability", "/forecast"}
 # The card has nothing to load and nothing to run.
 CARD_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
@@ -52,11 +41,6 @@ CARD_POLICY = (
 
 NETCDF: dict[str, Any] = {"application/x-netcdf": {"schema": {"type": "string", "format": "binary"}}}
 WITHOUT_PARAMETERS: dict[str, Any] = {"dependencies": [Depends(no_parameters)]}
-
-
-ForecastFormat = Annotated[
-    Literal["json", "csv", "ndjson", "hubverse"], must_be("json, csv, ndjson or hubverse")
-]
 
 
 def create_app(artifact: Artifact) -> FastAPI:
@@ -79,7 +63,8 @@ def create_app(artifact: Artifact) -> FastAPI:
         "(304). Errors are `application/problem+json` (RFC 9457), of a `type` that leads to a page about it.",
     )
     app.state.artifact = artifact
-    documents = Documents(artifact)
+    documents, direct = Documents(artifact), list[DirectRoute]()
+    app.add_middleware(Direct, routes=direct)
     app.add_middleware(Repeated, documents=documents)
     middleware.install(app)
     _add_forecasts(app, documents)
@@ -88,6 +73,11 @@ def create_app(artifact: Artifact) -> FastAPI:
     _add_files(app, artifact)
     app.include_router(inference.routes(artifact))
     openapi.install(app)
+    direct += [
+        DirectRoute.of(route)
+        for route in app.routes
+        if isinstance(route, APIRoute) and route.path in DIRECT and "GET" in route.methods
+    ]
     return app
 
 
@@ -95,55 +85,23 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
     artifact, horizon = documents.artifact, documents.artifact.horizon
     most_draws = min(len(artifact.draws), MOST_DRAWS)
 
-    class ForecastsQuery(KnownParameters):
+    class AllQuery(forecasts.ForecastQuery):
         days: Annotated[
             int,
             Field(ge=1, le=horizon, description="Days ahead."),
             must_be(f"a whole number from 1 to {horizon}, the horizon of this model"),
         ] = min(DEFAULT_DAYS, horizon)
-        level: Annotated[
-            list[Annotated[float, Field(gt=0, lt=1)]],
-            Field(max_length=MOST_LEVELS, description="The probability of a central interval; repeatable."),
-            must_be(f"a number between 0 and 1 such as 0.9, or up to {MOST_LEVELS} of them"),
-        ] = DEFAULT_LEVELS
-        quantile: Annotated[
-            list[Annotated[float, Field(gt=0, lt=1)]],
-            Field(max_length=MOST_QUANTILES, description="Of these, instead of intervals; repeatable."),
-            must_be(f"a number between 0 and 1 such as 0.975, or up to {MOST_QUANTILES} of them"),
-        ] = NO_QUANTILES
-        counts: Counts | None = optional(
-            "Counts a day or running totals; without it, what the model forecasts."
-        )
-        as_of: Day | None = optional(
-            "The forecast that was known on this day. This service has its own alone, which is "
-            "known since the last day in its data; the gateway keeps past ones.",
-        )
-        format: ForecastFormat | None = optional(
-            "Takes precedence over `Accept`. hubverse: CSV with 23 quantiles, mean and median, as forecast "
-            "hubs take it."
-        )
-
-        @model_validator(mode="after")
-        def quantiles_once(self) -> Self:
-            """Of `level`, `quantile` and hubverse's quantiles."""
-            if self.quantile and "level" in self.model_fields_set:
-                raise wrong("level and quantile do not go together: ask for one of both")
-            if self.format == "hubverse" and {"level", "quantile"} & self.model_fields_set:
-                raise wrong("format=hubverse has 23 quantiles of its own: leave level and quantile out")
-            return self
 
         @property
         def kind(self) -> Kind:
             return self.counts or paths.own(artifact)
 
-        def arguments(self, representation: str) -> tuple[Any, ...]:
-            """What `forecasts.forecast` and `forecasts.hubverse` take after the country."""
-            if representation == "hubverse":
-                return self.days, self.kind
-            levels = None if self.quantile else tuple(sorted(set(self.level)))
-            return self.days, self.kind, levels, tuple(sorted(set(self.quantile)))
+        def arguments(self) -> tuple[Any, ...]:
+            """What `forecasts.forecast` takes after the country."""
+            intervals = None if self.quantile else tuple(sorted(set(self.level)))
+            return self.days, self.kind, intervals, tuple(sorted(set(self.quantile)))
 
-    class ForecastQuery(ForecastsQuery):
+    class CountryQuery(AllQuery):
         draws: (
             Annotated[int, Field(ge=1, le=most_draws), must_be(f"a whole number from 1 to {most_draws}")]
             | None
@@ -153,28 +111,25 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
         if as_of is not None and as_of < artifact.data_through:
             raise ProblemError(
                 404,
-                f"The forecast that is served here is from data through {artifact.data_through}. What was "
-                f"known on {as_of} is kept by the gateway's catalogue, if it was set up by then.",
+                f"This service has one forecast, from data through {artifact.data_through}. What was known "
+                f"on {as_of} is kept by the gateway's catalogue, if it was running by then.",
                 type="past-forecast",
             )
-
-    def about(root: str, country: Country, query: ForecastsQuery, representation: str) -> Iterator[Any]:
-        """What `documents` computes a country's forecast from."""
-        yield representation
-        yield forecasts.hubverse if representation == "hubverse" else forecasts.forecast
-        yield from (root, country, *query.arguments(representation))
 
     @app.get(
         "/countries/{code}/forecast",
         response_model=forecasts.CountryForecast,
         responses=_also(*MEDIA_TYPES) | documented(404, 422),
     )
-    async def forecast(request: Request, code: Code, query: Annotated[ForecastQuery, Query()]) -> Response:
+    async def forecast(request: Request, code: Code, query: Annotated[CountryQuery, Query()]) -> Response:
         """Mean, median and central intervals or quantiles of every coming day; with `draws` whole paths."""
         country, representation = find(artifact, code), chosen(request, query.format)
         only_this(query.as_of)
-        asked = about(_root(request), country, query, representation)
-        return documents.answer(request, *asked, query.draws)
+        if representation == "hubverse":
+            arguments = (country, query.days, query.kind, query.draws)
+            return documents.answer(request, representation, forecasts.hub_table, *arguments)
+        arguments = (_root(request), country, *query.arguments(), query.draws)
+        return documents.answer(request, representation, forecasts.forecast, *arguments)
 
     @app.get(
         "/forecast",
@@ -182,36 +137,42 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
         response_model=forecasts.AllForecasts,
         responses=_also(*MEDIA_TYPES) | documented(404, 422),
     )
-    async def all_forecasts(request: Request, query: Annotated[ForecastsQuery, Query()]) -> Response:
+    async def all_forecasts(request: Request, query: Annotated[AllQuery, Query()]) -> Response:
         """The forecasts for all countries at once; as NDJSON they are sent while they are computed."""
         only_this(query.as_of)
         root, representation = _root(request), chosen(request, query.format)
-
-        async def parts() -> AsyncIterator[bytes]:
-            for country in artifact.countries.values():
-                yield documents.get(*about(root, country, query, representation)).body
-                await asyncio.sleep(0)  # other requests are not to wait for all countries
-
-        key = (representation, root, *query.arguments(representation))
+        arguments = query.arguments()
+        key = (representation, root, *arguments)
         if representation == "ndjson":
             headers = {**streamed(artifact, key), "Content-Type": MEDIA_TYPES["ndjson"]}
             if is_known(request, headers["ETag"]):
                 return not_modified(headers)
-            return StreamingResponse(parts(), headers=headers)
+            return StreamingResponse(lines(root, arguments), headers=headers)
         if (document := documents.kept.get(key)) is None:
-            bodies = [body async for body in parts()]
-            if representation == "json":
-                around = forecasts.forecasts(artifact, root, query.kind).model_dump_json().encode()
-                body = around.removesuffix(b"[]}") + b"[" + b",".join(bodies) + b"]}"
-            else:  # one row of columns' names
-                body = bodies[0] + b"".join(body.partition(b"\r\n")[2] for body in bodies[1:])
-            document = Document.of(body, MEDIA_TYPES[representation])
+            if representation == "hubverse":
+                each = [forecasts.for_hub(artifact, one, query.kind) async for one in in_turn()]
+                table = rendering.HubTable(artifact.data_through, query.days, each)
+                document = Document.rendered(table, representation)
+            else:
+                each = [forecasts.forecast(artifact, root, one, *arguments) async for one in in_turn()]
+                answer = forecasts.of_all(artifact, root, query.kind, each)
+                document = Document.rendered(answer, representation)
             documents.keep(key, document)
         return documents.respond(request, key, document)
 
+    async def in_turn() -> AsyncIterator[Country]:
+        """All countries; other requests are answered between them."""
+        for country in artifact.countries.values():
+            yield country
+            await asyncio.sleep(0)
+
+    async def lines(root: str, arguments: tuple[Any, ...]) -> AsyncIterator[bytes]:
+        async for country in in_turn():
+            yield documents.get("ndjson", forecasts.forecast, root, country, *arguments).body
+
 
 def _add_events(app: FastAPI, documents: Documents) -> None:
-    """What is posted is computed in threads (hence no `async`): others are not to wait for it."""
+    """What is posted is computed in threads (hence no `async`), so that no other request waits for it."""
     artifact = documents.artifact
 
     @app.get(
@@ -298,7 +259,7 @@ def _add_countries(app: FastAPI, documents: Documents) -> None:
 
 
 def _add_files(app: FastAPI, artifact: Artifact) -> None:
-    """What lies in the artifact as it is served, and health."""
+    """The artifact's files, all its forecasts in one, and health."""
     the_manifest = Document.of((artifact.folder / "manifest.json").read_bytes(), MEDIA_TYPES["json"])
     the_card = Document.of(card_page(artifact).encode(), "text/html; charset=utf-8")
     the_card.headers["Content-Security-Policy"] = CARD_POLICY
@@ -307,6 +268,18 @@ def _add_files(app: FastAPI, artifact: Artifact) -> None:
     async def manifest(request: Request) -> Response:
         """What was fitted to which data, with which versions, how well it converged, and files' hashes."""
         return the_manifest.answer(request)
+
+    @app.get(
+        "/issue.json",
+        name="issue",
+        response_model=issue.Issue,
+        responses=documented(422),
+        **WITHOUT_PARAMETERS,
+    )
+    def whole_issue(request: Request) -> Response:
+        """Everything that this version forecasts, and the counts that it rests on; for archives."""
+        # In a thread, since it takes some tenths of a second. It is not kept: an archive asks once.
+        return Document.of(issue.issue(artifact, _root(request)), MEDIA_TYPES["json"]).answer(request)
 
     @app.get("/card", response_class=HTMLResponse, responses=documented(422), **WITHOUT_PARAMETERS)
     async def card(request: Request) -> Response:

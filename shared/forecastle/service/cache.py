@@ -1,4 +1,4 @@
-"""A model's answers: computed once and kept, since nothing that they depend on changes while it serves."""
+"""Answers of a model, computed once and kept: nothing that they depend on changes while it serves."""
 
 import hashlib
 from collections.abc import Callable
@@ -20,7 +20,7 @@ MOST_REPEATED = 4 * 1024**2  # bytes, of the requests that are recognised
 
 
 def streamed(artifact: Artifact, *parameters: Any) -> dict[str, str]:
-    """The headers of an answer that is sent while it is computed: its tag is that of what it depends on."""
+    """The headers of an answer that is sent while it is computed: its tag hashes all that it depends on."""
     depends = repr((artifact.manifest.manifest_sha256, _software(), parameters))
     return cacheable(hashlib.sha256(depends.encode()))
 
@@ -68,10 +68,10 @@ class Documents:
 
 
 class Repeated:
-    """ASGI middleware: a request that came before is answered without looking at it anew.
+    """ASGI middleware: a request that came before gets the same document at once.
 
-    To find its route and to validate its parameters takes several times as long as all else. It is
-    recognised by its path, its query and its `Accept`, which is all that a document depends on.
+    To find its route and to validate its parameters takes longer than all else. It is recognised by its path,
+    its query and its `Accept`, which is all that a document depends on.
     """
 
     def __init__(self, app: ASGIApp, documents: Documents) -> None:

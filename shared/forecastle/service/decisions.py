@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from forecastle.artifact import Artifact
-from forecastle.service import events, paths
+from forecastle.service import events, marginals, paths
 from forecastle.service.answers import OfCountry, of_country
 from forecastle.service.events import AnyCode
 from forecastle.web.problems import InvalidValue
@@ -94,7 +94,7 @@ class DecisionRequest(Members):
 
     @model_validator(mode="after")
     def one_decision(self) -> Self:
-        """One count, and one way to tell losses."""
+        """One count, and one way to give losses."""
         problem = None
         given = {name for name in ("costs", "amounts", "thresholds", "actions") if getattr(self, name)}
         if (self.on is None) == (self.by is None):
@@ -137,7 +137,7 @@ class Option(BaseModel):
     )
     excess_monte_carlo_error: float = Field(
         description="Its standard error, draw by draw: with an excess loss of less than twice this, the "
-        "draws do not tell which of both is better."
+        "draws do not show which of the two is better."
     )
     loss_quantiles: list[LossQuantile] = Field(description="The distribution of the loss.")
 
@@ -166,7 +166,7 @@ class Decision(OfCountry):
     )
     best: Option
     options: list[Option] = Field(description="All of them, by expected loss.")
-    caveat: str | None = optional("Why the model cannot tell, if so.")
+    caveat: str | None = optional("A warning, if the draws are not to be trusted.")
 
 
 def decide(artifact: Artifact, root: str, asked: DecisionRequest) -> Decision:
@@ -183,13 +183,13 @@ def decide(artifact: Artifact, root: str, asked: DecisionRequest) -> Decision:
     except InvalidValue as error:
         raise error.in_body() from None
     kind = "cumulative" if asked.by else asked.counts or paths.own(artifact)
-    drawn = paths.paths(artifact, country, kind)[:, ahead - 1]
+    drawn = marginals.of(artifact, country, kind).draws[ahead - 1].astype(float)
     what, when = events.moment(artifact, kind, day)
     level, states = None, None
     if asked.costs:
         level = asked.costs.under / (asked.costs.under + asked.costs.over)
         # One of the draws: nothing between two of them loses less.
-        best = paths.rounded(np.quantile(drawn, level, method="inverted_cdf"))
+        best = float(paths.rounded(np.quantile(drawn, level, method="inverted_cdf")))
         amounts = np.array(asked.amounts or [best])[:, None]
         losses = asked.costs.over * np.maximum(amounts - drawn, 0)
         losses += asked.costs.under * np.maximum(drawn - amounts, 0)
@@ -209,7 +209,7 @@ def decide(artifact: Artifact, root: str, asked: DecisionRequest) -> Decision:
         states=states,
         best=options[0],
         options=options,
-        caveat=paths.caveat(artifact, country, kind, False),
+        caveat=marginals.caveat(artifact, country, kind, False),
     )
 
 

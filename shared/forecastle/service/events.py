@@ -1,7 +1,8 @@
 """Events, and their probabilities: the share of posterior predictive paths along which they happen.
 
-A path is one draw for all coming days, so that what depends on several days, such as whether a level is ever
-exceeded, is counted along whole paths. Draws of one number belong together in all countries.
+A path is one draw for all coming days. An event of one day is a look-up in that day's sorted draws. An event
+of several days, such as whether a level is ever exceeded, is counted along whole paths. Draws of one number
+belong together in all countries, so that countries are compared draw by draw.
 """
 
 import datetime
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from forecastle.artifact import Artifact, Country
-from forecastle.service import lookup, paths
+from forecastle.service import lookup, marginals, paths
 from forecastle.service.answers import OfCountry, OfModel, Place, of_country, of_model
 from forecastle.service.paths import Kind
 from forecastle.web.problems import InvalidValue, ProblemError
@@ -68,7 +69,7 @@ class Event(KnownParameters):
 
     @model_validator(mode="after")
     def one_event(self) -> Self:
-        """Enough to be one, and no more."""
+        """It is neither incomplete nor two events at once."""
         measures, times, whole = (
             sum(getattr(self, name) is not None for name in names)
             for names in (self.measures, self.times, self.whole)
@@ -90,6 +91,11 @@ class Event(KnownParameters):
             )
             raise PydanticCustomError("counts", message)
         return self
+
+    @property
+    def time(self) -> tuple[str, datetime.date]:
+        """The name and the day of `on`, `by` or `ever_by`: of an event that has one."""
+        return next((name, day) for name in self.times if (day := getattr(self, name)))
 
     def kind(self, artifact: Artifact) -> Kind:
         """What is counted."""
@@ -134,11 +140,12 @@ class EventProbability(BaseModel):
     )
     probability: float = Field(description="The share of draws in which it happens.", examples=[0.1045])
     monte_carlo_error: float = Field(
-        description="Standard error of the probability, from the finite number of draws alone.",
+        description="Standard error of the probability, from the finite number of draws alone, as if "
+        "these were independent; 0 if the observed running total settles the event.",
         examples=[0.00685],
     )
     draws: int = Field(description="How many there are.", examples=[2000])
-    caveat: str | None = optional("Why the model cannot tell, if so.")
+    caveat: str | None = optional("A warning, if the probability is not to be trusted.")
 
 
 class Probability(EventProbability, OfCountry):
@@ -146,7 +153,7 @@ class Probability(EventProbability, OfCountry):
 
 
 class CountryProbability(EventProbability, Place):
-    """The probability of an event, and where."""
+    """The probability of an event in a country."""
 
 
 class EventProbabilities(OfModel):
@@ -166,49 +173,78 @@ def probability(artifact: Artifact, root: str, country: Country, event: Event) -
 
 
 def probabilities(artifact: Artifact, root: str, events: list[CountryEvent]) -> EventProbabilities:
-    """The probabilities of many events, wherever.
+    """The probabilities of many events, each in a country of its own.
 
     Raises:
-        ProblemError: 422, for all events that the model cannot tell.
+        ProblemError: 422, with an error for each event that the model cannot answer.
     """
-    told, errors = [], []
+    found, errors = [], []
     for index, event in enumerate(events):
         try:
             country = known(artifact, "country", event.country)
             probability = _probability(artifact, country, event)
-            told.append(CountryProbability(country=country.code, name=country.name, **probability))
+            found.append(CountryProbability(country=country.code, name=country.name, **probability))
         except InvalidValue as error:
             errors += error.in_body(f"events.{index}.").errors
     if errors:
         raise ProblemError(422, "; ".join(error["detail"] for error in errors), errors=errors)
-    return EventProbabilities(**of_model(artifact, root), probabilities=told)
+    return EventProbabilities(**of_model(artifact, root), probabilities=found)
 
 
 def _probability(artifact: Artifact, country: Country, event: Event) -> dict[str, Any]:
-    happens, words = evaluate(artifact, country, event)
-    happened, draws = int(happens.sum()), len(happens)
-    several_days = not (event.on or event.by)
+    happened, words = evaluate(artifact, country, event)
+    draws = len(artifact.draws)
+    kind, several_days = event.kind(artifact), not (event.on or event.by)
+    if (certain := settled(country, event, kind)) is not None:
+        if happened == certain * draws:
+            caveat = None
+        else:
+            caveat = (
+                f"The observed running total settles the event, yet it happens in {happened:,} of "
+                f"{draws:,} draws: this model's forecast contradicts what was observed."
+            )
+        so_far = f"it was {country.total:,} on {country.origin_date} already"
+        return {
+            "event": f"{words} ({so_far})",
+            "probability": float(certain),
+            "monte_carlo_error": 0.0,
+            "draws": draws,
+            "caveat": caveat,
+        }
     return {
         "event": words,
         "probability": round(happened / draws, 5),
         "monte_carlo_error": round(monte_carlo_error(happened, draws), 5),
         "draws": draws,
-        "caveat": paths.caveat(artifact, country, event.kind(artifact), several_days),
+        "caveat": marginals.caveat(artifact, country, kind, several_days),
     }
+
+
+def settled(country: Country, event: Event, kind: Kind) -> bool | None:
+    """Whether the event happens, if the observed running total settles that: it never falls.
+
+    None if it depends on what is to come.
+    """
+    if kind == "cumulative" and event.above is not None and country.total > event.above:
+        return True
+    if kind == "cumulative" and event.below is not None and country.total >= event.below:
+        return False
+    return None
 
 
 def monte_carlo_error(happened: int, draws: int) -> float:
     """The standard error of a share of draws, sqrt(p (1 - p) / draws).
 
-    For p it takes (happened + 1/2) / (draws + 1), the mean under Jeffreys' prior: with the share itself an
-    event of no or of every draw would have an error of 0, as if more draws could tell nothing else.
+    For p it takes (happened + 1/2) / (draws + 1), the mean under Jeffreys' prior: with the share itself, an
+    event of no draw or of every draw would have an error of 0. It assumes independent draws: those of MCMC
+    are correlated, so the true error is somewhat larger.
     """
     share = (happened + 0.5) / (draws + 1)
     return math.sqrt(share * (1 - share) / draws)
 
 
-def evaluate(artifact: Artifact, country: Country, event: Event) -> tuple[np.ndarray, str]:
-    """In which draws the event happens, shape (draw), and what it is in words.
+def evaluate(artifact: Artifact, country: Country, event: Event) -> tuple[int, str]:
+    """In how many draws the event happens, and what it is in words.
 
     A count that equals a threshold is neither above nor below it.
 
@@ -221,38 +257,54 @@ def evaluate(artifact: Artifact, country: Country, event: Event) -> tuple[np.nda
         return _change(artifact, country, event, "doubles_within", event.doubles_within)
     if event.halves_within:
         return _change(artifact, country, event, "halves_within", event.halves_within)
-    return _level(artifact, country, event)
-
-
-def _level(artifact: Artifact, country: Country, event: Event) -> tuple[np.ndarray, str]:
-    parameter = next(name for name in Event.times if getattr(event, name))
-    kind, last = event.kind(artifact), getattr(event, parameter)
-    ahead(artifact, country, parameter, last)
-    compared = [country]
     if event.exceeds is not None:
-        compared.append(known(artifact, "exceeds", event.exceeds))
-        ahead(artifact, compared[1], parameter, last)
-    # The days that all of them have ahead.
-    first = max(one.origin_date for one in compared) + datetime.timedelta(1) if event.ever_by else last
-    values, *others = (
+        return _exceeds(artifact, country, event, event.exceeds)
+    return _threshold(artifact, country, event)
+
+
+def _threshold(artifact: Artifact, country: Country, event: Event) -> tuple[int, str]:
+    kind, (parameter, last) = event.kind(artifact), event.time
+    days = ahead(artifact, country, parameter, last)
+    relation, threshold = ("above", event.above) if event.above is not None else ("below", event.below)
+    assert threshold is not None  # as `one_event` ensures
+    if event.ever_by:
+        drawn = paths.paths(artifact, country, kind)[:, :days]
+        happens = drawn > threshold if relation == "above" else drawn < threshold
+        happened = int(happens.any(axis=1).sum())
+    else:
+        of_day = marginals.of(artifact, country, kind)
+        happened = of_day.above(threshold, days) if relation == "above" else of_day.below(threshold, days)
+    first = country.origin_date + datetime.timedelta(1)
+    return happened, f"{_subject(artifact, country, event, first)} {relation} {threshold:,.15g}"
+
+
+def _exceeds(artifact: Artifact, country: Country, event: Event, code: str) -> tuple[int, str]:
+    kind, (parameter, last) = event.kind(artifact), event.time
+    other = known(artifact, "exceeds", code)
+    for one in (country, other):
+        ahead(artifact, one, parameter, last)
+    # The days that both have ahead.
+    origin = max(country.origin_date, other.origin_date)
+    first = origin + datetime.timedelta(1) if event.ever_by else last
+    own, others = (
         paths.paths(artifact, one, kind)[
             :, (first - one.origin_date).days - 1 : (last - one.origin_date).days
         ]
-        for one in compared
+        for one in (country, other)
     )
-    if others:
-        happens, relation = values > others[0], f"above those in {compared[1].name}"
-    elif event.above is not None:
-        happens, relation = values > event.above, f"above {event.above:,.15g}"
-    else:
-        happens, relation = values < event.below, f"below {event.below:,.15g}"
-    what, when = moment(artifact, kind, last)
+    happened = int((own > others).any(axis=1).sum())
+    return happened, f"{_subject(artifact, country, event, first)} above those in {other.name}"
+
+
+def _subject(artifact: Artifact, country: Country, event: Event, first: datetime.date) -> str:
+    """What is counted where and when, in words; `first` is the first day of `ever_by`."""
+    what, when = moment(artifact, event.kind(artifact), event.time[1])
     if event.ever_by:
-        when = f"on any day from {first} to {last}"
-    return happens.any(axis=1), f"{what} in {country.name} {when} {relation}"
+        when = f"on any day from {first} to {event.ever_by}"
+    return f"{what} in {country.name} {when}"
 
 
-def _peak(artifact: Artifact, country: Country, last: datetime.date) -> tuple[np.ndarray, str]:
+def _peak(artifact: Artifact, country: Country, last: datetime.date) -> tuple[int, str]:
     days_ahead = ahead(artifact, country, "peak_by", last, earliest=0)
     past, coming = paths.weekly(artifact, country)
     # A week without reports is not the highest, and of those that are as high the first one is.
@@ -263,12 +315,12 @@ def _peak(artifact: Artifact, country: Country, last: datetime.date) -> tuple[np
         f"the seven days with the most {artifact.manifest.unit} in {country.name}, of those from "
         f"{country.first_day} to {end}, end by {last}"
     )
-    return happens, words
+    return int(happens.sum()), words
 
 
 def _change(
     artifact: Artifact, country: Country, event: Event, parameter: str, within: int
-) -> tuple[np.ndarray, str]:
+) -> tuple[int, str]:
     if within > artifact.horizon:
         words = f"must be a whole number of days from 1 to {artifact.horizon}, the horizon of this model"
         raise InvalidValue(parameter, words)
@@ -285,12 +337,12 @@ def _change(
         before = f"in the week to {origin}"
         change = "rises to twice" if doubles else "falls to half"
     if not reference > 0:
-        words = f"cannot be told for {country.name}: there were no {unit} {before}"
+        words = f"has no answer for {country.name}: there were no {unit} {before}"
         raise InvalidValue(parameter, words)
     values, end = values[:, :within], origin + datetime.timedelta(within)
     happens = values >= 2 * reference if doubles else values <= reference / 2
-    shown = f"{paths.rounded(reference):,.15g}"
-    return happens.any(axis=1), f"{what} in {country.name} {change} the {shown} {since} by {end}"
+    shown = f"{float(paths.rounded(np.array(reference))):,.15g}"
+    return int(happens.any(axis=1).sum()), f"{what} in {country.name} {change} the {shown} {since} by {end}"
 
 
 def moment(artifact: Artifact, kind: Kind, day: datetime.date) -> tuple[str, str]:

@@ -1,18 +1,76 @@
-"""Forecasts: means, quantiles and whole paths out of the posterior predictive draws."""
+"""Forecasts: means, quantiles and whole paths out of the posterior predictive draws.
+
+The shape of the answers, what a query may ask for, and how the numbers are computed. `rendering.py` makes
+JSON, CSV and NDJSON of them.
+"""
 
 import datetime
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from forecastle.artifact import Artifact, Country
 from forecastle.scores import HUB_QUANTILES
-from forecastle.service import paths
+from forecastle.service import marginals, paths, rendering
 from forecastle.service.answers import OfCountry, OfModel, of_country, of_model
 from forecastle.service.paths import Kind
-from forecastle.web.queries import optional
+from forecastle.service.rendering import HubTable
+from forecastle.web.queries import (
+    DEFAULT_DAYS,
+    DEFAULT_LEVELS,
+    MOST_LEVELS,
+    Counts,
+    Day,
+    KnownParameters,
+    must_be,
+    optional,
+    wrong,
+)
+
+NO_QUANTILES: list[float] = []
+MOST_QUANTILES = 30
+
+Format = Annotated[Literal["json", "csv", "ndjson", "hubverse"], must_be("json, csv, ndjson or hubverse")]
+
+
+class ForecastQuery(KnownParameters):
+    """What a query for forecasts may ask, wherever they come from."""
+
+    days: Annotated[int, Field(ge=1), must_be("a whole number of at least 1")] = DEFAULT_DAYS
+    level: Annotated[
+        list[Annotated[float, Field(gt=0, lt=1)]],
+        Field(max_length=MOST_LEVELS, description="The probability of a central interval; repeatable."),
+        must_be(f"a number between 0 and 1 such as 0.9, or up to {MOST_LEVELS} of them"),
+    ] = DEFAULT_LEVELS
+    quantile: Annotated[
+        list[Annotated[float, Field(gt=0, lt=1)]],
+        Field(
+            max_length=MOST_QUANTILES,
+            description="The probability of a quantile, instead of intervals; repeatable.",
+        ),
+        must_be(f"a number between 0 and 1 such as 0.975, or up to {MOST_QUANTILES} of them"),
+    ] = NO_QUANTILES
+    counts: Counts | None = optional("Counts a day or running totals; without it, what the model forecasts.")
+    as_of: Day | None = optional(
+        "The forecast that was known on this day. A model's own service has the latest alone, known since "
+        "the last day in its data; the gateway keeps past ones."
+    )
+    format: Format | None = optional(
+        "Takes precedence over `Accept`. hubverse: CSV with 23 quantiles, mean and median, as forecast hubs "
+        "take it; its horizons count from the last day in the model's data."
+    )
+
+    @model_validator(mode="after")
+    def quantiles_in_one_way(self) -> Self:
+        """`level`, `quantile` and hubverse each say which quantiles are wanted."""
+        if self.quantile and "level" in self.model_fields_set:
+            raise wrong("level and quantile do not go together: leave one of them out")
+        if self.format == "hubverse" and {"level", "quantile"} & self.model_fields_set:
+            raise wrong("format=hubverse has 23 quantiles of its own: leave level and quantile out")
+        return self
 
 
 class Interval(BaseModel):
@@ -24,7 +82,7 @@ class Interval(BaseModel):
 
 
 class Quantile(BaseModel):
-    """A count below which the counts lie with some probability."""
+    """The count that is not exceeded with some probability."""
 
     quantile: float = Field(description="The probability.", examples=[0.975])
     value: float = Field(description="In `unit`.", examples=[591.0])
@@ -54,36 +112,7 @@ class CountryForecast(OfCountry):
     counts: Kind = Field(description="Whether the values are counts a day or running totals.")
     forecast: list[ForecastDay]
     draws: list[Path] | None = optional("Whole paths, if `draws=` asks for them.")
-    caveat: str | None = optional("Why the model cannot tell, if so.")
-
-    def table(self) -> Iterator[list[Any]]:
-        """A row a day, with two columns an interval (`lower_0.5`, `upper_0.5`, ...) or one a quantile.
-
-        With draws a row a draw and day.
-        """
-        if self.draws is not None:
-            yield ["country", "draw", "date", "horizon", "value"]
-            for path in self.draws:
-                for day, value in zip(self.forecast, path.values, strict=True):
-                    yield [self.country, path.draw, day.date, day.horizon, value]
-            return
-        first = self.forecast[0]
-        bounds = [f"{bound}_{one.level}" for one in first.intervals or [] for bound in ("lower", "upper")]
-        yield [
-            *("country", "date", "horizon", "mean", "median"),
-            *bounds,
-            *(f"quantile_{one.quantile}" for one in first.quantiles or []),
-        ]
-        for day in self.forecast:
-            intervals = [bound for one in day.intervals or [] for bound in (one.lower, one.upper)]
-            quantiles = [one.value for one in day.quantiles or []]
-            yield [self.country, day.date, day.horizon, day.mean, day.median, *intervals, *quantiles]
-
-    def lines(self) -> Iterator[dict[str, Any]]:
-        """A day each, or with draws a path each."""
-        own = {"country": self.country, "origin_date": self.origin_date.isoformat()}
-        for item in self.draws or self.forecast:
-            yield {**own, **item.model_dump(mode="json")}
+    caveat: str | None = optional("A warning, if the numbers are not to be trusted.")
 
 
 class AllForecasts(OfModel):
@@ -93,27 +122,16 @@ class AllForecasts(OfModel):
     forecasts: list[CountryForecast]
 
 
-class Hubverse(NamedTuple):
-    """A forecast in the form in which hubs take submissions: hubverse.io, "model output"."""
-
-    rows: list[list[Any]]
-
-    def table(self) -> Iterator[list[Any]]:
-        """A row for each value."""
-        yield ["origin_date", "target", "horizon", "location", "output_type", "output_type_id", "value"]
-        yield from self.rows
-
-
 def forecast(
     artifact: Artifact,
     root: str,
     country: Country,
     days: int,
     kind: Kind,
-    levels: tuple[float, ...] | None,
+    intervals: tuple[float, ...] | None,
     quantiles: tuple[float, ...] = (),
     draws: int | None = None,
-) -> CountryForecast:
+) -> rendering.Forecast:
     """The forecast for the first `days` days.
 
     Args:
@@ -121,70 +139,63 @@ def forecast(
         root: The path that links start with.
         country: One of the artifact's.
         days: At most the horizon.
-        kind: What is counted, in days or in all.
-        levels: Of central intervals; None for quantiles instead.
-        quantiles: Those.
-        draws: How many whole paths besides, evenly spaced among all, which are those of the chains in turn.
+        kind: What is counted.
+        intervals: The levels of central intervals; None for quantiles instead.
+        quantiles: The levels of these.
+        draws: How many whole paths besides, evenly spaced among all, so that each chain has its share.
     """
-    drawn = paths.paths(artifact, country, kind)[:, :days]
-    if levels is None:
-        tails = list(quantiles)
-    else:
-        # Rounded, or the ends of 90 % would not be quite at 0.05 and 0.95, and be told otherwise at times.
-        tails = [round((1 + sign * level) / 2, 12) for level in levels for sign in (-1, 1)]
-    means = drawn.mean(axis=0)
-    medians, *bounds = np.quantile(drawn, [0.5, *tails], axis=0)
-    coming = [
-        ForecastDay(
-            date=country.origin_date + datetime.timedelta(day + 1),
-            horizon=day + 1,
-            mean=paths.rounded(means[day]),
-            median=paths.rounded(medians[day]),
-            intervals=None
-            if levels is None
-            else [
-                Interval(level=level, lower=paths.rounded(lower[day]), upper=paths.rounded(upper[day]))
-                for level, lower, upper in zip(levels, bounds[::2], bounds[1::2], strict=True)
-            ],
-            quantiles=None
-            if levels is not None
-            else [
-                Quantile(quantile=quantile, value=paths.rounded(values[day]))
-                for quantile, values in zip(quantiles, bounds, strict=True)
-            ],
-        )
-        for day in range(days)
-    ]
-    return CountryForecast(
-        **{**of_country(artifact, root, country), "target": paths.target(artifact, kind)},
-        counts=kind,
-        forecast=coming,
-        draws=None if draws is None else _chosen(drawn, draws),
-        caveat=paths.caveat(artifact, country, kind, draws is not None),
+    known = marginals.of(artifact, country, kind)
+    levels = quantiles if intervals is None else ends(intervals)
+    numbers = np.concatenate([known.means[:days, None], known.quantiles([0.5, *levels], days)], axis=1)
+    return rendering.Forecast(
+        _about(artifact, root, country, kind, draws is not None),
+        country.origin_date,
+        paths.rounded(numbers),
+        intervals,
+        quantiles,
+        None if draws is None else _chosen(paths.paths(artifact, country, kind)[:, :days], draws),
     )
 
 
-def hubverse(
-    artifact: Artifact, root: str, country: Country, days: int, kind: Kind, draws: int | None = None
-) -> Hubverse:
-    """The forecast as rows of 23 quantiles, mean and median, and with `draws` as many samples."""
-    told = forecast(artifact, root, country, days, kind, None, HUB_QUANTILES, draws)
-    rows: list[list[Any]] = []
-    for day in told.forecast:
-        task = [country.origin_date, told.target, day.horizon, country.code]
-        rows.append([*task, "mean", "NA", day.mean])
-        rows.append([*task, "median", "NA", day.median])
-        rows += [[*task, "quantile", one.quantile, one.value] for one in day.quantiles or []]
-        rows += [[*task, "sample", path.draw, path.values[day.horizon - 1]] for path in told.draws or []]
-    return Hubverse(rows)
+@lru_cache(1000)
+def _about(artifact: Artifact, root: str, country: Country, kind: Kind, with_paths: bool) -> rendering.About:
+    members = {
+        **of_country(artifact, root, country),
+        "target": paths.target(artifact, kind),
+        "counts": kind,
+        "forecast": None,
+    }
+    caveat = marginals.caveat(artifact, country, kind, several_days=with_paths)
+    return rendering.About(members if caveat is None else {**members, "caveat": caveat})
 
 
-def forecasts(artifact: Artifact, root: str, kind: Kind) -> AllForecasts:
-    """What the forecasts of all countries have in common, without any."""
-    about = {**of_model(artifact, root), "target": paths.target(artifact, kind)}
-    return AllForecasts(**about, counts=kind, forecasts=[])
+def of_all(
+    artifact: Artifact, root: str, kind: Kind, of_each: list[rendering.Forecast]
+) -> rendering.Forecasts:
+    """The forecasts of all countries in one answer."""
+    about = {**of_model(artifact, root), "target": paths.target(artifact, kind), "counts": kind}
+    return rendering.Forecasts(about, of_each)
 
 
-def _chosen(drawn: np.ndarray, number: int) -> list[Path]:
+def for_hub(artifact: Artifact, country: Country, kind: Kind, draws: int | None = None) -> rendering.Forecast:
+    """The forecast for the whole horizon with the quantiles of hubs, and with `draws` so many paths."""
+    return forecast(artifact, "", country, artifact.horizon, kind, None, HUB_QUANTILES, draws)
+
+
+def hub_table(
+    artifact: Artifact, country: Country, days: int, kind: Kind, draws: int | None = None
+) -> HubTable:
+    """A country's forecast as a hub's table, up to `days` days after the last day in the data."""
+    return HubTable(artifact.data_through, days, [for_hub(artifact, country, kind, draws)])
+
+
+def ends(intervals: Sequence[float]) -> list[float]:
+    """The lower and the upper end of each central interval, as probabilities."""
+    # Rounded, or the ends of 90 % would not be quite at 0.05 and 0.95.
+    return [round((1 + sign * level) / 2, 12) for level in intervals for sign in (-1, 1)]
+
+
+def _chosen(drawn: np.ndarray, number: int) -> list[rendering.Path]:
     chosen = np.linspace(0, len(drawn) - 1, number).round().astype(int)
-    return [Path(draw=int(draw), values=[paths.rounded(value) for value in drawn[draw]]) for draw in chosen]
+    values = paths.rounded(drawn[chosen]).tolist()
+    return [rendering.Path(*path) for path in zip(chosen.tolist(), values, strict=True)]

@@ -16,7 +16,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from forecastle.artifact import Artifact, Country
-from forecastle.service import tensors
+from forecastle.service import marginals, paths, tensors
 from forecastle.service.lookup import find
 from forecastle.web.problems import ProblemError, documented
 from forecastle.web.queries import DEFAULT_DAYS, DEFAULT_LEVELS, MOST_LEVELS
@@ -316,7 +316,7 @@ def forecast(artifact: Artifact, asked: InferenceRequest, names: Iterable[str]) 
     """The outputs of these names, as `OUTPUTS` describes them.
 
     Raises:
-        ProblemError: 422, a country is not there, days lie beyond the horizon, or there is too much to tell.
+        ProblemError: 422, a country is unknown, days lie beyond the horizon, or draws would be too many.
     """
     given: dict[str, Any] = {tensor.name: tensor.data for tensor in asked.inputs}
     countries = [_known(artifact, code) for code in given["country"]]
@@ -329,15 +329,15 @@ def forecast(artifact: Artifact, asked: InferenceRequest, names: Iterable[str]) 
         raise ProblemError(422, detail)
     found: dict[str, list[Any]] = {name: [] for name in names}
     for country in countries:
-        draws = artifact.forecast_draws(country.code)[:, :days]
-        median, *bounds = np.quantile(draws, [0.5, *tails], axis=0)
+        known = marginals.of(artifact, country, paths.own(artifact))
+        quantiles = known.quantiles([0.5, *tails], days)
         of_country = {
             "date": [str(country.origin_date + datetime.timedelta(day + 1)) for day in range(days)],
-            "mean": draws.mean(axis=0, dtype=float),
-            "median": median,
-            "lower": np.transpose(bounds[::2]),
-            "upper": np.transpose(bounds[1::2]),
-            "draws": draws,
+            "mean": known.means[:days],
+            "median": quantiles[:, 0],
+            "lower": quantiles[:, 1::2],
+            "upper": quantiles[:, 2::2],
+            "draws": artifact.forecast_draws(country.code)[:, :days],
         }
         for name, tensor in found.items():
             tensor.append(of_country[name])

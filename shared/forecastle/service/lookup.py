@@ -1,4 +1,4 @@
-"""The country that is meant by a code, or those that may have been meant."""
+"""Countries by their codes, and suggestions for a code that is unknown."""
 
 import difflib
 
@@ -10,7 +10,7 @@ def find(artifact: Artifact, code: str) -> Country:
     """The country of that ISO 3166 alpha-3 code, in capital letters or not.
 
     Raises:
-        ProblemError: 404, with the reason why the country was left out, or those that may have been meant.
+        ProblemError: 404, with the reason why the country was left out, or with suggestions.
     """
     code = code.upper()[:60]
     if country := artifact.countries.get(code):

@@ -16,10 +16,9 @@ from forecastle.artifact import Artifact, Country
 Kind = Literal["daily", "cumulative"]
 
 WEEK = 7
-CAVEAT = (
-    "Running totals fall along some of this model's paths, since it draws each day by itself: daily counts "
-    "and what depends on several days are not to be trusted."
-)
+# From each bound to the next, `rounded` keeps so many decimals: three significant digits below 100, then one.
+_BOUNDS = np.append(10.0 ** np.arange(-9, 2), 1e15)
+_SCALES = 10.0 ** np.array([11, *range(11, 0, -1), 0])
 
 
 def own(artifact: Artifact) -> Kind:
@@ -40,20 +39,6 @@ def paths(artifact: Artifact, country: Country, kind: Kind) -> np.ndarray:
     if kind == "cumulative":
         return country.total + draws.cumsum(axis=1)
     return np.diff(draws, axis=1, prepend=country.total)
-
-
-def caveat(artifact: Artifact, country: Country, kind: Kind, several_days: bool) -> str | None:
-    """Why counts of that kind are not to be trusted, if so: along some path the running total falls.
-
-    Args:
-        artifact: Of the model.
-        country: One of the artifact's.
-        kind: What is told.
-        several_days: Whether it is about more than one day of a path.
-    """
-    if kind == own(artifact) and not several_days:
-        return None
-    return CAVEAT if np.any(paths(artifact, country, "daily") < 0) else None
 
 
 def observed(artifact: Artifact, country: Country) -> np.ndarray:
@@ -90,6 +75,10 @@ def _weekly_sums(daily: np.ndarray) -> np.ndarray:
     return sums[..., WEEK - 1 :]
 
 
-def rounded(count: float) -> float:
-    """Three significant digits or, from 100 on, one decimal: finer than 2000 draws can tell."""
-    return round(float(count), 1) if abs(count) >= 100 else float(f"{count:.3g}")
+def rounded(counts: np.ndarray) -> np.ndarray:
+    """Three significant digits or, from 100 on, one decimal: finer than 2000 draws can tell.
+
+    No more than eleven decimals, so that what is next to nothing is 0.
+    """
+    scales = _SCALES[np.searchsorted(_BOUNDS, np.abs(counts), side="right")]
+    return np.rint(counts * scales) / scales + 0.0  # -0.0 becomes 0.0

@@ -66,7 +66,7 @@ def in_json(body: bytes, json_length: str | None) -> bytes:
     """The body with its binary tensors put into the JSON, of which there are `json_length` bytes.
 
     Raises:
-        ProblemError: 400, the bytes are not those that the JSON tells of.
+        ProblemError: 400, the bytes do not fit the JSON.
     """
     if json_length is None:
         return body
@@ -74,8 +74,8 @@ def in_json(body: bytes, json_length: str | None) -> bytes:
         raise ProblemError(400, f"{JSON_LENGTH} must be the length of the JSON, at most that of the body.")
     content, position = body[: int(json_length)], int(json_length)
     try:
-        told = json.loads(content)
-        for tensor in told["inputs"]:
+        request = json.loads(content)
+        for tensor in request["inputs"]:
             if (size := (tensor.get("parameters") or {}).get("binary_data_size")) is None:
                 continue
             tensor["data"] = decode(body[position : position + size], tensor["datatype"], size)
@@ -86,7 +86,7 @@ def in_json(body: bytes, json_length: str | None) -> bytes:
         ) from None
     if position != len(body):
         raise ProblemError(400, f"{len(body) - position} bytes are left over behind the inputs' binary data.")
-    return json.dumps(told).encode()
+    return json.dumps(request).encode()
 
 
 def decode(data: bytes, datatype: str, size: int) -> list[Any]:

@@ -7,6 +7,7 @@ the first names the columns, and `lines()`, objects for NDJSON.
 import csv
 import io
 import json
+from functools import lru_cache
 from typing import Any
 
 from fastapi import Request
@@ -27,10 +28,13 @@ ACCEPTED = {
 
 def chosen(request: Request, asked: str | None) -> str:
     """The representation: the parameter `format=` (`asked`), else the best of `Accept`, else JSON."""
-    if asked:
-        return asked
+    return asked or _accepted(request.headers.get("accept", ""))
+
+
+@lru_cache(1000)
+def _accepted(accept: str) -> str:
     weights = dict.fromkeys(("csv", "ndjson", "json"), 0.0)  # of equal weights the first wins
-    for item in request.headers.get("accept", "").split(","):
+    for item in accept.split(","):
         media_type, *parameters = (part.strip().lower() for part in item.split(";"))
         if representation := ACCEPTED.get(media_type):
             given = [parameter[2:] for parameter in parameters if parameter.startswith("q=")]
@@ -43,12 +47,16 @@ def chosen(request: Request, asked: str | None) -> str:
 
 
 def encode(answer: Any, representation: str) -> bytes:
-    """The bytes of an answer in a representation."""
+    """The bytes of an answer: `table()` gives its rows, `lines()` its objects or lines of JSON."""
     if representation == "json":
         return answer.model_dump_json().encode()
     if representation == "ndjson":
-        lines = (json.dumps(line, ensure_ascii=False, separators=(",", ":")) for line in answer.lines())
+        lines = (line if isinstance(line, str) else _in_json(line) for line in answer.lines())
         return "".join(f"{line}\n" for line in lines).encode()
     text = io.StringIO(newline="")
     csv.writer(text).writerows(answer.table())
     return text.getvalue().encode()
+
+
+def _in_json(line: Any) -> str:
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":"))

@@ -1,23 +1,23 @@
-"""Forecasts are kept as they were issued: a model is asked for all of them when it shows a new version.
+"""Forecasts are kept as they were issued: a model that shows a new version is asked once for all of them.
 
-A model holds one version and forgets the last; here they stay, so that `as_of=` gives what was answered then
-after any number of rebuilds.
+A model serves one version; the store keeps all, so that `as_of=` gives what was answered then, after any
+number of rebuilds.
 """
 
 import datetime
 import logging
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import httpx
 import sqlalchemy as sa
+from pydantic import ValidationError
 
 from forecastle.catalogue.store.engine import Store
 from forecastle.catalogue.store.schema import fitted, forecasts, versions
 from forecastle.scores import HUB_QUANTILES
+from forecastle.service.issue import Issue as IssueDocument
 
-TIMEOUT = 60  # seconds that a model may take for all its forecasts
-COUNTS = ("daily", "cumulative")
+TIMEOUT = 60  # seconds for a model to answer with all its forecasts
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +31,9 @@ class CountryForecast(NamedTuple):
 
     Attributes:
         origin_date: The last fitted day.
-        answer: The members of the answer; its `forecast` is None, since it is what follows.
+        answer: The JSON answer; its `forecast` is None, and stands in `mean` and `quantiles` instead.
         mean: Of each day ahead.
-        quantiles: The 23 of each day ahead.
+        quantiles: Those of `HUB_QUANTILES`, for each day ahead.
     """
 
     origin_date: datetime.date
@@ -70,18 +70,23 @@ async def ask(model: str, client: httpx.AsyncClient) -> Issue:
     """Everything that the model forecasts at the moment.
 
     Raises:
-        NotKeptError: It does not answer, has not these routes, or changed meanwhile.
+        NotKeptError: It does not answer, has no such route, or answers something else.
     """
+    path = f"/{model}/issue.json"
     try:
-        manifest = (await _get(client, f"/{model}/manifest.json")).json()
-        tables = {counts: await _forecasts(model, client, manifest, counts) for counts in COUNTS}
-        past = {
-            code: await _fitted(model, client, manifest["version"], code) | {"total": country["total"]}
-            for code, country in manifest["series"].items()
-        }
-        return _issue(model, manifest, tables, past)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise NotKeptError(f"the model's answers are not what they should be: {error!r}") from None
+        response = await client.get(path, timeout=TIMEOUT)
+        response.raise_for_status()
+        return _issue(model, IssueDocument.model_validate_json(response.content))
+    except httpx.HTTPStatusError as error:
+        status = error.response.status_code
+        advice = ": if this model forecasts, build its image again" if status == 404 else ""
+        raise NotKeptError(f"{path} answers {status}{advice}") from None
+    except httpx.HTTPError as error:
+        raise NotKeptError(f"{path} does not answer: {error!r}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        member = ".".join(map(str, first["loc"]))
+        raise NotKeptError(f"{path} is not an issue of forecasts: {member}: {first['msg']}") from None
 
 
 def keep(store: Store, issue: Issue, issued_at: datetime.datetime) -> bool:
@@ -120,8 +125,8 @@ def keep(store: Store, issue: Issue, issued_at: datetime.datetime) -> bool:
 def as_of(connection: sa.Connection, model: str, day: datetime.date) -> Any:
     """The row of `versions` whose forecasts were the model's on that day; None if none is kept.
 
-    Of those with data through that day at most it is the one with the latest, and of several of these the one
-    that was issued first.
+    That is the version with the latest data through that day or before; of several with the same data, the
+    one that was issued first.
     """
     return connection.execute(
         sa.select(versions)
@@ -148,73 +153,32 @@ def _find(connection: sa.Connection, model: str, version: str) -> int | None:
     )
 
 
-async def _forecasts(
-    model: str, client: httpx.AsyncClient, manifest: Mapping[str, Any], counts: str
-) -> dict[str, CountryForecast]:
-    parameters = {"counts": counts, "days": manifest["horizon"], "quantile": list(HUB_QUANTILES)}
-    told = (await _get(client, f"/{model}/forecast", parameters)).json()
-    _check_version(manifest["version"], told)
-    table = {}
-    for one in told["forecasts"]:
-        days, origin = one["forecast"], datetime.date.fromisoformat(one["origin_date"])
-        for ahead, day in enumerate(days, 1):
-            levels = tuple(entry["quantile"] for entry in day["quantiles"])
-            if day["horizon"] != ahead or levels != HUB_QUANTILES:
-                raise NotKeptError(f"the {counts} forecast of {one['country']} lacks days or quantiles")
-        table[one["country"]] = CountryForecast(
-            origin,
-            {**one, "forecast": None},
-            [day["mean"] for day in days],
-            [[entry["value"] for entry in day["quantiles"]] for day in days],
-        )
-    return table
-
-
-async def _fitted(model: str, client: httpx.AsyncClient, version: str, code: str) -> dict[str, Any]:
-    days, page = [], f"/{model}/countries/{code}/observations"
-    while page:
-        told = (await _get(client, page)).json()
-        _check_version(version, told)
-        days += told["observations"]
-        page = told["links"].get("next")
-    first_day = datetime.date.fromisoformat(days[0]["date"])
-    return {"first_day": first_day, "counts": [day["observed"] for day in days]}
-
-
-def _check_version(version: str, told: Mapping[str, Any]) -> None:
-    if told["version"] != version:
-        raise NotKeptError(f"it changed from {version} to {told['version']} while it was asked")
-
-
-async def _get(client: httpx.AsyncClient, path: str, parameters: Any = None) -> httpx.Response:
-    try:
-        told = await client.get(path, params=parameters, timeout=TIMEOUT)
-        told.raise_for_status()
-    except httpx.HTTPStatusError as error:
-        raise NotKeptError(f"{path} answers {error.response.status_code}") from None
-    except httpx.HTTPError as error:
-        raise NotKeptError(f"{path} does not answer: {error!r}") from None
-    return told
-
-
-def _issue(
-    model: str,
-    manifest: Mapping[str, Any],
-    tables: dict[str, dict[str, CountryForecast]],
-    past: dict[str, dict[str, Any]],
-) -> Issue:
-    if any(table.keys() != past.keys() for table in tables.values()):
-        raise NotKeptError("its forecasts are of other countries than its manifest")
-    own = tables["cumulative" if manifest["cumulative"] else "daily"].values()
+def _issue(model: str, issued: IssueDocument) -> Issue:
+    if tuple(issued.levels) != HUB_QUANTILES:
+        raise NotKeptError("its quantiles are not the 23 that are kept")
+    if not issued.countries:
+        raise NotKeptError("it forecasts no country")
+    tables: dict[str, dict[str, CountryForecast]] = {"daily": {}, "cumulative": {}}
+    for code, country in issued.countries.items():
+        for counts, one in (("daily", country.daily), ("cumulative", country.cumulative)):
+            days = [len(values) for values in one.quantiles]
+            if not days or days != [len(HUB_QUANTILES)] * len(one.mean):
+                raise NotKeptError(f"the {counts} forecast of {code} lacks days or quantiles")
+            tables[counts][code] = CountryForecast(country.origin_date, one.answer, one.mean, one.quantiles)
+    each = tables["daily"].values()
     version = {
         "model": model,
-        "version": manifest["version"],
-        "target": manifest["target"],
-        "unit": manifest["unit"],
-        "cumulative": manifest["cumulative"],
-        "data_through": datetime.date.fromisoformat(manifest["data"]["last_day"]),
-        "first_date": min(each.origin_date for each in own) + datetime.timedelta(1),
-        "last_date": max(each.origin_date + datetime.timedelta(len(each.mean)) for each in own),
-        "trained_at": datetime.datetime.fromisoformat(manifest["created"]),
+        "version": issued.version,
+        "target": issued.target,
+        "unit": issued.unit,
+        "cumulative": issued.cumulative,
+        "data_through": issued.data_through,
+        "first_date": min(one.origin_date for one in each) + datetime.timedelta(1),
+        "last_date": max(one.origin_date + datetime.timedelta(len(one.mean)) for one in each),
+        "trained_at": issued.trained_at,
     }
-    return Issue(version, tables, past)
+    fitted = {
+        code: {"first_day": country.first_day, "counts": country.observed, "total": country.total}
+        for code, country in issued.countries.items()
+    }
+    return Issue(version, tables, fitted)

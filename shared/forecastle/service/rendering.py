@@ -1,0 +1,194 @@
+"""A forecast's numbers as JSON, CSV, NDJSON or a hub's table: of one country or all, of today or of the past.
+
+`forecasts.CountryForecast` documents the JSON. It is written without objects of that class, nor of any other
+for an interval: they would take ten times as long as the look-up of the numbers.
+"""
+
+import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from pydantic_core import to_json
+
+from forecastle.scores import HUB_QUANTILES
+
+PLACE = '"forecast":null'  # of what follows about each day; in a string its quotes would be escaped
+HUB_COLUMNS = ["origin_date", "target", "horizon", "location", "output_type", "output_type_id", "value"]
+
+
+class Path(NamedTuple):
+    """A draw's number, and its value on each day."""
+
+    draw: int
+    values: list[float]
+
+
+class About:
+    """What an answer about a country holds besides its numbers.
+
+    Args:
+        members: Those of the JSON answer in their order; `forecast` is None and keeps its place.
+    """
+
+    def __init__(self, members: dict[str, Any]) -> None:
+        self.members = members
+
+    @cached_property
+    def around(self) -> tuple[str, str]:
+        """The JSON before and after the member `forecast`."""
+        before, _, after = to_json(self.members).decode().partition(PLACE)
+        return before, after
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """A country's forecast, its numbers rounded.
+
+    Attributes:
+        about: What is not numbers.
+        origin_date: Forecasts start the day after.
+        days: The mean, the median, and the ends of each interval or each quantile, shape (day ahead, number).
+        intervals: The levels of the central intervals; None if there are quantiles instead.
+        quantiles: The levels of the quantiles.
+        draws: Whole paths, if they were asked for.
+    """
+
+    about: About
+    origin_date: datetime.date
+    days: np.ndarray
+    intervals: Sequence[float] | None
+    quantiles: Sequence[float] = ()
+    draws: list[Path] | None = None
+
+    @property
+    def country(self) -> str:
+        """Its code."""
+        return self.about.members["country"]
+
+    def model_dump_json(self) -> str:
+        """The JSON answer, as Pydantic's models give theirs."""
+        before, after = self.about.around
+        draws = "" if self.draws is None else f',"draws":[{",".join(self._paths())}]'
+        return f'{before}"forecast":[{self._days(",")}]{draws}{after}'
+
+    def lines(self) -> Iterator[str]:
+        """Objects of NDJSON: a day each, or with draws a path each."""
+        about = f'{{"country":"{self.country}","origin_date":"{self.origin_date}",'
+        for line in self._days("\n").split("\n") if self.draws is None else self._paths():
+            yield about + line[1:]
+
+    def table(self) -> Iterator[list[Any]]:
+        """Rows of CSV, the names of the columns first."""
+        yield self.columns()
+        yield from self.rows()
+
+    def columns(self) -> list[str]:
+        """The names, with two columns an interval (`lower_0.5`, `upper_0.5`, ...) or one a quantile."""
+        if self.draws is not None:
+            return ["country", "draw", "date", "horizon", "value"]
+        bounds = [f"{bound}_{level}" for level in self.intervals or () for bound in ("lower", "upper")]
+        bounds += [f"quantile_{level}" for level in self.quantiles]
+        return ["country", "date", "horizon", "mean", "median", *bounds]
+
+    def rows(self) -> Iterator[list[Any]]:
+        """A day each, or with draws a draw and day each."""
+        dates = _dates(self.origin_date, len(self.days))
+        if self.draws is None:
+            for horizon, (date, numbers) in enumerate(zip(dates, self.days.tolist(), strict=True), 1):
+                yield [self.country, date, horizon, *numbers]
+            return
+        for path in self.draws:
+            for horizon, (date, value) in enumerate(zip(dates, path.values, strict=True), 1):
+                yield [self.country, path.draw, date, horizon, value]
+
+    def _days(self, separator: str) -> str:
+        """JSON of the days, with this between them."""
+        if self.intervals is None:
+            name, bound, levels = "quantiles", '{"quantile":LEVEL,"value":%s}', self.quantiles
+        else:
+            name, bound, levels = "intervals", '{"level":LEVEL,"lower":%s,"upper":%s}', self.intervals
+        bounds = [bound.replace("LEVEL", level) for level in _in_json(levels)]
+        rest = f'"mean":%s,"median":%s,"{name}":[{",".join(bounds)}]}}'
+        template = (rest + separator).join(_starts(self.origin_date, len(self.days))) + rest
+        return template % tuple(_in_json(self.days.ravel().tolist()))
+
+    def _paths(self) -> Iterator[str]:
+        """JSON of each path."""
+        for draw, values in self.draws or ():
+            yield f'{{"draw":{draw},"values":[{",".join(_in_json(values))}]}}'
+
+
+def _dates(origin: datetime.date, days: int) -> list[str]:
+    """The days after the origin, in ISO 8601."""
+    return [(origin + datetime.timedelta(ahead)).isoformat() for ahead in range(1, days + 1)]
+
+
+@lru_cache(1000)
+def _starts(origin: datetime.date, days: int) -> list[str]:
+    """How the JSON of each day after the origin starts."""
+    return [f'{{"date":"{date}","horizon":{ahead},' for ahead, date in enumerate(_dates(origin, days), 1)]
+
+
+def _in_json(numbers: Sequence[float]) -> list[str]:
+    return to_json(numbers, inf_nan_mode="null")[1:-1].decode().split(",")
+
+
+class Forecasts(NamedTuple):
+    """The forecasts of all countries.
+
+    Attributes:
+        answer: The members of the JSON answer before `forecasts`.
+        forecasts: At least one.
+    """
+
+    answer: dict[str, Any]
+    forecasts: list[Forecast]
+
+    def model_dump_json(self) -> str:
+        """The JSON answer, as Pydantic's models give theirs."""
+        before = to_json(self.answer).decode().removesuffix("}")
+        each = ",".join(one.model_dump_json() for one in self.forecasts)
+        return f'{before},"forecasts":[{each}]}}'
+
+    def table(self) -> Iterator[list[Any]]:
+        """Rows of CSV, the names of the columns first."""
+        yield self.forecasts[0].columns()
+        for forecast in self.forecasts:
+            yield from forecast.rows()
+
+
+class HubTable(NamedTuple):
+    """Forecasts in the form in which hubs take submissions: hubverse.io, "model output".
+
+    Attributes:
+        origin_date: One for the whole table: the last day in the model's data.
+        days: The largest horizon, counted from there.
+        forecasts: Of `HUB_QUANTILES`, each from its own country's last day on. Days that are not after
+            `origin_date` are left out.
+    """
+
+    origin_date: datetime.date
+    days: int
+    forecasts: list[Forecast]
+
+    def table(self) -> Iterator[list[Any]]:
+        """Rows of CSV, the names of the columns first."""
+        yield HUB_COLUMNS
+        for forecast in self.forecasts:
+            yield from self._rows(forecast)
+
+    def _rows(self, forecast: Forecast) -> Iterator[list[Any]]:
+        origin, target = self.origin_date.isoformat(), forecast.about.members["target"]
+        passed = (self.origin_date - forecast.origin_date).days
+        for index in range(max(0, passed), min(passed + self.days, len(forecast.days))):
+            task = [origin, target, index + 1 - passed, forecast.country]
+            mean, median, *values = forecast.days[index].tolist()
+            yield [*task, "mean", "NA", mean]
+            yield [*task, "median", "NA", median]
+            for level, value in zip(HUB_QUANTILES, values, strict=True):
+                yield [*task, "quantile", level, value]
+            for path in forecast.draws or ():
+                yield [*task, "sample", path.draw, path.values[index]]
