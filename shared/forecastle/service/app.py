@@ -74,9 +74,7 @@ def create_app(artifact: Artifact) -> FastAPI:
     app.include_router(inference.routes(artifact))
     openapi.install(app)
     direct += [
-        DirectRoute.of(route)
-        for route in app.routes
-        if isinstance(route, APIRoute) and route.path in DIRECT and "GET" in route.methods
+        DirectRoute.of(route) for route in app.routes if isinstance(route, APIRoute) and route.path in DIRECT
     ]
     return app
 
