@@ -281,7 +281,7 @@ def test_a_full_store_leaves_everything_else_and_is_used_when_there_is_space(pro
         run("docker", "exec", container, "sh", "-c", "cat /dev/zero > /store/filler", check=False)
         answer = send(port, row.replace("GBR,1", "GBR,2"), headers)
         assert (answer.status, answer.headers["retry-after"]) == (503, "5")
-        assert "forecast store fails" in answer.json["detail"]
+        assert "forecast store cannot be written" in answer.json["detail"]
         text = until(
             lambda: (
                 (text := ask(port, "/metrics").body.decode())
