@@ -1,4 +1,4 @@
-"""Documents: not sent again to who has them, computed once, and no more kept than there is room for."""
+"""Documents: a client that has one gets a 304, each is computed once, and memory for them is bounded."""
 
 import re
 
