@@ -1,4 +1,4 @@
-"""The Makefile: what a user types, and what they are told."""
+"""The Makefile: what a user types, and what it answers."""
 
 import os
 import shutil

@@ -14,6 +14,6 @@ app = create_app(artifact)
 #     async def hello() -> dict[str, str]:
 #         return {"hello": artifact.version}
 #
-# Metrics of your own are prometheus_client's, and are told at /metrics with all others:
+# Metrics of your own are prometheus_client's, and appear at /metrics with all others:
 #
 #     GREETINGS = prometheus_client.Counter("greetings", "How often somebody was greeted.")

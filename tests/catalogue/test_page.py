@@ -188,11 +188,13 @@ def open_page(browser: Browser, url: str) -> Iterator[Open]:
         page = context.new_page()
 
         def hear(message: ConsoleMessage) -> None:
-            told = "the server responded with a status of" in message.text or "DISCONNECTED" in message.text
+            api_probability = (
+                "the server responded with a status of" in message.text or "DISCONNECTED" in message.text
+            )
             # Not every catalogue keeps scores.
             expected = problems or message.location["url"].endswith("/scores")
             # Containers come and go on the machine: then the page asks again.
-            if not (told and expected) and "ERR_NETWORK_CHANGED" not in message.text:
+            if not (network and expected) and "ERR_NETWORK_CHANGED" not in message.text:
                 complaints.append(message.text)
 
         def watch(request: Request) -> None:
@@ -233,7 +235,7 @@ def shown(page: Page) -> list[float]:
     return [float(each.get_attribute("value") or "nan") for each in page.locator("#answers data").all()]
 
 
-def told(url: str, model: str, country: str, **event: Any) -> float:
+def api_probability(url: str, model: str, country: str, **event: Any) -> float:
     """The probability that the API tells."""
     answer = httpx.get(f"{url}/{model}/countries/{country}/probability", params=event)
     return answer.raise_for_status().json()["probability"]
@@ -301,12 +303,12 @@ def test_the_probability_is_what_the_api_says_of_threshold_and_date(open_page: O
     page.fill("#date", "2020-05-10")
     settled(page)
     expect(page.locator("#answers data")).to_have_attribute(
-        "value", str(told(url, "flu", "GBR", above=150, on="2020-05-10"))
+        "value", str(api_probability(url, "flu", "GBR", above=150, on="2020-05-10"))
     )
     expect(page.locator("#answers")).to_contain_text("above 150")
     page.select_option("#side", "below")
     expect(page.locator("#answers data")).to_have_attribute(
-        "value", str(told(url, "flu", "GBR", below=150, on="2020-05-10"))
+        "value", str(api_probability(url, "flu", "GBR", below=150, on="2020-05-10"))
     )
     assert parameters(page) == {"model": "flu", "country": "GBR", "below": "150", "date": "2020-05-10"}
 
@@ -327,7 +329,9 @@ def test_the_lines_are_dragged(open_page: Open, url: str) -> None:
     assert moved["date"] > "2020-05-10"
     assert page.input_value("#threshold") == moved["above"]
     assert page.input_value("#date") == moved["date"]
-    assert shown(page) == [told(url, "flu", "GBR", above=moved["above"], on=moved["date"])] != before
+    assert (
+        shown(page) == [api_probability(url, "flu", "GBR", above=moved["above"], on=moved["date"])] != before
+    )
 
 
 def test_the_lines_are_moved_by_keys(open_page: Open, url: str) -> None:
@@ -346,7 +350,7 @@ def test_the_lines_are_moved_by_keys(open_page: Open, url: str) -> None:
     page.keyboard.press("ArrowRight")
     expect(day).to_have_attribute("aria-valuetext", "22 May 2020")
     settled(page)
-    assert shown(page) == [told(url, "flu", "GBR", above=above, on="2020-05-22")]
+    assert shown(page) == [api_probability(url, "flu", "GBR", above=above, on="2020-05-22")]
     assert page.locator("#answers").get_attribute("role") == "status"
 
 
@@ -375,7 +379,7 @@ def test_counts_are_daily_or_cumulative_whatever_the_model_forecasts(open_page: 
     page.fill("#threshold", "3500")
     settled(page)
     date = page.input_value("#date")
-    assert shown(page) == [told(url, "flu", "GBR", above=3500, by=date)]
+    assert shown(page) == [api_probability(url, "flu", "GBR", above=3500, by=date)]
     page.locator("#table summary").click()
     # The last day's total, and backwards from it what was counted each day.
     rows = page.locator("#table tbody tr").all_text_contents()
@@ -389,7 +393,7 @@ def test_counts_are_daily_or_cumulative_whatever_the_model_forecasts(open_page: 
     page.fill("#threshold", "100")
     settled(page)
     date = page.input_value("#date")
-    assert shown(page) == [told(url, "growth", "GBR", above=100, on=date, counts="daily")]
+    assert shown(page) == [api_probability(url, "growth", "GBR", above=100, on=date, counts="daily")]
     rows = page.locator("#table tbody tr").all_text_contents()
     assert any(row.startswith("24 April 202010") for row in rows)
 
@@ -410,7 +414,7 @@ def test_countries_and_models_are_compared(open_page: Open, url: str) -> None:
     ]
     event = {"above": 3000, "by": "2020-05-10"}
     asked = [("growth", "GBR"), ("growth", "FRA"), ("rival", "GBR")]
-    assert shown(page) == [told(url, model, country, **event) for model, country in asked]
+    assert shown(page) == [api_probability(url, model, country, **event) for model, country in asked]
     expect(page.locator("#notices")).to_contain_text("rival is a reference model")
     page.get_by_role("button", name="Remove France").click()
     settled(page)
@@ -440,7 +444,7 @@ def test_an_address_holds_the_view(open_page: Open, url: str) -> None:
         expect(page.get_by_label(name, exact=True)).to_be_checked()
     expect(page.locator("#side")).to_have_value("below")
     event = {"below": 3000, "by": "2020-05-03"}
-    assert shown(page) == [told(url, "flu", country, **event) for country in ("FRA", "DEU")]
+    assert shown(page) == [api_probability(url, "flu", country, **event) for country in ("FRA", "DEU")]
     page.get_by_label("Linear").check(force=True)
     page.get_by_label("Log").check(force=True)
     assert parameters(page) == {name: values[0] for name, values in parse_qs(view).items()}

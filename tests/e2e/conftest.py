@@ -179,7 +179,7 @@ class Monitored(Project):
         self.webhook = run("docker", "run", "--detach", *where, *receiver).stdout.strip()
 
     def remove_webhook(self) -> None:
-        """Nobody is told any more, and the network is free."""
+        """Nobody is notified any more, and the network is free."""
         if self.webhook:
             run("docker", "rm", "--force", self.webhook)
         self.webhook = ""
@@ -205,7 +205,7 @@ class Monitored(Project):
         """What the webhook has received."""
         return [json.loads(line) for line in run("docker", "logs", self.webhook).stdout.splitlines()]
 
-    def told(self, alert: str, model: str, status: str) -> dict[str, Any] | None:
+    def notified(self, alert: str, model: str, status: str) -> dict[str, Any] | None:
         """The last alert of this kind that reached the webhook."""
         alerts = [one for message in self.messages() for one in message["alerts"]]
         wanted = {"alertname": alert, "model": model}
@@ -308,7 +308,7 @@ SLOW_ROUTE = '''
 
 @app.get("/slow")
 async def slow() -> dict[str, bool]:
-    """An answer that takes a while: is it still given when the server is told to stop?"""
+    """An answer that takes a while: is it still given when the server is asked to stop?"""
     import asyncio
     import logging
 

@@ -198,7 +198,7 @@ def test_an_unknown_country_is_answered_with_near_matches(stack: Project) -> Non
 
 @pytest.mark.parametrize("path", ["/nosuch/livez", "/models/nosuch", "/deaths/nosuch"])
 def test_the_type_of_a_problem_leads_to_a_page(stack: Project, path: str) -> None:
-    """Whether nginx, the catalogue or a model told of it."""
+    """Whether nginx, the catalogue or a model reported it."""
     page = stack.get(stack.get(path).json["type"])
     assert page.status == 200 and page.headers["content-type"].startswith("text/html")
 

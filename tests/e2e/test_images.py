@@ -125,7 +125,7 @@ def test_secrets_reach_pip_and_no_image(project: Project, tmp_path: Path) -> Non
     with edited(project, lock, f"nosuch-package==1.0 --hash=sha256:{'0' * 64}\n"):
         done = project.make("build", "MODEL=newcomer", check=False, environment=index)
     assert done.returncode != 0
-    assert "127.0.0.1" in done.stdout  # so pip was told of the index
+    assert "127.0.0.1" in done.stdout  # so pip used that index
     assert SECRET not in done.stdout
 
     with edited(project, lock):

@@ -101,17 +101,21 @@ def test_a_stopped_model_is_told_of_until_it_is_started_again(monitored: Monitor
         until(lambda: monitored.query(firing), SOON, "the alert fires in Prometheus")
         alert = until(lambda: monitored.alert("ModelDown", "newcomer"), SOON, "and is in Alertmanager")
         assert alert["status"]["state"] == "active"
-        told = until(lambda: monitored.told("ModelDown", "newcomer", "firing"), SOON, "and at the webhook")
-        assert told["labels"]["severity"] == "critical"
-        assert told["annotations"]["summary"] == "The model newcomer is down"
-        assert f"localhost:{monitored.prometheus}/" in told["generatorURL"]
+        alert_sent = until(
+            lambda: monitored.notified("ModelDown", "newcomer", "firing"), SOON, "and at the webhook"
+        )
+        assert alert_sent["labels"]["severity"] == "critical"
+        assert alert_sent["annotations"]["summary"] == "The model newcomer is down"
+        assert f"localhost:{monitored.prometheus}/" in alert_sent["generatorURL"]
         for other in APPS:
             if other != "newcomer":
-                assert not monitored.told("ModelDown", other, "firing")
+                assert not monitored.notified("ModelDown", other, "firing")
     finally:
         monitored.compose("up", "--detach", "--wait", "--no-build", "newcomer")
     until(
-        lambda: monitored.told("ModelDown", "newcomer", "resolved"), SOON, "the webhook hears that it is over"
+        lambda: monitored.notified("ModelDown", "newcomer", "resolved"),
+        SOON,
+        "the webhook hears that it is over",
     )
     assert monitored.alert("ModelDown", "newcomer") is None
 

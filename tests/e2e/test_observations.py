@@ -133,30 +133,30 @@ with sqlite3.connect("/store/forecastle.sqlite") as store, sqlite3.connect("/tmp
 
 def test_days_come_in_one_by_one_and_are_scored(live: Project, then: bytes, countries: int) -> None:
     for number, day in enumerate(DAYS[:4], 1):
-        told = observe(live, day)
-        assert f" to {day}" in told
-        assert "rows: " in told and " known before" in told
+        output = observe(live, day)
+        assert f" to {day}" in output
+        assert "rows: " in output and " known before" in output
         until(
             lambda number=number: count(live) > (number - 1) * countries, SCORED_SECONDS, f"{day} is scored"
         )  # type: ignore[misc]
         until(lambda day=day: scores(live)["last_date"] == day, SCORED_SECONDS, "its day")  # type: ignore[misc]
-    told = scores(live)
-    assert told["observations_through"] == DAYS[3]
-    assert told["first_date"] == DAYS[0]
-    assert told["scores"]["wis"] > 0 and told["scores"]["wis_naive"] > 0
+    seen_scores = scores(live)
+    assert seen_scores["observations_through"] == DAYS[3]
+    assert seen_scores["first_date"] == DAYS[0]
+    assert seen_scores["scores"]["wis"] > 0 and seen_scores["scores"]["wis_naive"] > 0
     # A country whose last day was reported in part is forecast from the day before.
-    assert [one["horizon"] for one in told["by_horizon"]][:4] == [1, 2, 3, 4]
-    assert all(0.5 * countries <= one["forecasts"] <= countries for one in told["by_horizon"][1:4])
+    assert [one["horizon"] for one in seen_scores["by_horizon"]][:4] == [1, 2, 3, 4]
+    assert all(0.5 * countries <= one["forecasts"] <= countries for one in seen_scores["by_horizon"][1:4])
     assert 0.5 * countries <= scores(live, f"?since={DAYS[3]}")["scores"]["forecasts"] <= countries
     table = list(
         csv.DictReader(io.StringIO(live.get("/models/newcomer/scores", Accept="text/csv").body.decode()))
     )
-    assert table[0]["forecasts"] == str(told["scores"]["forecasts"])
+    assert table[0]["forecasts"] == str(seen_scores["scores"]["forecasts"])
 
 
 def test_prometheus_is_told_the_same_by_every_worker(live: Project, then: bytes) -> None:
-    told = scores(live)
-    total = told["scores"]["forecasts"]
+    seen_scores = scores(live)
+    total = seen_scores["scores"]["forecasts"]
     all_horizons = 'forecast_scored_count{horizon="all",model="newcomer"}'
 
     def caught_up() -> list[str] | None:
@@ -165,7 +165,7 @@ def test_prometheus_is_told_the_same_by_every_worker(live: Project, then: bytes)
 
     seen = until(caught_up, 60, "both tell of all scores")
     coverage = 'forecast_interval_coverage_ratio{horizon="1",level="0.9",model="newcomer"}'
-    assert {metric(text, coverage) for text in seen} == {told["by_horizon"][0]["coverage"]["0.9"]}
+    assert {metric(text, coverage) for text in seen} == {seen_scores["by_horizon"][0]["coverage"]["0.9"]}
     assert {metric(text, "forecastle_store_writable") for text in seen} == {1}
     received = {metric(text, "forecastle_observations_received_total") for text in seen}
     assert len(received) == 1 and received.pop() > 4 * 18_000

@@ -125,12 +125,14 @@ def test_a_trace_goes_through_the_gateway_and_every_worker_to_its_receiver(stack
         assert "load" in spans()
 
         (container,) = stack.containers("newcomer")
-        told = metrics(container)
-        assert "forecastle_workers 2.0" in told
-        assert re.search(r'^forecastle_data_through_timestamp_seconds{model="newcomer"} 1.59', told, re.M)
+        exposition = metrics(container)
+        assert "forecastle_workers 2.0" in exposition
+        assert re.search(
+            r'^forecastle_data_through_timestamp_seconds{model="newcomer"} 1.59', exposition, re.M
+        )
         labels = inspect(container)["Config"]["Labels"]
         revision = labels["org.opencontainers.image.revision"]
-        assert re.search(f'^forecastle_build_info{{.*revision="{revision}"', told, re.M)
+        assert re.search(f'^forecastle_build_info{{.*revision="{revision}"', exposition, re.M)
     finally:
         run("docker", "rm", "--force", receiver)
         stack.run(*up, timeout=60)
@@ -334,7 +336,7 @@ def _share(stack: Project, container: str) -> bool:
 
 
 def metrics(container: str) -> str:
-    """What Prometheus would be told."""
+    """What Prometheus would read."""
     code = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8000/metrics').read().decode())"
     return run("docker", "exec", container, "python", "-c", code).stdout
 

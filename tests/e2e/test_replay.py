@@ -1,6 +1,6 @@
 """Spring 2020 again: `deaths` knows the days to 1 April 2020, and those after it come in one by one.
 
-They are scored, Prometheus and Alertmanager tell what they would have told then, and `make retrain` takes up
+They are scored, Prometheus and Alertmanager show what they would have shown then, and `make retrain` takes up
 what was received. With `-s` a line for each day is printed; docs/monitoring.md has them.
 """
 
@@ -55,8 +55,8 @@ class Replay(Monitored):
         since = ORIGIN - datetime.timedelta(14)
         file = self.folder / DATA
         options = [f"--file={file}", f"--since={since}", f"--until={day}", f"--url={self.url}"]
-        with contextlib.redirect_stdout(io.StringIO()) as told, contextlib.redirect_stderr(told):
-            assert send_observations.main(options) == 0, told.getvalue()
+        with contextlib.redirect_stdout(io.StringIO()) as output, contextlib.redirect_stderr(output):
+            assert send_observations.main(options) == 0, output.getvalue()
 
     def scores(self) -> dict[str, Any]:
         answer = self.get(f"/models/{MODEL}/scores")
@@ -122,9 +122,9 @@ def then(replay: Replay) -> bytes:
 def test_days_come_in_and_prometheus_and_alertmanager_tell_how_the_forecasts_do(
     replay: Replay, then: bytes
 ) -> None:
-    told = [come_in(replay, ORIGIN + datetime.timedelta(day), ORIGIN) for day in range(1, BEFORE + 1)]
-    assert len({entry["wis_ratio"] for entry in told}) > BEFORE // 2, "the scores move"
-    assert until(lambda: replay.told("DataStale", MODEL, "firing"), SOON, "the webhook is told")
+    summaries = [come_in(replay, ORIGIN + datetime.timedelta(day), ORIGIN) for day in range(1, BEFORE + 1)]
+    assert len({entry["wis_ratio"] for entry in summaries}) > BEFORE // 2, "the scores move"
+    assert until(lambda: replay.notified("DataStale", MODEL, "firing"), SOON, "the webhook is notified")
     assert replay.as_of(ORIGIN).body == then
 
 
@@ -140,9 +140,9 @@ def test_retraining_takes_up_what_was_received(replay: Replay, then: bytes) -> N
 
     until(lambda: trained_to(replay) == RETRAINED, SOON, "the new forecast")
     through = f'forecastle_data_through_timestamp_seconds{{model="{MODEL}"}}'
-    until(lambda: replay.metric(through) == seconds(RETRAINED), SOON, "Prometheus is told")
+    until(lambda: replay.metric(through) == seconds(RETRAINED), SOON, "Prometheus has it")
     until(lambda: "DataStale" not in replay.firing(), SOON, "the data are not stale any more")
-    assert until(lambda: replay.told("DataStale", MODEL, "resolved"), SOON, "the webhook is told")
+    assert until(lambda: replay.notified("DataStale", MODEL, "resolved"), SOON, "the webhook is notified")
 
 
 def test_what_was_answered_then_is_answered_still(replay: Replay, then: bytes) -> None:
@@ -170,47 +170,47 @@ def come_in(replay: Replay, day: datetime.date, known: datetime.date) -> dict[st
     until(lambda: replay.scores()["last_date"] == day.isoformat(), SCORED_SECONDS, f"{day} is scored")
     through = "forecastle_observations_through_timestamp_seconds"
     until(lambda: replay.metric(through) == seconds(day), SOON, f"Prometheus knows of {day}")
-    told = until(lambda: agreed(replay), SOON, "Prometheus and the catalogue tell the same")
+    summary = until(lambda: agreed(replay), SOON, "Prometheus and the catalogue tell the same")
     behind = (day - known).days
     age = f'model:data_behind:days{{model="{MODEL}"}}'
     until(lambda: replay.metric(age) == behind, SOON, f"it is {behind} days behind")
-    alerts = due(told, behind)
+    alerts = due(summary, behind)
     until(lambda: replay.firing() == alerts, SOON, f"on {day} these alerts are active: {alerts}")
     drift = replay.drift()
     until(lambda: replay.drift_alerts() == drift, SOON, f"on {day} there is an alert for each of {drift}")
-    show(day, known, told, len({country for country, _ in drift}), ", ".join(sorted(alerts)))
-    return told
+    show(day, known, summary, len({country for country, _ in drift}), ", ".join(sorted(alerts)))
+    return summary
 
 
 def agreed(replay: Replay) -> dict[str, Any] | None:
     """The catalogue's scores, if Prometheus has the same."""
-    told = replay.scores()["scores"]
+    summary = replay.scores()["scores"]
     of_all = f'{{model="{MODEL}",horizon="all"}}'
     metrics = {
-        f"forecast_scored_count{of_all}": told["forecasts"],
-        f"forecast_wis_ratio{of_all}": told["wis_ratio"],
-        f"forecast_bias{of_all}": told["bias"],
+        f"forecast_scored_count{of_all}": summary["forecasts"],
+        f"forecast_wis_ratio{of_all}": summary["wis_ratio"],
+        f"forecast_bias{of_all}": summary["bias"],
     }
-    for level, share in told["coverage"].items():
+    for level, share in summary["coverage"].items():
         metrics[f'forecast_interval_coverage_ratio{{model="{MODEL}",horizon="all",level="{level}"}}'] = share
-    return told if all(replay.metric(name) == value for name, value in metrics.items()) else None
+    return summary if all(replay.metric(name) == value for name, value in metrics.items()) else None
 
 
-def due(told: dict[str, Any], behind: int) -> set[str]:
+def due(summary: dict[str, Any], behind: int) -> set[str]:
     """The alerts that the runbooks promise for these scores."""
-    judged = told["forecasts"] >= LEAST_FORECASTS
+    judged = summary["forecasts"] >= LEAST_FORECASTS
     alerts = {
         "DataStale": behind > STALE_DAYS,
-        "CoverageOutOfBand": judged and not 0.8 <= told["coverage"]["0.9"] <= 0.98,
-        "ForecastBias": judged and abs(told["bias"]) > 0.5,
-        "WorseThanNaive": judged and told["wis_ratio"] > 1,
+        "CoverageOutOfBand": judged and not 0.8 <= summary["coverage"]["0.9"] <= 0.98,
+        "ForecastBias": judged and abs(summary["bias"]) > 0.5,
+        "WorseThanNaive": judged and summary["wis_ratio"] > 1,
     }
     return {alert for alert, fires in alerts.items() if fires}
 
 
-def show(day: object, known: object, told: dict[str, Any], *others: object) -> None:
-    numbers = (f"{told['coverage']['0.9']:.1%}", f"{told['wis_ratio']:.2f}", f"{told['bias']:+.2f}")
-    print(COLUMNS.format(str(day), str(known), told["forecasts"], *numbers, *others))
+def show(day: object, known: object, summary: dict[str, Any], *others: object) -> None:
+    numbers = (f"{summary['coverage']['0.9']:.1%}", f"{summary['wis_ratio']:.2f}", f"{summary['bias']:+.2f}")
+    print(COLUMNS.format(str(day), str(known), summary["forecasts"], *numbers, *others))
 
 
 def trained_to(replay: Replay) -> datetime.date:

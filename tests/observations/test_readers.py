@@ -137,7 +137,7 @@ def test_bad_file(
 
 
 def test_not_utf8(tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file in another encoding is told from UTF-8."""
+    """A file in another encoding is recognised."""
     (tmp_path / "latin.csv").write_bytes(OURS.replace("Britain", "Côte").encode("latin-1"))
     assert "not text in UTF-8" in refused(["--file", str(tmp_path / "latin.csv")], folder, capsys)
 

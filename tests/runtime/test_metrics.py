@@ -31,7 +31,7 @@ def of_artifact(folder: Path) -> dict[str, float]:
 
 def test_the_manifest_is_told_in_metrics(make_artifact: MakeArtifact) -> None:
     worst = {"r_hat": 1.004, "ess_bulk": 900.0, "ess_tail": 800.0, "divergences": 0.0, "e_bfmi": 0.7}
-    told = of_artifact(make_artifact(diagnostics={"bounds": {}, "worst": worst}, training_seconds=12.5))
+    measured = of_artifact(make_artifact(diagnostics={"bounds": {}, "worst": worst}, training_seconds=12.5))
     expected = {
         "data_through_timestamp_seconds": 1587686400,  # date -d 2020-04-24T00:00Z +%s
         "trained_timestamp_seconds": 1587794400,  # date -d 2020-04-25T06:00Z +%s
@@ -44,9 +44,9 @@ def test_the_manifest_is_told_in_metrics(make_artifact: MakeArtifact) -> None:
         "countries": 4,
         "countries_excluded": 1,
     }
-    assert {name: told[f'forecastle_{name}{{model="flu"}}'] for name in expected} == expected
-    assert told['forecastle_backtest_coverage_ratio{level="0.5",model="flu"}'] == 0.48
-    assert told['forecastle_backtest_coverage_ratio{level="0.9",model="flu"}'] == 0.91
+    assert {name: measured[f'forecastle_{name}{{model="flu"}}'] for name in expected} == expected
+    assert measured['forecastle_backtest_coverage_ratio{level="0.5",model="flu"}'] == 0.48
+    assert measured['forecastle_backtest_coverage_ratio{level="0.9",model="flu"}'] == 0.91
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def work() -> None:
         pass
 
 
-def told(processes: Processes) -> dict[str, float]:
+def collected(processes: Processes) -> dict[str, float]:
     registry = CollectorRegistry()
     registry.register(processes)
     return series(generate_latest(registry).decode())
@@ -48,22 +48,22 @@ def test_processor_time_is_that_of_all_and_stays_when_a_worker_ends(busy: list[i
     eventually(lambda: all(cpu(pid) > 0.2 for pid in busy))
     living = set(busy)
     processes = Processes(os.getpid(), lambda: living)
-    seen = [told(processes)["process_cpu_seconds_total"]]
+    seen = [collected(processes)["process_cpu_seconds_total"]]
     assert seen[0] >= sum(cpu(pid) for pid in (os.getpid(), *busy)) - 0.5
 
     os.kill(busy[0], 9)
-    seen.append(told(processes)["process_cpu_seconds_total"])
+    seen.append(collected(processes)["process_cpu_seconds_total"])
     os.waitpid(busy[0], 0)
-    seen.append(told(processes)["process_cpu_seconds_total"])  # its id is still among the workers'
+    seen.append(collected(processes)["process_cpu_seconds_total"])  # its id is still among the workers'
     living.remove(busy[0])
-    seen.append(told(processes)["process_cpu_seconds_total"])
+    seen.append(collected(processes)["process_cpu_seconds_total"])
     assert seen == sorted(seen)
 
 
 def test_a_process_that_is_not_there_uses_nothing() -> None:
     assert usage(2**22 + 1) is None
-    assert told(Processes(2**22 + 1, lambda: [])) == {}
-    alone = told(Processes(os.getpid(), lambda: [os.getpid(), 2**22 + 1]))
+    assert collected(Processes(2**22 + 1, lambda: [])) == {}
+    alone = collected(Processes(os.getpid(), lambda: [os.getpid(), 2**22 + 1]))
     assert alone["process_open_fds"] == pytest.approx(len(os.listdir("/proc/self/fd")), abs=2)
 
 

@@ -143,17 +143,17 @@ def test_metrics_tell_of_all_workers_and_the_master(server: Served) -> None:
     eventually(lambda: server.metrics()["forecastle_workers"] == 2)
     assert after["process_start_time_seconds"] == before["process_start_time_seconds"]
     processes = [server.process.pid, *server.workers()]
-    told = server.metrics()
+    exposed = server.metrics()
     open_fds = sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in processes)
-    assert told["process_open_fds"] == pytest.approx(open_fds, abs=6)
+    assert exposed["process_open_fds"] == pytest.approx(open_fds, abs=6)
     resident = [
         int(re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[0]) * 1024
         for pid in processes
     ]
-    assert max(resident) < told["process_resident_memory_bytes"] < sum(resident)  # shared pages count once
-    assert told['python_gc_collections_total{generation="0"}'] > 0
-    assert any(name.startswith("python_info{") for name in told)
-    assert not any("pid=" in name for name in told)
+    assert max(resident) < exposed["process_resident_memory_bytes"] < sum(resident)  # shared pages count once
+    assert exposed['python_gc_collections_total{generation="0"}'] > 0
+    assert any(name.startswith("python_info{") for name in exposed)
+    assert not any("pid=" in name for name in exposed)
 
 
 def test_metrics_tell_what_is_served(server: Served) -> None:
@@ -166,12 +166,12 @@ def test_metrics_tell_what_is_served(server: Served) -> None:
 
 def test_every_metric_is_in_the_docs_and_every_one_in_the_docs_is_told(server: Served) -> None:
     server.get("/countries")
-    told = set(re.findall(r"# TYPE (\S+)", server.get("/metrics").text)) - {"looked_at_total"}
+    exposed = set(re.findall(r"# TYPE (\S+)", server.get("/metrics").text)) - {"looked_at_total"}
     text = (Path(__file__).resolve().parents[2] / "docs/metrics.md").read_text()
     rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
     documented = {name for row in rows for name in re.findall(r"`([a-z]+_[a-z_]+)`", row)}
     fields = {"request_id", "trace_id", "upstream_status", "upstream_seconds", "user_agent"}  # of logs
-    assert told == documented - fields
+    assert exposed == documented - fields
 
 
 def test_without_a_receiver_of_traces_opentelemetrys_sdk_is_not_even_imported(server: Served) -> None:
@@ -189,8 +189,8 @@ def test_an_unhandled_exception_is_a_problem_and_one_event_in_the_log(server: Se
     assert response.json()["request_id"] == response.headers["x-request-id"] == "find-me"
     assert "secret" not in response.text and "Traceback" not in response.text
     eventually(lambda: "a secret" in server.log.read_text())  # it is logged after the answer
-    told, failed = [event for event in server.events() if event.get("request_id") == "find-me"]
-    assert told["message"] == "about to fail"
+    exposed, failed = [event for event in server.events() if event.get("request_id") == "find-me"]
+    assert exposed["message"] == "about to fail"
     assert failed["exception"].endswith("RuntimeError: a secret")
 
 

@@ -81,9 +81,9 @@ def test_tritons_client_gets_the_forecast(
     outputs = [triton.InferRequestedOutput(name, binary_data=binary_out) for name in names]
     result = client.infer("flu", inputs, outputs=None if binary_out is None else outputs, request_id="7")
 
-    told = result.get_response()
-    assert (told["model_name"], told["model_version"], told["id"]) == ("flu", artifact.version, "7")
-    assert all(("data" in output) is (binary_out is False) for output in told["outputs"])
+    reply = result.get_response()
+    assert (reply["model_name"], reply["model_version"], reply["id"]) == ("flu", artifact.version, "7")
+    assert all(("data" in output) is (binary_out is False) for output in reply["outputs"])
     for index, code in enumerate(("FRA", "GBR")):
         expected = ask(app, f"/countries/{code}/forecast?days=3&level=0.5&level=0.9").json()["forecast"]
         for day, forecast in enumerate(expected):

@@ -70,12 +70,12 @@ def test_a_parameter_that_never_moves_or_is_no_number_does_not_pass(value: float
 
 
 def test_parameters_are_told_by_country_and_shared_ones_apart() -> None:
-    told = diagnostics.parameters(diagnostics.summarise(fit()))
-    assert {code: [entry["parameter"] for entry in entries] for code, entries in told.items()} == {
+    summaries = diagnostics.parameters(diagnostics.summarise(fit()))
+    assert {code: [entry["parameter"] for entry in entries] for code, entries in summaries.items()} == {
         "GBR": ["growth"],
         "ITA": ["growth"],
         "": ["noise"],
     }
-    entry = told["GBR"][0]
+    entry = summaries["GBR"][0]
     assert entry["hdi_lower"] < entry["mean"] < entry["hdi_upper"]
     assert entry["hdi_probability"] == 0.9

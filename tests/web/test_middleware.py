@@ -76,7 +76,7 @@ def test_methods_of_one_path_may_be_in_several_routes(ask: Ask) -> None:
 
 @pytest.mark.parametrize("path", ["/probability", "/decisions"])
 def test_a_body_that_is_too_long_is_refused_at_once(app: FastAPI, path: str) -> None:
-    """Whether its length is told or not, most of it is never read."""
+    """Whether its length is given or not, most of it is never read."""
     sent = 0
 
     async def chunks() -> AsyncIterator[bytes]:

@@ -120,9 +120,9 @@ def test_a_generated_client_calls_every_operation(client: ModuleType, url: str) 
         assert answered.status_code == HTTPStatus.OK, (name, answered.content)
         assert answered.parsed is not None, name
     forecast = importlib.import_module("flu_client.api.default.get_forecast")
-    told = forecast.sync(client=connection, **CALLS["get_forecast"])
-    assert told.forecast[2].quantiles[0].value == 99.5 and told.as_of.isoformat() == "2020-04-24"
-    assert told.draws[1].values == [199, 199, 199]
+    typed = forecast.sync(client=connection, **CALLS["get_forecast"])
+    assert typed.forecast[2].quantiles[0].value == 99.5 and typed.as_of.isoformat() == "2020-04-24"
+    assert typed.draws[1].values == [199, 199, 199]
     problem = forecast.sync(client=connection, code="GRB")
     assert problem.status == 404 and problem.near_matches[0]["code"] == "GBR"
 
