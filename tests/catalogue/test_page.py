@@ -188,7 +188,7 @@ def open_page(browser: Browser, url: str) -> Iterator[Open]:
         page = context.new_page()
 
         def hear(message: ConsoleMessage) -> None:
-            api_probability = (
+            network = (
                 "the server responded with a status of" in message.text or "DISCONNECTED" in message.text
             )
             # Not every catalogue keeps scores.
