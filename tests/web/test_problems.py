@@ -180,17 +180,6 @@ def test_an_error_may_have_a_type_of_its_own(ask: Ask) -> None:
     }
 
 
-@pytest.mark.parametrize("name", problem_types.TYPES)
-def test_every_type_leads_to_a_page_about_it(app: FastAPI, ask: Ask, name: str) -> None:
-    problem_type = problem_types.TYPES[name]
-    page = ask(app, problem_types.uri(name))
-    assert page.status_code == 200 and page.headers["content-type"].startswith("text/html")
-    assert problem_type.title in page.text and str(problem_type.status) in page.text
-    assert f'href="problems/{name}"' in ask(app, "/docs/problems").text
-    assert "default-src 'none'" in page.headers["content-security-policy"]
-    assert problem(ask(app, "/docs/problems/nonsense"), 404)
-
-
 def test_problems_are_documented() -> None:
     app = FastAPI()
     problems.install(app)

@@ -15,6 +15,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from forecastle.dates import iso_day
+
 DEFAULT_DAYS = 14
 DEFAULT_LEVELS = [0.5, 0.8, 0.95]
 MOST_LEVELS = 10
@@ -85,7 +87,7 @@ class Members(KnownParameters):
 def _iso_date(value: Any) -> datetime.date:
     if not isinstance(value, str):  # JSON may have a number here
         raise ValueError
-    return datetime.date.fromisoformat(value)
+    return iso_day(value)
 
 
 Day = Annotated[datetime.date, BeforeValidator(_iso_date), must_be("a date such as 2020-05-01")]

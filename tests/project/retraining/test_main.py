@@ -11,18 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
 
 from forecastle import observations
 from forecastle.artifact import Artifact, sha256
 from forecastle.places import NAMES
-from forecastle.project.retraining import RetrainingError
 from forecastle.project.retraining.__main__ import main
-from forecastle.project.retraining.comparison import compare
 from forecastle.project.retraining.data import held_out, merged
-from forecastle.scores import QUANTILES
 
-from ...conftest import HORIZON, MakeArtifact
+from ...conftest import MakeArtifact
 from ...tiny import CODES, KNOWN, KNOWN_DAYS, LAST, NEW, NEW_DAYS, RATE, THROUGH, TRAIN, TRUTH, as_csv
 
 
@@ -285,29 +281,6 @@ def test_an_artifact_and_an_image_ask_for_a_choice(
     assert project.run("--incumbent", "artifact") == 0
 
 
-def test_the_later_report_of_a_day_wins_and_silence_does_not() -> None:
-    base = observations_of({("FRA", 1): (10, 1), ("FRA", 2): (20, 2), ("GBR", 2): (5, 0)})
-    received = observations_of({("FRA", 2): (21, None), ("FRA", 3): (30, 3), ("ITA", 3): (None, 7)})
-    both = merged(base, received)
-    assert both[["country", "cases", "deaths"]].astype(object).where(both.notna(), None).values.tolist() == [
-        ["FRA", 10, 1],
-        ["FRA", 21, 2],
-        ["FRA", 30, 3],
-        ["GBR", 5, 0],
-        ["ITA", None, 7],
-    ]
-    assert list(both.columns) == ["date", "country", "name", "cases", "deaths"]
-
-
-def observations_of(counts: dict[tuple[str, int], tuple[int | None, int | None]]) -> pd.DataFrame:
-    rows = [
-        (pd.Timestamp(2020, 4, day), code, NAMES[code], cases, deaths)
-        for (code, day), (cases, deaths) in counts.items()
-    ]
-    frame = pd.DataFrame(rows, columns=["date", "country", "name", "cases", "deaths"])
-    return frame.astype({"cases": "Int64", "deaths": "Int64"})
-
-
 def test_a_challenger_is_compared_on_what_the_incumbent_knew(project: Project, incumbent) -> None:
     """Later revisions of those days are not for it to know, as long as the data of then are there."""
     known = incumbent(TRUTH)
@@ -320,51 +293,3 @@ def test_a_challenger_is_compared_on_what_the_incumbent_knew(project: Project, i
     with (project.folder / "data/first-wave-2020.csv").open("a") as file:
         file.write("\n")
     assert held_out(known, new, project.folder)["deaths"].max() > 1000
-
-
-def forecasts(dates: list[str], codes: list[str], observed: list[int], **attrs: str) -> xr.Dataset:
-    """A challenger's forecasts, certain and right."""
-    certain = np.repeat(np.array(observed, dtype=float)[:, None], len(QUANTILES), axis=1)
-    return xr.Dataset(
-        {
-            "quantiles": (("forecast", "quantile"), certain),
-            "naive": (("forecast", "quantile"), certain + 10),
-            "observed": ("forecast", np.array(observed, dtype=float)),
-            "mean": ("forecast", np.array(observed, dtype=float)),
-            "bias": ("forecast", np.zeros(len(observed))),
-        },
-        {
-            "date": ("forecast", np.array(dates, dtype="datetime64[ns]")),
-            "country": ("forecast", codes),
-        },
-        {"target": "daily deaths", "unit": "deaths", **attrs},
-    )
-
-
-def test_forecasts_of_the_same_country_and_day_are_compared(
-    make_artifact: MakeArtifact, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """By date, since an incumbent's forecast starts at each country's own last day."""
-    draws = np.broadcast_to(np.arange(1, HORIZON + 1), (100, len(CODES), HORIZON))
-    known = Artifact.load(made(make_artifact, draws, data={"file": "data.csv", "sha256": "0" * 64}))
-    dates = ["2020-04-29", "2020-04-30", "2020-05-09", "2020-05-09", "2020-05-27", "2020-05-28"]
-    compared = compare(
-        known, forecasts(dates, ["DEU", "DEU", "DEU", "AND", "USA", "USA"], [0, 1, 12, 9, 28, 29])
-    )
-    assert compared is not None
-    assert [day.isoformat() for day in compared.days] == ["2020-04-30", "2020-05-09", "2020-05-27"]
-    assert (compared.countries, compared.alone) == (2, (1, 4))
-    compared.show()
-    assert "countries of the challenger only, 1; of the incumbent only, 4" in capsys.readouterr().out
-    # Certain draws of 1, 10 and 28 against 1, 12 and 28.
-    assert compared.incumbent["wis"] == pytest.approx(2 / 3, rel=1e-3)
-    assert compared.challenger["wis"] == 0
-    assert (compared.wis_ratio, compared.holds, compared.decides) == (0, True, False)
-    assert compare(known, forecasts(["2020-05-09"], ["AND"], [9])) is None
-
-
-@pytest.mark.parametrize("attrs", [{"target": "cumulative deaths"}, {"unit": "cases"}])
-def test_different_quantities_are_not_compared(attrs: dict[str, str], make_artifact: MakeArtifact) -> None:
-    known = Artifact.load(made(make_artifact, TRUTH, data={"file": "data.csv", "sha256": "0" * 64}))
-    with pytest.raises(RetrainingError, match="which cannot be compared"):
-        compare(known, forecasts(["2020-05-09"], ["DEU"], [9], **attrs))

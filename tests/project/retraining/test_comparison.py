@@ -1,0 +1,62 @@
+"""comparison.py: a challenger and an incumbent are scored on the same countries and days."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from forecastle.artifact import Artifact
+from forecastle.project.retraining import RetrainingError
+from forecastle.project.retraining.comparison import compare
+from forecastle.scores import QUANTILES
+
+from ...conftest import HORIZON, MakeArtifact
+from ...tiny import CODES, TRUTH
+from .test_main import made
+
+
+def forecasts(dates: list[str], codes: list[str], observed: list[int], **attrs: str) -> xr.Dataset:
+    """A challenger's forecasts, certain and right."""
+    certain = np.repeat(np.array(observed, dtype=float)[:, None], len(QUANTILES), axis=1)
+    return xr.Dataset(
+        {
+            "quantiles": (("forecast", "quantile"), certain),
+            "naive": (("forecast", "quantile"), certain + 10),
+            "observed": ("forecast", np.array(observed, dtype=float)),
+            "mean": ("forecast", np.array(observed, dtype=float)),
+            "bias": ("forecast", np.zeros(len(observed))),
+        },
+        {
+            "date": ("forecast", np.array(dates, dtype="datetime64[ns]")),
+            "country": ("forecast", codes),
+        },
+        {"target": "daily deaths", "unit": "deaths", **attrs},
+    )
+
+
+def test_forecasts_of_the_same_country_and_day_are_compared(
+    make_artifact: MakeArtifact, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By date, since an incumbent's forecast starts at each country's own last day."""
+    draws = np.broadcast_to(np.arange(1, HORIZON + 1), (100, len(CODES), HORIZON))
+    known = Artifact.load(made(make_artifact, draws, data={"file": "data.csv", "sha256": "0" * 64}))
+    dates = ["2020-04-29", "2020-04-30", "2020-05-09", "2020-05-09", "2020-05-27", "2020-05-28"]
+    compared = compare(
+        known, forecasts(dates, ["DEU", "DEU", "DEU", "AND", "USA", "USA"], [0, 1, 12, 9, 28, 29])
+    )
+    assert compared is not None
+    assert [day.isoformat() for day in compared.days] == ["2020-04-30", "2020-05-09", "2020-05-27"]
+    assert (compared.countries, compared.alone) == (2, (1, 4))
+    compared.show()
+    assert "countries of the challenger only, 1; of the incumbent only, 4" in capsys.readouterr().out
+    # Certain draws of 1, 10 and 28 against 1, 12 and 28.
+    assert compared.incumbent["wis"] == pytest.approx(2 / 3, rel=1e-3)
+    assert compared.challenger["wis"] == 0
+    assert (compared.wis_ratio, compared.holds, compared.decides) == (0, True, False)
+    assert compare(known, forecasts(["2020-05-09"], ["AND"], [9])) is None
+
+
+@pytest.mark.parametrize("attrs", [{"target": "cumulative deaths"}, {"unit": "cases"}])
+def test_different_quantities_are_not_compared(attrs: dict[str, str], make_artifact: MakeArtifact) -> None:
+    known = Artifact.load(made(make_artifact, TRUTH, data={"file": "data.csv", "sha256": "0" * 64}))
+    with pytest.raises(RetrainingError, match="which cannot be compared"):
+        compare(known, forecasts(["2020-05-09"], ["DEU"], [9], **attrs))
