@@ -145,6 +145,7 @@ def synthesise(folder: Path, countries: int = 92, draws: int = 2000, horizon: in
         (scratch / "observations.csv").write_text("\n".join(["date,country,observed", *rows]) + "\n")
         (scratch / "parameters.json").write_text("{}")
         (scratch / "backtest.json").write_text("null")
+        np.savez(scratch / "backtest.npz")
         (scratch / "posterior.nc").touch()
         (scratch / "card.html").touch()
     (folder / "main.py").write_text(
