@@ -107,4 +107,4 @@ def test_thinned_draws_are_some_of_the_posteriors(fit: xr.DataTree) -> None:
     assert some["rate"].dims == ("draw", "country")
     assert some.sizes["draw"] == 100
     every = {tuple(pair) for pair in fit["posterior"]["rate"].values.reshape(-1, 2)}
-    assert len({tuple(pair) for pair in some["rate"].values} & every) == 100
+    assert {tuple(pair) for pair in some["rate"].values} <= every
