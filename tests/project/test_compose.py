@@ -26,7 +26,7 @@ volumes:
 """
 
 
-FILES = compose.CODE + compose.LOCKS
+FILES = compose.BUILT + compose.LOCKS
 
 
 @pytest.fixture
@@ -231,6 +231,16 @@ def test_a_folder_that_cannot_be_a_model_stops_no_other(
         code, (line,) = run(root, *arguments, capsys=capsys)
         assert code == 1
         assert line.startswith(f"models/{name}: {reason}")
+
+
+def test_a_folder_that_only_serves_is_a_model_of_make_run(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, file in (("served", "main.py"), ("trained", "train.py")):
+        (root / "models" / name).mkdir()
+        (root / "models" / name / file).touch()
+    assert compose.models(root) == ["deaths", "served"]
+    assert capsys.readouterr().err == "models/trained is left out: it has no main.py\n"
 
 
 def test_check_refuses_a_model_that_is_not_there(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,8 +22,9 @@ COMPOSE = "docker-compose.yml"
 SERVICES = "docker/models.yml"  # COMPOSE includes it
 TEMPLATE = "shared/template"
 TOKEN = "{{model}}"
-CODE = ("train.py", "main.py")  # a folder without them is not a model
-LOCKS = ("requirements-train.txt", "requirements.txt")  # a build needs them, too
+SERVED = ("main.py",)  # what `make run` needs to serve a folder
+BUILT = ("train.py", "main.py")  # what an image needs
+LOCKS = ("requirements-train.txt", "requirements.txt")  # what an image needs, too, and `make lock` writes
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 SHADOW = "-shadow"  # a challenger is called <model>-shadow (forecastle.project.retraining)
 LONGEST_NAME = 63 - len(SHADOW)  # characters: both names are host names of containers
@@ -56,12 +57,16 @@ class ComposeError(Exception):
     """The command fails; the message has one line for each reason."""
 
 
-def models(root: Path = ROOT) -> list[str]:
+def models(root: Path = ROOT, needed: Sequence[str] = SERVED) -> list[str]:
     """The models' names, sorted.
 
     A folder that has code but cannot be a model is left out, and a line on stderr says why.
+
+    Args:
+        root: The project.
+        needed: The files that a folder must have.
     """
-    folders = _folders(root)
+    folders = _folders(root, needed)
     for name, fault in folders.items():
         if fault:
             print(f"models/{name} is left out: {fault}", file=sys.stderr)
@@ -78,7 +83,7 @@ def check(root: Path = ROOT, chosen: Sequence[str] = ()) -> None:
     Raises:
         ComposeError: A folder cannot be a model or lacks a file, or `docker/models.yml` is not up to date.
     """
-    folders, other_services = _folders(root), _services(root)
+    folders, other_services = _folders(root, BUILT), _services(root)
     reasons = []
     for name in chosen or folders:
         if fault := folders.get(name, "there is no such model"):
@@ -104,7 +109,7 @@ def services(names: Iterable[str]) -> str:
 
 def write(root: Path = ROOT) -> bool:
     """Write `docker/models.yml` for the folders of `models/`; returns whether its content changed."""
-    file, content = root / SERVICES, services(models(root))
+    file, content = root / SERVICES, services(models(root, BUILT))
     if _read(file) == content:
         return False
     file.parent.mkdir(exist_ok=True)
@@ -147,12 +152,12 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
         metavar="NAME",
         help="only report what is wrong with these models, or all",
     )
-    action.add_argument("--list", action="store_true", help="list the models, one a line")
+    action.add_argument("--list", action="store_true", help="list the models that can be built, one a line")
     action.add_argument("--new", metavar="NAME", help="make models/NAME from the template")
     options = parser.parse_args(argv)
     try:
         if options.list:
-            for name in models(root):
+            for name in models(root, BUILT):
                 print(name)
         elif options.check is not None:
             check(root, options.check)
@@ -167,18 +172,18 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     return 0
 
 
-def _folders(root: Path) -> dict[str, str | None]:
+def _folders(root: Path, needed: Sequence[str]) -> dict[str, str | None]:
     """The folders of `models/` that have code, sorted by name, and why one cannot be a model.
 
     A folder without code is ignored: Git leaves an artifact behind on a branch that lacks the model.
     """
-    files = [path for file in CODE for path in (root / "models").glob(f"*/{file}")]
+    files = [path for file in BUILT for path in (root / "models").glob(f"*/{file}")]
     names = sorted({path.parent.name for path in files if not path.parent.name.startswith(".")})
-    return {name: _unfit(name) or _incomplete(root / "models" / name) for name in names}
+    return {name: _unfit(name) or _incomplete(root / "models" / name, needed) for name in names}
 
 
-def _incomplete(folder: Path) -> str | None:
-    missing = [file for file in CODE if not (folder / file).is_file()]
+def _incomplete(folder: Path, needed: Sequence[str]) -> str | None:
+    missing = [file for file in needed if not (folder / file).is_file()]
     return f"it has no {missing[0]}" if missing else None
 
 
