@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs/api.md")
 ADDRESS = "http://localhost:8080"  # of the gateway, as the documents write it without the scheme
 BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
-COMMAND = re.compile(r"\$ (curl (?:[^\n\\]|\\\n|'[^']*')*)\n")
+COMMAND = re.compile(r"\$ (curl (?:'[^']*'|\\\n|[^\n\\'])*)\n")
 COMMON = {
     "name",
     "target",
@@ -33,6 +33,8 @@ COMMON = {
     "links",
     "origin_date",
     "counts",
+    "request_id",
+    "instance",
 }
 LISTED = 1  # items of a list that are shown
 ROWS = 3  # lines of a table that are shown
