@@ -32,8 +32,8 @@ LOCKS := shared/requirements.txt shared/requirements-train.txt shared/forecastle
 JAVASCRIPT := tests/javascript
 NODE_MODULES := $(JAVASCRIPT)/node_modules/.package-lock.json
 
-# A checkout that was copied with its environment has this library in it, and not the one it was copied from.
-ifneq ($(and $(wildcard $(VENV)/run),$(filter-out $(CURDIR)/shared,$(shell cat $(VENV)/lib/*/site-packages/forecastle.pth))),)
+# The environment of another checkout, which was copied with this one, has the other's library in it.
+ifneq ($(filter-out $(CURDIR),$(shell cat $(VENV)/checkout 2>/dev/null)),)
 $(shell rm -f $(VENV)/run)
 endif
 
@@ -103,7 +103,7 @@ logs: ## follow the logs of everything, or of MODEL=
 	docker compose logs --follow $(MODEL)
 
 data: $(VENV)/run ## use FILE= (path or address; DEATHS=, SINCE=, UNTIL=) from now on; alone: the default again
-	@$(PY) -m forecastle.observations.in_use --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)"
+	@$(PY) -c 'import sys; from forecastle.observations.in_use import main; sys.exit(main())' --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)"
 
 observe: $(VENV)/run ## send FILE= (as `make data` takes it) to the gateway at URL=, with the key in OBSERVATIONS_KEY
 	@$(PY) -m forecastle.project.send_observations --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)" --url "$(URL)"
@@ -147,7 +147,8 @@ $(VENV)/run: $(LOCKS) | $(PY)
 	@echo "installing what serving and training need into $(VENV)"
 	@$(PY) -m pip install --disable-pip-version-check $(and $(wildcard $@),--quiet) --require-hashes $(LOCKS:%=--requirement %)
 	@$(PY) -c 'import pathlib, sysconfig; \
-		pathlib.Path(sysconfig.get_path("purelib"), "forecastle.pth").write_text("$(CURDIR)/shared\n")'
+		pathlib.Path(sysconfig.get_path("purelib"), "forecastle.pth").write_text("$(CURDIR)/shared\n"); \
+		pathlib.Path("$(VENV)/checkout").write_text("$(CURDIR)\n")'
 	@touch $@
 
 $(VENV)/test: tests/requirements.txt | $(VENV)/run

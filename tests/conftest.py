@@ -54,7 +54,7 @@ def borrow_environment(tree: Path) -> None:
     """
     (tree / ".venv").mkdir()
     for entry in (ROOT / ".venv").iterdir():
-        if entry.name not in ("run", "test"):
+        if entry.name not in ("run", "test", "checkout"):
             (tree / ".venv" / entry.name).symlink_to(entry)
     # Or Make would install what a new model needs, and change these tests' own.
     tomorrow = time.time() + 86_400

@@ -125,6 +125,14 @@ def test_new_makes_a_model_once_and_refuses_bad_names(tree: Path) -> None:
         assert message in done.stderr
 
 
+def test_an_environment_that_was_copied_from_another_checkout_is_installed_anew(tree: Path) -> None:
+    borrow_environment(tree)
+    assert make("--question", ".venv/run", cwd=tree).returncode == 0
+    (tree / ".venv/checkout").write_text("/some/other/checkout\n")
+    assert make("--question", ".venv/run", cwd=tree).returncode == 1
+    assert not (tree / ".venv/run").exists()
+
+
 def test_what_makes_an_artifact_stale(tree: Path) -> None:
     """train.py, its locks, the library's training modules and the data do; main.py and the README do not."""
     borrow_environment(tree)
