@@ -27,6 +27,10 @@ def test_whole_numbers_are_kept_exactly(largest: int, total: int, cumulative: bo
     assert (kept == draws).all()
 
 
+def test_draws_that_are_no_counts_take_half_the_room_however_large_they_are() -> None:
+    assert files.exact(np.full((2, 1, 28), 2.0**30 + 0.5), np.zeros(1), True).dtype == np.float32
+
+
 def test_the_files_of_a_fit_hold_what_was_fitted(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     stats = {name: rng.normal(size=(4, 100)) for name in ("diverging", "energy", "n_steps")}

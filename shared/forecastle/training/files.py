@@ -13,7 +13,9 @@ EXACT = 2**24  # below it float32 holds every whole number
 
 
 def exact(draws: np.ndarray, total: np.ndarray, cumulative: bool) -> np.ndarray:
-    """The draws as float32 if that holds them and their running totals exactly, else as float64.
+    """Whole draws as float64 if float32 does not hold them and their running totals exactly; else float32.
+
+    Seven digits, which float32 has, are more than the Monte Carlo error leaves of draws that are no counts.
 
     Args:
         draws: Shape (draw, country, day).
@@ -22,7 +24,8 @@ def exact(draws: np.ndarray, total: np.ndarray, cumulative: bool) -> np.ndarray:
     """
     running = draws if cumulative else total[:, None] + np.cumsum(draws, axis=-1, dtype=float)
     largest = max(np.abs(draws).max(), np.abs(running).max())
-    return draws.astype(np.float32 if largest < EXACT else np.float64)
+    whole = np.array_equal(draws, np.rint(draws))
+    return draws.astype(np.float64 if whole and largest >= EXACT else np.float32)
 
 
 def write(folder: Path, fit: xr.DataTree, summary: xr.Dataset, rows: pd.DataFrame, draws: np.ndarray) -> None:
