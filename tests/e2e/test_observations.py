@@ -176,9 +176,9 @@ def test_bad_input_is_refused_at_the_gateway_and_changes_nothing(live: Project, 
     good = "date,country,cases,deaths\n2020-06-05,GBR,1,2\n"
     cases = [
         (good, {"Authorization": "Bearer wrong"}, 401, "Authorization: Bearer KEY"),
-        (good + "2020-06-05,XXX,1,2\n", {}, 422, "no country"),
+        (good + "2020-06-05,XXX,1,2\n", {}, 422, "ISO 3166 alpha-3 code, not 'XXX'"),
         (good + "2120-06-05,FRA,1,2\n", {}, 422, "lies in the future"),
-        (good + "2020-06-05,FRA,-1,2\n", {}, 422, "not a whole number"),
+        (good + "2020-06-05,FRA,-1,2\n", {}, 422, "must be a whole number"),
         (good + "2020-06-05,GBR,1,2\n", {}, 422, "is there already, in line 2"),
         (good + "2020-06-05,FRA,1", {}, 422, "half written"),
         (good + "2020-06-05,FRA,1,2\n" * 550_000, {}, 413, "8 MiB"),  # 10 MB

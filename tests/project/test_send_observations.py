@@ -167,7 +167,7 @@ def test_a_wrong_key_is_one_line(
     assert run("--file", file, "--url", url) == 1
     line = refused(capsys)
     assert line.startswith(
-        f"{url} refuses the observations, and has kept none of them: The request needs the key"
+        f"{url} refuses the observations, and has kept none of them: The header must have the key"
     )
     assert "hunter2" not in line
     assert stored(store) == []
