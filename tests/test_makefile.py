@@ -106,9 +106,9 @@ def test_without_npm_javascript_is_said_not_to_be_checked(ci: str, succeeds: boo
     (tmp_path / "make").symlink_to(shutil.which("make") or "")
     done = make("javascript", PATH=str(tmp_path), CI=ci)
     assert (done.returncode == 0) is succeeds
-    # Without any other program, Make cannot look for models either.
-    said = [line for line in done.stderr.splitlines() if not line.startswith(("make", "/bin/sh"))]
-    assert said == ["JavaScript was not checked, since there is no npm: install it (apt install npm)"]
+    # Among the shell's own words: without any other program, Make cannot look for models either.
+    line = "JavaScript was not checked, since there is no npm: install it (apt install npm)"
+    assert done.stderr.splitlines().count(line) == 1
 
 
 def test_new_makes_a_model_once_and_refuses_bad_names(tree: Path) -> None:
