@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cachetools import LRUCache
+from cachetools.keys import hashkey  # a tuple that hashes its members once
 from fastapi import Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -41,8 +42,11 @@ class Documents:
 
     def get(self, representation: str, answer: Callable[..., Any], *arguments: Any) -> Document:
         """`answer(artifact, *arguments)`, in that representation."""
-        key = (representation, answer, arguments)
+        return self._get(hashkey(representation, answer, *arguments))
+
+    def _get(self, key: Any) -> Document:
         if (document := self.kept.get(key)) is None:
+            representation, answer, *arguments = key
             with tracing.span(f"summarise {answer.__name__}"):
                 document = Document.rendered(answer(self.artifact, *arguments), representation)
             self.keep(key, document)
@@ -57,9 +61,8 @@ class Documents:
         self, request: Request, representation: str, answer: Callable[..., Any], *arguments: Any
     ) -> Response:
         """The answer to a request with what `get` gives."""
-        return self.respond(
-            request, (representation, answer, arguments), self.get(representation, answer, *arguments)
-        )
+        key = hashkey(representation, answer, *arguments)
+        return self.respond(request, key, self._get(key))
 
     def respond(self, request: Request, key: Any, document: Document) -> Response:
         """The answer to a request with a document that is kept under that key: see `Repeated`."""
@@ -87,7 +90,7 @@ class Repeated:
 
         path, query = scope["path"], scope["query_string"]
         accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
-        request = (path, scope.get("root_path", ""), query, accept)
+        request = hashkey(path, scope.get("root_path", ""), query, accept)
         if found := self.known.get(request):
             key, scope["route"], _ = found
             document = self.documents.kept.get(key)

@@ -5,6 +5,7 @@ its place, and the probability of a threshold by bisection.
 """
 
 import threading
+from bisect import bisect_left, bisect_right  # `searchsorted` would first copy all draws to float64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -70,11 +71,11 @@ class Marginals:
     def above(self, threshold: float, ahead: int) -> int:
         """How many draws are above the threshold, so many days ahead."""
         draws = self.draws[ahead - 1]
-        return len(draws) - int(np.searchsorted(draws, np.float64(threshold), side="right"))
+        return len(draws) - bisect_right(draws, np.float64(threshold))
 
     def below(self, threshold: float, ahead: int) -> int:
         """How many draws are below the threshold, so many days ahead."""
-        return int(np.searchsorted(self.draws[ahead - 1], np.float64(threshold), side="left"))
+        return bisect_left(self.draws[ahead - 1], np.float64(threshold))
 
 
 _kept: WeakKeyDictionary[Artifact, LRUCache[tuple[str, Kind], Marginals]] = WeakKeyDictionary()
