@@ -9,7 +9,6 @@ writes what a fit to the data up to that day forecasts of the days after it (`ma
 """
 
 import argparse
-import dataclasses
 import datetime
 import importlib.metadata
 import inspect
@@ -25,7 +24,7 @@ import xarray as xr
 
 from forecastle import artifact, observations
 from forecastle.observations import Observations, Reported
-from forecastle.training import backtest, card, contract, diagnostics, files, prior
+from forecastle.training import backtest, card, contract, diagnostics, files, fitting, prior
 from forecastle.training.backtest import Forecasts
 from forecastle.training.progress import Step, steps
 from forecastle.training.recipe import Recipe
@@ -35,7 +34,6 @@ HORIZON = 28  # days
 CHECKED_DAYS = 120  # at most, of the posterior predictive check: each country's last
 CHECK_DRAWS = 1000  # of it, and of the prior
 PREDICTIVE_DRAWS = 2000  # kept for the forecasts: a Monte Carlo error of at most 0.011 in any probability
-FAILED_COUNTRIES = 0.1  # at most, of a model that is fitted to each country
 LIBRARIES = ("pymc", "nutpie", "arviz", "numpy", "pandas")  # whose versions the manifest names
 
 
@@ -57,6 +55,7 @@ def train(
 
     The same data, code and library versions give the same draws, byte for byte. A fit that fails its check,
     or anything else that goes wrong, ends the program with a message, and the last artifact stays as it was.
+    A country that the model cannot be fitted to is left out; more than a tenth of them fail the whole.
 
     Args:
         observe: From a file to what is fitted: Observations as `observations.since_total` gives them, or a
@@ -72,8 +71,7 @@ def train(
             scores them on.
         cumulative: Whether the target is a running total.
         each_country: Whether `build` makes a model of one country. It is compiled once and refitted with
-            the data (`pm.Data`) of each; a country whose fit fails is left out, and more than a tenth of them
-            fail the whole. Its variables get the dimension `country` afterwards.
+            the data (`pm.Data`) of each. Its variables get the dimension `country` afterwards.
         reference: Whether the model is there to be compared with and not for use. Then its backtest is shown,
             but does not decide.
         draws: Kept draws of each of the four chains.
@@ -163,10 +161,7 @@ def _make_artifact(recipe: Recipe, path: Path, reported: Reported, step: Step, s
     selected = _observed(recipe, path, reported)
     with step("trying build and predict"):
         contract.try_out(recipe, selected.frame)
-    fit = recipe.sampling.fit(selected.frame, recipe.build, step)
-    with step("checking"):
-        summary = diagnostics.summarise(fit)
-        fit, summary, selected, worst = _checked(fit, summary, selected, recipe.sampling.each_country)
+    fit, summary, selected, worst = fitting.fit(recipe, selected, step)
     rows = selected.frame
     with step("predicting"):
         draws, replicated = _predict(recipe, fit, rows)
@@ -263,39 +258,6 @@ def _backtest(
     with step("backtest") as report:
         forecasts = backtest.forecast(recipe, reported, origins, report)
     return forecasts, backtest.score(forecasts, kind)
-
-
-def _checked(
-    fit: xr.DataTree, summary: xr.Dataset, selected: Observations, each_country: bool
-) -> tuple[xr.DataTree, xr.Dataset, Observations, dict[str, float]]:
-    """The fit, or what is left of it without the countries that failed, and its worst diagnostics.
-
-    Raises:
-        FitError: It fails; or too many countries do.
-    """
-    if each_country:
-        codes, rows = summary["country"].values, selected.frame
-        verdicts = {
-            str(code): diagnostics.check(fit.sel(country=code), summary.sel(country=[code])) for code in codes
-        }
-        failed = {code: verdict.reasons for code, verdict in verdicts.items() if verdict.reasons}
-        failed |= fit.attrs.pop("failed")
-        tried = rows["country"].nunique()
-        if len(failed) > FAILED_COUNTRIES * tried:
-            lines = [f"{len(failed)} of {tried} countries failed, more than {FAILED_COUNTRIES:.0%}:"]
-            raise diagnostics.FitError(
-                "\n".join(lines + [f"  {reason}" for reasons in failed.values() for reason in reasons])
-            )
-        names = rows.groupby("country")["name"].first()
-        excluded = {code: artifact.Excluded(names[code], "; ".join(failed[code])) for code in failed}
-        rows = rows[~rows["country"].isin(list(failed))].reset_index(drop=True)
-        selected = dataclasses.replace(selected, frame=rows, excluded={**selected.excluded, **excluded})
-        kept = [code for code in codes if code not in failed]
-        fit, summary = fit.sel(country=kept), summary.sel(country=kept)
-    verdict = diagnostics.check(fit, summary)
-    if verdict.reasons:
-        raise diagnostics.FitError("\n".join(f"  {reason}" for reason in verdict.reasons))
-    return fit, summary, selected, verdict.worst
 
 
 def _predict(recipe: Recipe, fit: xr.DataTree, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

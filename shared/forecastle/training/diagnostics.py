@@ -20,6 +20,7 @@ DIVERGENCES = 0  # at most
 E_BFMI = 0.3  # at least, of every chain
 
 BOUNDS = {"r_hat": R_HAT, "ess_bulk": ESS, "ess_tail": ESS, "divergences": DIVERGENCES, "e_bfmi": E_BFMI}
+OF_PARAMETERS = ("r_hat", "ess_bulk", "ess_tail")  # the others are of a whole chain or fit
 AT_MOST = ("r_hat", "divergences")  # bounds from above; the others are from below
 HDI_PROBABILITY = 0.9
 
@@ -70,23 +71,26 @@ def check(fit: xr.DataTree, summary: xr.Dataset) -> Verdict:
         fit: With the group `sample_stats`: `diverging` and `energy`, dimensions chain and draw.
         summary: Its parameters, as `summarise` gives them.
     """
-    worst: dict[str, float] = {}
-    reasons = []
-    for diagnostic, bound in BOUNDS.items():
-        where = ""
-        if diagnostic == "divergences":
-            value = float(fit["sample_stats"]["diverging"].sum())
-        elif diagnostic == "e_bfmi":
-            value = float(az.bfmi(fit)["energy"].min())
-        else:
-            value, where = _worst(summary, diagnostic)
-        worst[diagnostic] = value
-        at_most = diagnostic in AT_MOST
-        if not (value <= bound if at_most else value >= bound):  # "not", so that NaN fails
-            place = f" of {where}" if where else ""
-            limit = f"{'at most' if at_most else 'at least'} {bound}"
-            reasons.append(f"{diagnostic}{place} is {value:.4g}, should be {limit}: {_ADVICE[diagnostic]}")
-    return Verdict(worst, tuple(reasons))
+    found = {diagnostic: _worst(summary, diagnostic) for diagnostic in OF_PARAMETERS}
+    found["divergences"] = float(fit["sample_stats"]["diverging"].sum()), ""
+    found["e_bfmi"] = float(az.bfmi(fit)["energy"].min()), ""
+    return Verdict({name: found[name][0] for name in BOUNDS}, _reasons(found))
+
+
+def unfit(summary: xr.Dataset) -> dict[str, tuple[str, ...]]:
+    """The countries with parameters of their own that have not converged, each with the reasons.
+
+    Args:
+        summary: As `summarise` gives it.
+    """
+    if "country" not in summary.dims:
+        return {}
+    own = summary[[name for name, variable in summary.data_vars.items() if "country" in variable.dims]]
+    by_country = {
+        str(code): _reasons({name: _worst(own.sel(country=[code]), name) for name in OF_PARAMETERS})
+        for code in summary["country"].values
+    }
+    return {code: reasons for code, reasons in by_country.items() if reasons}
 
 
 def parameters(summary: xr.Dataset) -> dict[str, list[dict[str, Any]]]:
@@ -116,6 +120,21 @@ def parameters(summary: xr.Dataset) -> dict[str, list[dict[str, Any]]]:
             }
         )
     return by_country
+
+
+def _reasons(found: dict[str, tuple[float, str]]) -> tuple[str, ...]:
+    """In words, which of these diagnostics are out of bounds: by name, their value and their parameter."""
+    reasons = []
+    for diagnostic, bound in BOUNDS.items():
+        if diagnostic not in found:
+            continue
+        value, where = found[diagnostic]
+        at_most = diagnostic in AT_MOST
+        if not (value <= bound if at_most else value >= bound):  # "not", so that NaN fails
+            place = f" of {where}" if where else ""
+            limit = f"{'at most' if at_most else 'at least'} {bound}"
+            reasons.append(f"{diagnostic}{place} is {value:.4g}, should be {limit}: {_ADVICE[diagnostic]}")
+    return tuple(reasons)
 
 
 def _worst(summary: xr.Dataset, diagnostic: str) -> tuple[float, str]:
