@@ -108,7 +108,7 @@ def fit(
         if verdict.reasons:
             failed[str(code)] = verdict.reasons
     draws = fitted["posterior"].sizes["chain"] * SAMPLING.draws
-    return Fit(rows, thinned(fitted, draws, SAMPLING.seed), failed, tried, seconds["sampling"])
+    return Fit(rows, thinned(fitted, draws), failed, tried, seconds["sampling"])
 
 
 def errors(train: ModuleType, path: Path, fitted: Fit) -> pd.DataFrame:

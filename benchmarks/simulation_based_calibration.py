@@ -61,7 +61,7 @@ def of_all_countries(train: ModuleType, rows: pd.DataFrame, simulations: int) ->
         truth = truths.isel(draw=[i])
         simulated = simulate(train, rows, truth, seed=i)
         fit = Sampling(False, draws=250, tune=400, seed=i).fit(simulated, train.build, silent)
-        posterior = thinned(fit, RANKED, seed=i)
+        posterior = thinned(fit, RANKED)
         for name in posterior.data_vars:
             place = dict.fromkeys(set(posterior[name].dims) - {"draw"}, 0)
             drawn, true = posterior[name].isel(place), truth[name].isel(place).item()
@@ -80,7 +80,7 @@ def of_each(train: ModuleType, rows: pd.DataFrame, simulations: int) -> dict[str
     possible = [i for i, frame in enumerate(frames) if np.isfinite(frame["count"].astype(float)).all()]
     simulated = pd.concat([frames[i] for i in possible], ignore_index=True)
     fit = Sampling(True, draws=500, tune=500, seed=1).fit(simulated, train.build, silent)
-    posterior = thinned(fit, RANKED, seed=1)
+    posterior = thinned(fit, RANKED)
     return {
         str(name): [
             int((posterior[name].sel(country=f"S{i:04}") < truths[name].isel(draw=i).item()).sum())

@@ -1,9 +1,6 @@
 """models/deaths: the pieces of its train.py, and a fit to other data than the default's."""
 
 import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +8,11 @@ import pandas as pd
 import pytest
 
 from forecastle import observations
-from forecastle.artifact import Artifact
 from forecastle.places import NAMES
+from forecastle.training import fitting
+from forecastle.training.fitting import Fitted
 from forecastle.training.progress import silent
+from forecastle.training.recipe import Recipe
 from forecastle.training.sampling import Sampling, thinned
 from forecastle.training.wave import log_curve
 
@@ -100,7 +99,7 @@ def test_it_finds_what_simulated_the_data(tmp_path: Path) -> None:
     rows = train.observe(tmp_path / "simulated.csv").frame
     fit = Sampling(each_country=False, draws=300, tune=400, seed=1).fit(rows, train.build, silent)
     assert fit["sample_stats"]["diverging"].mean() < 0.01
-    posterior = thinned(fit, 1000, seed=1)
+    posterior = thinned(fit, 1000)
     covered = {}
     for name, truth in (("growth", growth), ("decay", decay), ("dispersion", np.full(len(codes), 15.0))):
         lower, upper = np.quantile(posterior[name].values, [0.05, 0.95], axis=0)
@@ -130,34 +129,37 @@ def test_bad_input_harms_no_other_country(sound_and_all: tuple[Path, Path]) -> N
     assert "deaths were reported in part, left out: United Kingdom (GBR) on 2020-03-28" in changes
     assert "LIE on 2020-03-11" in changes  # the jump, as a day of catching up
     fit = Sampling(each_country=False, draws=50, tune=300, seed=1).fit(every, train.build, silent)
-    drawn = train.predict(thinned(fit, 100, seed=1), every, np.arange(1, 29), np.random.default_rng(1))
+    drawn = train.predict(thinned(fit, 100), every, np.arange(1, 29), np.random.default_rng(1))
     assert np.isfinite(drawn).all()
 
 
-def fit(folder: Path, data: Path) -> Artifact:
-    """Run train.py on these data, apart from the model's own folder."""
-    folder.mkdir()
-    shutil.copy(ROOT / "models/deaths/train.py", folder)
-    done = subprocess.run(
-        [sys.executable, folder / "train.py"],
-        env={**os.environ, "FORECASTLE_DATA": str(data.resolve())},
-        capture_output=True,
-        text=True,
-        timeout=600,
+def fitted(data: Path) -> Fitted:
+    """The fit that train.py makes of these data, as converged as that has to be."""
+    recipe = Recipe(
+        folder=ROOT / "models/deaths",
+        title="",
+        observe=train.observe,
+        build=train.build,
+        predict=train.predict,
+        target="daily deaths",
+        unit="deaths",
+        cumulative=False,
+        reference=False,
+        sampling=Sampling(each_country=False, draws=2000, tune=400, seed=1),
     )
-    assert done.returncode == 0, done.stderr
-    return Artifact.load(folder / "artifact")
+    return fitting.fit(recipe, train.observe(data), silent)
 
 
-def test_it_converges_on_the_ecdc_file_too(tmp_path: Path) -> None:
+def test_it_converges_on_the_ecdc_file_too() -> None:
     """Other data, with most countries before their peak, and the same bounds."""
     if not (file := os.environ.get("ECDC_FILE")):
         pytest.skip("ECDC_FILE does not name the ECDC's file")
-    artifact = fit(tmp_path / "deaths", Path(file))
-    assert str(artifact.manifest.data.last_day) == "2020-04-24"
+    fit, _, selected, _ = fitted(Path(file))
+    assert str(selected.last_day) == "2020-04-24"
+    rows, posterior = selected.frame, thinned(fit, 1000)
+    drawn = train.predict(posterior, rows, np.arange(1, 2), np.random.default_rng(1))
     # On the file's last day, 24 April 2020, the United Kingdom reported 638 deaths.
-    median = np.median(artifact.forecast_draws("GBR")[:, 0])
-    assert 300 < median < 1200
+    assert 300 < np.median(drawn[:, list(rows["country"].unique()).index("GBR"), 0]) < 1200
 
 
 def test_it_converges_on_a_year_of_waves(tmp_path: Path) -> None:
@@ -177,7 +179,7 @@ def test_it_converges_on_a_year_of_waves(tmp_path: Path) -> None:
         frames.append(pd.DataFrame({"date": dates, "country": code, "name": code, "deaths": deaths}))
     frame = pd.concat(frames).assign(cases=0).astype({"cases": "Int64", "deaths": "Int64"})
     observations.write(frame[["date", "country", "name", "cases", "deaths"]], tmp_path / "waves.csv")
-    artifact = fit(tmp_path / "deaths", tmp_path / "waves.csv")
-    assert len(artifact.countries) == 25
-    late = [country.first_day.isoformat() > "2020-08-01" for country in artifact.countries.values()]
-    assert sum(late) >= 20
+    selected = fitted(tmp_path / "waves.csv").selected
+    first = selected.frame.groupby("country")["date"].first()
+    assert len(first) == 25
+    assert (first > "2020-08-01").sum() >= 20

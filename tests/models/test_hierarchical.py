@@ -69,7 +69,7 @@ def rows(truth: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory)
 def test_it_finds_what_simulated_the_data(rows: pd.DataFrame, truth: dict[str, np.ndarray]) -> None:
     fit = SAMPLING.fit(rows, train.build, silent)
     assert fit["sample_stats"]["diverging"].mean() < 0.01
-    posterior = thinned(fit, 1000, seed=1)
+    posterior = thinned(fit, 1000)
     covered = {}
     for name in ("growth", "decay", "dispersion"):
         lower, upper = np.quantile(posterior[name].values, [0.05, 0.95], axis=0)
@@ -105,7 +105,7 @@ def test_bad_input_harms_no_other_country(sound_and_all: tuple[Path, Path]) -> N
     assert "Germany (DEU) on 2020-03-16: -50 cases" in changes
     assert "cases were reported in part, left out: United Kingdom (GBR) on 2020-03-28" in changes
     fit = SAMPLING.within(draws=50, cores=2).fit(every, train.build, silent)
-    drawn = train.predict(thinned(fit, 100, seed=1), every, np.arange(1, 29), np.random.default_rng(1))
+    drawn = train.predict(thinned(fit, 100), every, np.arange(1, 29), np.random.default_rng(1))
     assert np.isfinite(drawn).all()
     # The forecasts of sound countries stay near what they report, whatever the others do.
     codes = list(every.groupby("country").groups)

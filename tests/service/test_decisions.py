@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastle.artifact import Artifact
-from forecastle.service import create_app
+from forecastle.service import create_app, montecarlo
 from forecastle.service.decisions import Decision
 
 from ..conftest import HORIZON, Ask, Get, MakeArtifact
@@ -64,6 +64,7 @@ def test_no_other_amount_costs_less(skewed: FastAPI, ask: Ask, over: float, unde
 def test_the_distribution_of_the_loss_is_that_over_the_draws(skewed: FastAPI, ask: Ask) -> None:
     body = decide(skewed, ask, costs={"over": 2, "under": 5}, amounts=[50, 100, 200]).json()
     counts = drawn(skewed)
+    effective = montecarlo.effective(skewed.state.artifact.forecast_draws("GBR"))
     losses = {
         amount: 2 * np.maximum(amount - counts, 0) + 5 * np.maximum(counts - amount, 0)
         for amount in (50, 100, 200)
@@ -74,9 +75,11 @@ def test_the_distribution_of_the_loss_is_that_over_the_draws(skewed: FastAPI, as
         loss = losses[int(option["amount"])]
         excess = loss - losses[least]
         assert option["expected_loss"] == pytest.approx(loss.mean(), rel=1e-5)
-        assert option["monte_carlo_error"] == pytest.approx(loss.std() / np.sqrt(500), rel=1e-5)
+        assert option["monte_carlo_error"] == pytest.approx(loss.std() / np.sqrt(effective), rel=1e-5)
         assert option["excess_loss"] == pytest.approx(excess.mean(), rel=1e-5)
-        assert option["excess_monte_carlo_error"] == pytest.approx(excess.std() / np.sqrt(500), rel=1e-5)
+        assert option["excess_monte_carlo_error"] == pytest.approx(
+            excess.std() / np.sqrt(effective), rel=1e-5
+        )
         for one in option["loss_quantiles"]:
             assert one["loss"] == pytest.approx(np.quantile(loss, one["quantile"]), rel=1e-5)
     expected = [option["expected_loss"] for option in body["options"]]

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pymc as pm
+import pytensor
 import pytest
 import xarray as xr
 
@@ -103,8 +104,24 @@ def test_progress_reaches_the_end() -> None:
 
 
 def test_thinned_draws_are_some_of_the_posteriors(fit: xr.DataTree) -> None:
-    some = thinned(fit, 100, seed=1)
+    some = thinned(fit, 100)
     assert some["rate"].dims == ("draw", "country")
     assert some.sizes["draw"] == 100
     every = {tuple(pair) for pair in fit["posterior"]["rate"].values.reshape(-1, 2)}
     assert {tuple(pair) for pair in some["rate"].values} <= every
+
+
+def test_a_long_sum_is_compiled_without_a_warning_where_there_is_no_compiler(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    """As in the images: PyTensor would warn of loops with more operands than NumPy takes."""
+
+    def build_of_many(rows: pd.DataFrame) -> pm.Model:
+        with pm.Model() as model:
+            terms = [pm.Normal(f"x{i}", shape=3) for i in range(40)]
+            pm.Potential("sum", -pm.math.sum(pm.math.exp(sum(terms))))
+        return model
+
+    with pytensor.config.change_flags(cxx=""):
+        TOGETHER.within(draws=10, cores=1).fit(ROWS, build_of_many, silent)
+    assert not [warning for warning in recwarn if "fusion" in str(warning.message)]

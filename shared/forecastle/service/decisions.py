@@ -183,7 +183,8 @@ def decide(artifact: Artifact, root: str, asked: DecisionRequest) -> Decision:
     except InvalidValue as error:
         raise error.in_body() from None
     kind = "cumulative" if asked.by else asked.counts or paths.own(artifact)
-    drawn = marginals.of(artifact, country, kind).draws[ahead - 1].astype(float)
+    distribution = marginals.of(artifact, country, kind)
+    drawn = distribution.draws[ahead - 1].astype(float)
     what, when = events.moment(artifact, kind, day)
     level, states = None, None
     if asked.costs:
@@ -200,7 +201,7 @@ def decide(artifact: Artifact, root: str, asked: DecisionRequest) -> Decision:
         states = _states(asked.thresholds, state)
         losses = np.array([action.losses for action in asked.actions])[:, state]
         names = [{"action": action.name} for action in asked.actions]
-    options = _options(names, losses)
+    options = _options(names, losses, distribution.effective)
     return Decision(
         **of_country(artifact, root, country),
         count=f"{what} in {country.name} {when}",
@@ -213,13 +214,13 @@ def decide(artifact: Artifact, root: str, asked: DecisionRequest) -> Decision:
     )
 
 
-def _options(names: list[dict[str, Any]], losses: np.ndarray) -> list[Option]:
+def _options(names: list[dict[str, Any]], losses: np.ndarray, effective: float) -> list[Option]:
     """The options in the order of their expected losses; `losses` has the shape (option, draw)."""
     order = losses.mean(axis=1).argsort(kind="stable")  # of those that lose as much the first
     best, options = losses[order[0]], []
     for name, loss in ((names[index], losses[index]) for index in order):
-        expected, error = _mean(loss)
-        excess, excess_error = _mean(loss - best)
+        expected, error = _mean(loss, effective)
+        excess, excess_error = _mean(loss - best, effective)
         quantiles = zip(LOSS_QUANTILES, np.quantile(loss, LOSS_QUANTILES), strict=True)
         options.append(
             Option(
@@ -243,9 +244,9 @@ def _states(thresholds: list[float], state: np.ndarray) -> list[State]:
     ]
 
 
-def _mean(losses: np.ndarray) -> tuple[float, float]:
-    """The mean and its standard error."""
-    return _rounded(losses.mean()), _rounded(losses.std() / np.sqrt(len(losses)))
+def _mean(losses: np.ndarray, effective: float) -> tuple[float, float]:
+    """The mean and its standard error, of draws that tell as much as so many independent ones."""
+    return _rounded(losses.mean()), _rounded(losses.std() / np.sqrt(effective))
 
 
 def _rounded(loss: float) -> float:

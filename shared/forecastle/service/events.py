@@ -6,7 +6,6 @@ belong together in all countries, so that countries are compared draw by draw.
 """
 
 import datetime
-import math
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from forecastle.artifact import Artifact, Country
-from forecastle.service import lookup, marginals, paths
+from forecastle.service import lookup, marginals, montecarlo, paths
 from forecastle.service.answers import OfCountry, OfModel, Place, of_country, of_model
 from forecastle.service.paths import Kind
 from forecastle.web.problems import InvalidValue, ProblemError
@@ -140,8 +139,8 @@ class EventProbability(BaseModel):
     )
     probability: float = Field(description="The share of draws in which it happens.", examples=[0.1045])
     monte_carlo_error: float = Field(
-        description="Standard error of the probability, from the finite number of draws alone, as if "
-        "these were independent; 0 if the observed running total settles the event.",
+        description="Standard error of the probability, from the finite number of draws alone and "
+        "how much they resemble each other; 0 if the observed running total settles the event.",
         examples=[0.00685],
     )
     draws: int = Field(description="How many there are.", examples=[2000])
@@ -211,10 +210,11 @@ def _probability(artifact: Artifact, country: Country, event: Event) -> dict[str
             "draws": draws,
             "caveat": caveat,
         }
+    effective = marginals.of(artifact, country, kind).effective
     return {
         "event": words,
         "probability": round(happened / draws, 5),
-        "monte_carlo_error": round(monte_carlo_error(happened, draws), 5),
+        "monte_carlo_error": round(montecarlo.error_of_share(happened / draws, effective), 5),
         "draws": draws,
         "caveat": marginals.caveat(artifact, country, kind, several_days),
     }
@@ -230,17 +230,6 @@ def settled(country: Country, event: Event, kind: Kind) -> bool | None:
     if kind == "cumulative" and event.below is not None and country.total >= event.below:
         return False
     return None
-
-
-def monte_carlo_error(happened: int, draws: int) -> float:
-    """The standard error of a share of draws, sqrt(p (1 - p) / draws).
-
-    For p it takes (happened + 1/2) / (draws + 1), the mean under Jeffreys' prior: with the share itself, an
-    event of no draw or of every draw would have an error of 0. It assumes independent draws: those of MCMC
-    are correlated, so the true error is somewhat larger.
-    """
-    share = (happened + 0.5) / (draws + 1)
-    return math.sqrt(share * (1 - share) / draws)
 
 
 def evaluate(artifact: Artifact, country: Country, event: Event) -> tuple[int, str]:

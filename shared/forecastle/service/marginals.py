@@ -15,7 +15,7 @@ import numpy as np
 from cachetools import LRUCache
 
 from forecastle.artifact import Artifact, Country
-from forecastle.service import paths
+from forecastle.service import montecarlo, paths
 from forecastle.service.paths import Kind
 
 MOST_BYTES = (
@@ -35,17 +35,20 @@ class Marginals:
     Attributes:
         draws: In ascending order on each day, shape (day ahead, draw): float32 where that is exact.
         means: Of each day, shape (day ahead).
+        effective: How many independent draws tell as much: see `montecarlo`.
     """
 
     draws: np.ndarray
     means: np.ndarray
+    effective: float
 
     @classmethod
     def of_paths(cls, paths: np.ndarray) -> Self:
         """From whole paths, shape (draw, day ahead)."""
         draws = np.sort(np.ascontiguousarray(paths.T), axis=1)
         single = draws.astype(np.float32)
-        return cls(single if np.array_equal(single, draws) else draws, paths.mean(axis=0))
+        kept = single if np.array_equal(single, draws) else draws
+        return cls(kept, paths.mean(axis=0), montecarlo.effective(paths))
 
     def quantiles(self, levels: Sequence[float], days: int) -> np.ndarray:
         """What `np.quantile` gives by default (Hyndman and Fan's type 7), shape (day ahead, level).

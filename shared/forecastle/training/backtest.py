@@ -314,7 +314,7 @@ def _from_origin(
         fit = sampling.fit(rows, recipe.build, silent)
         failures = fit.attrs.get("failed", {})
         rows = rows[~rows["country"].isin(list(failures))].reset_index(drop=True)
-        posterior = thinned(fit, sampling.draws * fit["posterior"].sizes["chain"], sampling.seed)
+        posterior = thinned(fit, sampling.draws * fit["posterior"].sizes["chain"])
         rng = np.random.default_rng(sampling.seed)
         draws = contract.predicted(
             recipe.predict(posterior, rows, np.arange(1, days + 1), rng),

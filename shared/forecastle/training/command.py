@@ -263,7 +263,7 @@ def _backtest(
 def _predict(recipe: Recipe, fit: xr.DataTree, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Draws of the coming days, and of the fitted ones for the posterior predictive check."""
     countries, rng = rows["country"].nunique(), np.random.default_rng(recipe.sampling.seed)
-    posterior = thinned(fit, min(PREDICTIVE_DRAWS, CHAINS * recipe.sampling.draws), recipe.sampling.seed)
+    posterior = thinned(fit, min(PREDICTIVE_DRAWS, CHAINS * recipe.sampling.draws))
     coming, past = np.arange(1, HORIZON + 1), np.arange(1 - CHECKED_DAYS, 1)
     shape = (posterior.sizes["draw"], countries, HORIZON)
     draws = contract.predicted(recipe.predict(posterior, rows, coming, rng), shape)

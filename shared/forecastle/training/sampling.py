@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-import arviz as az
 import numpy as np
 import nutpie
 import pandas as pd
@@ -66,7 +65,7 @@ class Sampling:
 
     def _fit(self, rows: pd.DataFrame, build: Build, step: Step) -> xr.DataTree:
         with step("compiling"):
-            compiled = nutpie.compile_pymc_model(build(rows))
+            compiled = _compile(build(rows))
         with step("sampling") as report:
             try:
                 return self._sample(compiled, report)
@@ -76,7 +75,7 @@ class Sampling:
     def _fit_each_country(self, rows: pd.DataFrame, build: Build, step: Step) -> xr.DataTree:
         groups = [(str(code), group.reset_index(drop=True)) for code, group in rows.groupby("country")]
         with step("compiling"):
-            compiled = nutpie.compile_pymc_model(build(groups[0][1]))
+            compiled = _compile(build(groups[0][1]))
         fits, failed = {}, {}
         with step("sampling") as report:
             for i, (code, group) in enumerate(groups):
@@ -121,7 +120,20 @@ class Sampling:
         )
 
 
-def thinned(fit: xr.DataTree, draws: int, seed: int) -> xr.Dataset:
-    """So many draws of the posterior, taken at random; the dimension `draw` in place of chain and draw."""
-    posterior = az.extract(fit, num_samples=draws, combined=True, keep_dataset=True, random_seed=seed)
-    return posterior.reset_index("sample", drop=True).rename(sample="draw").transpose("draw", ...)
+def _compile(model: pm.Model) -> Any:
+    # Without a C++ compiler PyTensor fuses loops for NumPy, which takes at most 32 operands, and warns of
+    # longer ones. Numba, which compiles them, knows no such bound; no compiler is called, whatever its name.
+    with pytensor.config.change_flags(cxx="unused"):
+        return nutpie.compile_pymc_model(model)
+
+
+def thinned(fit: xr.DataTree, draws: int) -> xr.Dataset:
+    """So many draws of the posterior, evenly spaced; the dimension `draw` in place of chain and draw.
+
+    They stay in the order of the chains, so that what is computed from each of them tells how much
+    neighbouring draws are alike: see `forecastle.service.montecarlo`.
+    """
+    posterior = fit["posterior"].dataset.stack(sample=("chain", "draw"))
+    chosen = np.linspace(0, posterior.sizes["sample"] - 1, draws).round().astype(int)
+    posterior = posterior.isel(sample=chosen).reset_index("sample").drop_vars(["chain", "draw"])
+    return posterior.rename(sample="draw").transpose("draw", ...)
