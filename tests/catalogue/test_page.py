@@ -4,6 +4,7 @@ The browser is Chromium, at `$CHROMIUM` or on the path; a real gateway serves it
 forecasts.
 """
 
+import base64
 import csv
 import io
 import os
@@ -11,6 +12,7 @@ import re
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -618,6 +620,54 @@ def test_values_under_the_pointer_are_read(open_page: Open) -> None:
     expect(page.locator("#readings")).to_contain_text("Observed40")
     page.mouse.move(0, 0)
     expect(page.locator("#reading-date")).to_have_text("Friday, 8 May 2020")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_band_is_found_by_the_colour_of_its_swatch(scheme: str, open_page: Open) -> None:
+    page = open_page("/?model=flu&country=GBR", color_scheme=scheme)
+    in_chart = {level: band_colour(page, level) for level in (50, 80, 95)}
+    in_legend = {level: pixel(page, f"#readings .level-{level}") for level in (50, 80, 95)}
+    assert in_chart == in_legend
+    assert len(set(in_legend.values())) == 3
+
+
+def band_colour(page: Page, level: int) -> tuple[int, ...]:
+    """The colour that most of a band has where no narrower one covers it: just below its upper edge."""
+    points = page.locator(f"#chart .level-{level}").evaluate(
+        """band => {
+            const box = band.ownerSVGElement.getBoundingClientRect();
+            const upper = band.getAttribute('d').slice(1, -1).split('L').map((point) => point.split(' '));
+            return upper.slice(2, upper.length / 2 - 2).map(([x, y]) => [box.x + +x + 3, box.y + +y + 5]);
+        }"""
+    )
+    picture = page.screenshot()
+    return Counter(colours(page, picture, points)).most_common(1)[0][0]
+
+
+def pixel(page: Page, selector: str) -> tuple[int, ...]:
+    """The colour in the middle of an element."""
+    page.locator(selector).scroll_into_view_if_needed()
+    box = page.locator(selector).bounding_box()
+    assert box
+    points = [[box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]]
+    return colours(page, page.screenshot(), points)[0]
+
+
+def colours(page: Page, picture: bytes, points: list[list[float]]) -> list[tuple[int, ...]]:
+    """The pixels of a PNG at these points, red, green and blue; the browser decodes it."""
+    blank = page.context.browser.new_page()  # without the page's policy
+    pixels = blank.evaluate(
+        """async ([picture, points]) => {
+            const blob = await (await fetch(`data:image/png;base64,${picture}`)).blob();
+            const bitmap = await createImageBitmap(blob);
+            const drawing = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d');
+            drawing.drawImage(bitmap, 0, 0);
+            return points.map(([x, y]) => [...drawing.getImageData(x, y, 1, 1).data.slice(0, 3)]);
+        }""",
+        [base64.b64encode(picture).decode(), points],
+    )
+    blank.close()
+    return [tuple(each) for each in pixels]
 
 
 def test_csv_and_png_are_downloaded(open_page: Open, url: str, tmp_path: Path) -> None:

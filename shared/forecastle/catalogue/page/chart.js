@@ -89,7 +89,7 @@ export class Chart {
     this.y = kind([low, high], [this.box.bottom, this.box.top]);
     setAttributes(this.svg, {viewBox: `0 0 ${width} ${height}`, height});
     this.plot.setAttribute('aria-label', shown.summary);
-    this.plot.replaceChildren(this.axes(ticks), ...this.bands(), ...this.lines(), ...this.labels());
+    this.plot.replaceChildren(...this.bands(), this.axes(ticks), ...this.lines(), ...this.labels());
     this.place();
   }
 
@@ -169,13 +169,14 @@ export class Chart {
 
   bands() {
     const {series} = this.shown;
-    const levels = series.length > 1 ? [MIDDLE] : LEVELS.map((_, index) => index).reverse();
+    const several = series.length > 1;
+    const levels = several ? [MIDDLE] : LEVELS.map((_, index) => index).reverse();
     return series.flatMap((one, index) =>
       levels.map((level) => {
         const upper = one.forecast.map(({day, intervals}) => this.point(day, intervals[level][1]));
         const lower = one.forecast.map(({day, intervals}) => this.point(day, intervals[level][0]));
         return svg('path', {
-          class: `band series-${index} level-${LEVELS[level] * 100}`,
+          class: `band series-${index} level-${LEVELS[level] * 100}${several ? ' compared' : ''}`,
           d: `M${upper.join('L')}L${lower.reverse().join('L')}Z`,
         });
       }),
