@@ -4,13 +4,17 @@ The browser is Chromium, at `$CHROMIUM` or on the path; a real gateway serves it
 forecasts.
 """
 
+import base64
 import csv
+import datetime
 import io
 import os
 import re
 import shutil
 import threading
 import time
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,13 +38,14 @@ from playwright.sync_api import (
 from starlette import requests
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from forecastle import artifact
 from forecastle.artifact import Artifact
 from forecastle.catalogue.app import create_catalogue
 from forecastle.project import local_gateway
 from forecastle.service import create_app
 from forecastle.web import problems
 
-from ..conftest import DRAWS, HORIZON, NAMES, TOTAL, Ask, MakeArtifact
+from ..conftest import DRAWS, HORIZON, NAMES, ORIGIN, TOTAL, Ask, MakeArtifact
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 # No network but the test's own, and no sandbox where the user is root.
@@ -53,6 +58,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+LIGHT_ACCENT = b".0902 .3216 .5608 rg"  # in a PDF
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 
 
@@ -139,10 +145,13 @@ def url(make_artifact: MakeArtifact, colds: Down) -> Iterator[str]:
         "colds": colds,
         "flu": create_app(Artifact.load(make_artifact("flu", draws=counts(1, 60)))),
         "growth": create_app(Artifact.load(make_artifact("growth", draws=totals(2, 40), **cases))),
+        "low": create_app(Artifact.load(make_artifact("low", draws=counts(6, 40), **cases))),
         "plain": FastAPI(),
         "rival": create_app(
             Artifact.load(make_artifact("rival", draws=independent, reference=True, **cases))
         ),
+        "steep": create_app(Artifact.load(make_artifact("steep", draws=totals(8, 4000), **cases))),
+        "wave": create_app(Artifact.load(after_a_wave(make_artifact("wave", draws=counts(7, 10))))),
     }
     server = uvicorn.Server(
         uvicorn.Config(local_gateway.Gateway(apps), host="127.0.0.1", port=0, log_level="warning")
@@ -155,6 +164,18 @@ def url(make_artifact: MakeArtifact, colds: Down) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join(10)
+
+
+def after_a_wave(folder: Path) -> Path:
+    """The artifact, fitted to six weeks of 2,000 a day and four of 20 in each country."""
+    with artifact.amend(folder) as scratch:
+        rows = [
+            f"{ORIGIN - datetime.timedelta(before)},{code},{2000 if before >= 28 else 20}"
+            for code in NAMES
+            for before in reversed(range(70))
+        ]
+        (scratch / "observations.csv").write_text("\n".join(["date,country,observed", *rows]) + "\n")
+    return folder
 
 
 def counts(seed: int, mean: float) -> np.ndarray:
@@ -359,6 +380,78 @@ def test_a_day_outside_the_forecast_is_said_to_be(open_page: Open) -> None:
     expect(page.locator("#answers")).to_contain_text("reaches from 25 April 2020 to 22 May 2020")
 
 
+def test_a_line_off_the_chart_is_an_arrow_until_it_comes_back(open_page: Open) -> None:
+    page = open_page("/?model=flu&country=GBR&above=1000000&date=2021-01-01")
+    for line, tag in {"threshold": "↑ 1,000,000", "day": "1 January 2021 →"}.items():
+        expect(page.locator(f".handle.{line} text")).to_have_text(tag)
+        expect(page.locator(f".handle.{line} .line")).to_have_attribute("visibility", "hidden")
+    box = page.locator("#chart svg").bounding_box()
+    for each in page.locator(".handle .tag").all():
+        inside = each.bounding_box()
+        assert box and inside
+        assert inside["x"] >= box["x"] and inside["x"] + inside["width"] <= box["x"] + box["width"]
+    page.fill("#date", "2020-05-10")
+    page.fill("#threshold", "150")
+    for line, tag in {"threshold": "150", "day": "10 May"}.items():
+        expect(page.locator(f".handle.{line} text")).to_have_text(tag)
+        expect(page.locator(f".handle.{line} .line")).to_have_attribute("visibility", "visible")
+    settled(page)
+
+
+def test_a_threshold_below_the_least_total_is_an_arrow_too(open_page: Open) -> None:
+    page = open_page("/?model=growth&country=GRC&above=0&scale=log")
+    expect(page.locator(".handle.threshold text")).to_have_text("↓ 0")
+    expect(page.locator(".handle.threshold .line")).to_have_attribute("visibility", "hidden")
+
+
+@pytest.mark.parametrize(
+    ("field", "entry", "why"),
+    [
+        ("threshold", "-3", "The threshold must be a number, 0 or more."),
+        ("threshold", "", "The threshold must be a number, 0 or more."),
+        ("date", "", "The date is missing."),
+        ("date", "2020-03-01", "The forecast reaches from 25 April 2020 to 22 May 2020."),
+    ],
+)
+def test_an_entry_without_an_answer_leaves_no_old_answer(
+    field: str, entry: str, why: str, open_page: Open
+) -> None:
+    page = open_page("/?model=flu&country=GBR&above=150&date=2020-05-10")
+    before = shown(page)
+    page.fill(f"#{field}", entry)
+    expect(page.locator("#answers data")).to_have_count(0)
+    expect(page.locator("#answers")).to_contain_text(why)
+    page.select_option("#side", "below")  # which does not bring the old entry back
+    expect(page.locator(f"#{field}")).to_have_value(entry)
+    expect(page.locator("#answers")).to_contain_text(why)
+    page.select_option("#side", "above")
+    page.fill(f"#{field}", {"threshold": "150", "date": "2020-05-10"}[field])
+    settled(page)
+    expect(page.locator("#answers data")).to_have_attribute("value", str(before[0]))
+
+
+def test_a_total_that_was_passed_already_is_certain(open_page: Open, url: str) -> None:
+    """The observed days tell when; where they start above the threshold, it was by the first of them."""
+    page = open_page("/?model=flu&country=GBR&counts=cumulative&above=950&date=2020-05-10")
+    chance, words = page.locator(".chance"), page.locator("#answers .quiet")
+    expect(chance).to_have_text("100 %")
+    expect(words).to_contain_text("Passed on 23 April 2020.")
+    expect(words).to_contain_text("1,000 on 24 April 2020 already")
+    page.select_option("#side", "below")
+    expect(chance).to_have_text("0 %")
+    expect(words).to_contain_text("Reached on 23 April 2020.")
+    page.fill("#threshold", "10")
+    expect(words).to_contain_text("Reached by 20 April 2020.")
+    page.fill("#threshold", "3500")
+    expect(words).to_contain_text("Monte Carlo error")
+
+
+def test_a_certainty_that_the_draws_contradict_is_warned_of(open_page: Open, url: str) -> None:
+    page = open_page("/?model=low&country=GBR&above=950&date=2020-05-10")
+    expect(page.locator(".chance")).to_have_text("100 %")
+    expect(page.locator("#answers")).to_contain_text("this model's forecast contradicts what was observed")
+
+
 def test_scales_are_linear_or_logarithmic(open_page: Open) -> None:
     page = open_page("/?model=flu&country=GBR")
     linear = np.diff(ticks(page))
@@ -383,8 +476,8 @@ def test_counts_are_daily_or_cumulative_whatever_the_model_forecasts(open_page: 
     page.locator("#table summary").click()
     # The last day's total, and backwards from it what was counted each day.
     rows = page.locator("#table tbody tr").all_text_contents()
-    assert any(row.startswith("24 April 20201,000") for row in rows)
-    assert any(row.startswith("23 April 2020960") for row in rows)
+    assert any(row.startswith("2020-04-241,000") for row in rows)
+    assert any(row.startswith("2020-04-23960") for row in rows)
 
     choose(page, "model", "growth")
     expect(page.locator("#title")).to_have_text("Cumulative cases, United Kingdom")
@@ -395,7 +488,7 @@ def test_counts_are_daily_or_cumulative_whatever_the_model_forecasts(open_page: 
     date = page.input_value("#date")
     assert shown(page) == [api_probability(url, "growth", "GBR", above=100, on=date, counts="daily")]
     rows = page.locator("#table tbody tr").all_text_contents()
-    assert any(row.startswith("24 April 202010") for row in rows)
+    assert any(row.startswith("2020-04-2410") for row in rows)
 
 
 def test_countries_and_models_are_compared(open_page: Open, url: str) -> None:
@@ -421,12 +514,65 @@ def test_countries_and_models_are_compared(open_page: Open, url: str) -> None:
     assert parameters(page)["with"] == "rival"
 
 
+def test_a_comparison_says_what_is_shaded(open_page: Open) -> None:
+    page = open_page("/?model=growth&country=GBR")
+    expect(page.locator("#shaded")).to_have_text("")
+    choose(page, "compare", "france")
+    expect(page.locator("#shaded")).to_have_text("Shaded: central intervals of 80 %.")
+    expect(page.get_by_label("Linear")).to_be_checked()
+
+
+def test_a_comparison_is_logarithmic_where_one_would_flatten_the_others(open_page: Open) -> None:
+    page = open_page("/?model=growth&country=GBR")
+    choose(page, "compare", "steep")
+    expect(page.get_by_label("Log")).to_be_checked()
+    expect(page.locator("#shaded")).to_contain_text(
+        "Log scale, since the forecasts differ more than tenfold."
+    )
+    assert "scale" not in parameters(page)
+    page.get_by_label("Linear").check(force=True)
+    assert parameters(page)["scale"] == "linear"
+    expect(page.locator("#shaded")).not_to_contain_text("Log scale")
+    settled(page)
+    page.reload()
+    expect(page.get_by_label("Linear")).to_be_checked()
+    settled(page)
+    page.get_by_role("button", name="Remove steep").click()
+    settled(page)
+
+
+def test_the_past_is_four_weeks_until_more_is_asked_for(open_page: Open) -> None:
+    """So that the peak of a wave does not press its end flat."""
+    page = open_page("/?model=wave&country=GBR")
+    expect(page.get_by_label("4 weeks")).to_be_checked()
+    seen = {}
+    for past in ("4 weeks", "8 weeks", "All"):
+        page.get_by_label(past, exact=True).check(force=True)
+        settled(page)
+        seen[past] = (page.locator("circle.observed").count(), band_height(page))
+    days = [count for count, _ in seen.values()]
+    assert days == [28, 56, 70]
+    assert seen["4 weeks"][1] > 0.3 > 0.1 > seen["8 weeks"][1]
+    assert parameters(page)["past"] == "all"
+    page.get_by_label("4 weeks").check(force=True)
+    assert "past" not in parameters(page)
+
+
+def band_height(page: Page) -> float:
+    """Of the widest band, as a share of the chart's."""
+    chart, band = (page.locator(name).bounding_box() for name in ("#chart", "#chart .level-95"))
+    assert chart and band
+    return band["height"] / chart["height"]
+
+
 def test_only_models_that_count_the_same_are_compared(open_page: Open) -> None:
     page = open_page("/?model=growth&country=GBR")
     page.locator("#compare-input").click()
     offered = page.locator("#compare-list [role=option]").all_text_contents()
     assert [text for text in offered if "cumulative" in text or "daily" in text] == [
-        "rivalcumulative cases, reference"
+        "lowcumulative cases",
+        "rivalcumulative cases, reference",
+        "steepcumulative cases",
     ]
     page.goto(page.url + "&with=flu")
     settled(page)
@@ -523,6 +669,7 @@ def test_a_country_without_a_forecast_tells_why(open_page: Open) -> None:
         "Andorra has no forecast: it has 40 deaths, and 50 are needed"
     )
     expect(page.locator("#title")).to_have_text("Andorra")
+    expect(page).to_have_title("Andorra · Forecastle")
     choose(page, "country", "greece")
     expect(page.locator("#title")).to_have_text("Daily deaths, Greece")
     expect(page.locator("#problem")).to_be_hidden()
@@ -601,7 +748,7 @@ def test_the_table_tells_what_the_chart_draws(open_page: Open, url: str) -> None
     rows = page.locator("#table tbody tr")
     expect(rows).to_have_count(HORIZON + 5)
     day = httpx.get(f"{url}/flu/countries/GBR/forecast", params={"days": 28}).json()["forecast"][-1]
-    expect(rows.first).to_contain_text(f"22 May 2020{day['median']:.0f}")
+    expect(rows.first).to_contain_text(f"2020-05-22{day['median']:.0f}")
     said = page.locator("#chart [role=img]").get_attribute("aria-label") or ""
     assert said.startswith("daily deaths, United Kingdom, model flu: observed through 24 April 2020")
 
@@ -618,6 +765,55 @@ def test_values_under_the_pointer_are_read(open_page: Open) -> None:
     expect(page.locator("#readings")).to_contain_text("Observed40")
     page.mouse.move(0, 0)
     expect(page.locator("#reading-date")).to_have_text("Friday, 8 May 2020")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_band_is_found_by_the_colour_of_its_swatch(scheme: str, open_page: Open) -> None:
+    page = open_page("/?model=flu&country=GBR", color_scheme=scheme)
+    in_chart = {level: band_colour(page, level) for level in (50, 80, 95)}
+    in_legend = {level: pixel(page, f"#readings .level-{level}") for level in (50, 80, 95)}
+    assert in_chart == in_legend
+    assert len(set(in_legend.values())) == 3
+
+
+def band_colour(page: Page, level: int) -> tuple[int, ...]:
+    """The colour that most of a band has where no narrower one covers it: just below its upper edge."""
+    points = page.locator(f"#chart .level-{level}").evaluate(
+        """band => {
+            const box = band.ownerSVGElement.getBoundingClientRect();
+            const upper = band.getAttribute('d').slice(1, -1).split('L').map((point) => point.split(' '));
+            return upper.slice(2, upper.length / 2 - 2).map(([x, y]) => [box.x + +x + 3, box.y + +y + 5]);
+        }"""
+    )
+    picture = page.screenshot()
+    return Counter(colours(page, picture, points)).most_common(1)[0][0]
+
+
+def pixel(page: Page, selector: str) -> tuple[int, ...]:
+    """The colour in the middle of an element."""
+    page.locator(selector).scroll_into_view_if_needed()
+    box = page.locator(selector).bounding_box()
+    assert box
+    points = [[box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]]
+    return colours(page, page.screenshot(), points)[0]
+
+
+def colours(page: Page, picture: bytes, points: list[list[float]]) -> list[tuple[int, ...]]:
+    """The pixels of a PNG at these points, red, green and blue; the browser decodes it."""
+    assert page.context.browser
+    blank = page.context.browser.new_page()  # without the page's policy
+    pixels = blank.evaluate(
+        """async ([picture, points]) => {
+            const blob = await (await fetch(`data:image/png;base64,${picture}`)).blob();
+            const bitmap = await createImageBitmap(blob);
+            const drawing = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d');
+            drawing.drawImage(bitmap, 0, 0);
+            return points.map(([x, y]) => [...drawing.getImageData(x, y, 1, 1).data.slice(0, 3)]);
+        }""",
+        [base64.b64encode(picture).decode(), points],
+    )
+    blank.close()
+    return [tuple(each) for each in pixels]
 
 
 def test_csv_and_png_are_downloaded(open_page: Open, url: str, tmp_path: Path) -> None:
@@ -683,6 +879,30 @@ def test_axe_finds_no_violation(path: str, scheme: str, open_page: Open) -> None
         page.locator("#country-input").click()
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
+
+
+def test_a_date_is_written_in_one_way(open_page: Open) -> None:
+    """ISO 8601 in the table, and in words everywhere else, also where the API says it."""
+    page = open_page("/?model=flu&country=GBR&above=150&date=2020-05-10")
+    expect(page.locator("#answers")).to_contain_text("on 10 May 2020 above 150")
+    page.locator("#table summary").click()
+    expect(page.locator("#table tbody th").first).to_have_text("2020-05-22")
+    texts = page.locator("main").inner_text().replace(page.locator("#table").inner_text(), "")
+    version = page.locator(".facts dd").last.inner_text()
+    assert not re.search(r"\d{4}-\d\d-\d\d", texts.replace(version, ""))
+
+
+def test_a_print_shows_what_is_chosen_in_light_colours(open_page: Open) -> None:
+    page = open_page("/?model=flu&country=GBR", color_scheme="dark")
+    with_options = printed(page).count(LIGHT_ACCENT)
+    page.locator("#options").evaluate("form => form.remove()")
+    assert with_options - printed(page).count(LIGHT_ACCENT) == 3  # one of each group
+
+
+def printed(page: Page) -> bytes:
+    """What the page draws on paper: the streams of its PDF."""
+    streams = re.findall(rb"stream\r?\n(.*?)endstream", page.pdf(), re.DOTALL)
+    return b"".join(zlib.decompress(stream) for stream in streams if stream.startswith(b"x"))
 
 
 def test_it_is_dark_where_the_system_is(open_page: Open) -> None:

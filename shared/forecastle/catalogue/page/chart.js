@@ -2,19 +2,17 @@
 
 import {setAttributes, svg} from './dom.js';
 import {dayTicks, linear, log, round125} from './scales.js';
-import {firstDay, forecastOf, LEVELS, lastDay, lastForecast} from './series.js';
+import {COMPARED, firstDay, forecastOf, LEVELS, lastDay, lastForecast} from './series.js';
 import {briefDate, count, longDate, range} from './words.js';
 
 /** @import {Attributes, Day, Drawing, Interval, NamedSeries, Series} from './types.d.ts' */
 /** @typedef {'threshold' | 'day'} Line one that can be moved */
 
-const WEEKS = 8; // of the past, unless all is shown
 const CHARACTER = 7; // pixels, about
 const LABEL = 14; // pixels from one to the next
-const MIDDLE = 1; // of LEVELS: the interval that is drawn where several series are
 
 /** @type {Drawing} */
-const EMPTY = {series: [], scale: 'linear', past: '8w', threshold: 0, day: 0, summary: ''};
+const EMPTY = {series: [], scale: 'linear', past: '4w', threshold: 0, day: 0, summary: ''};
 /** @type {Record<string, number>} */
 const STEPS = {ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1, PageUp: 7, PageDown: -7};
 
@@ -66,14 +64,14 @@ export class Chart {
   /** @param {Drawing} shown */
   draw(shown, width = this.container.clientWidth, height = this.container.clientHeight) {
     this.shown = shown;
-    const [low, high] = this.domain();
     const first = Math.min(...shown.series.map(firstDay));
     this.days = [
       shown.past === 'all'
         ? Math.min(...shown.series.map((one) => one.observed[0]?.day ?? first))
-        : first - 7 * WEEKS,
+        : first - 7 * Number.parseInt(shown.past, 10),
       Math.max(...shown.series.map(lastDay)),
     ];
+    const [low, high] = this.domain();
     const kind = shown.scale === 'log' ? log : linear;
     const ticks = kind([low, high], [1, 0]).ticks(6);
     const widest = Math.max(...[...ticks, high].map((tick) => count(tick).length));
@@ -89,7 +87,7 @@ export class Chart {
     this.y = kind([low, high], [this.box.bottom, this.box.top]);
     setAttributes(this.svg, {viewBox: `0 0 ${width} ${height}`, height});
     this.plot.setAttribute('aria-label', shown.summary);
-    this.plot.replaceChildren(this.axes(ticks), ...this.bands(), ...this.lines(), ...this.labels());
+    this.plot.replaceChildren(...this.bands(), this.axes(ticks), ...this.lines(), ...this.labels());
     this.place();
   }
 
@@ -103,14 +101,14 @@ export class Chart {
    * @returns {Interval}
    */
   domain() {
-    const {series, scale, past, threshold} = this.shown;
+    const {series, scale, threshold} = this.shown;
     const several = series.length > 1;
     const values = series.flatMap((one) => [
       ...one.observed
-        .filter(({day}) => past === 'all' || day >= firstDay(one) - 7 * WEEKS)
+        .filter(({day}) => day >= this.days[0])
         .map(({value}) => value)
         .filter((value) => value != null),
-      ...one.forecast.flatMap(({intervals}) => intervals[several ? MIDDLE : LEVELS.length - 1]),
+      ...one.forecast.flatMap(({intervals}) => intervals[several ? COMPARED : LEVELS.length - 1]),
     ]);
     const most = Math.max(...values, 1);
     /** @param {number} value */
@@ -169,13 +167,14 @@ export class Chart {
 
   bands() {
     const {series} = this.shown;
-    const levels = series.length > 1 ? [MIDDLE] : LEVELS.map((_, index) => index).reverse();
+    const several = series.length > 1;
+    const levels = several ? [COMPARED] : LEVELS.map((_, index) => index).reverse();
     return series.flatMap((one, index) =>
       levels.map((level) => {
         const upper = one.forecast.map(({day, intervals}) => this.point(day, intervals[level][1]));
         const lower = one.forecast.map(({day, intervals}) => this.point(day, intervals[level][0]));
         return svg('path', {
-          class: `band series-${index} level-${LEVELS[level] * 100}`,
+          class: `band series-${index} level-${LEVELS[level] * 100}${several ? ' compared' : ''}`,
           d: `M${upper.join('L')}L${lower.reverse().join('L')}Z`,
         });
       }),
@@ -229,7 +228,7 @@ export class Chart {
 
   // What the bands are, in words.
   shaded() {
-    const levels = this.shown.series.length > 1 ? [LEVELS[MIDDLE]] : LEVELS;
+    const levels = this.shown.series.length > 1 ? [LEVELS[COMPARED]] : LEVELS;
     return `shaded: central intervals of ${levels.map((level) => 100 * level).join(', ')} %`;
   }
 
@@ -317,33 +316,48 @@ export class Chart {
     this.moved(line, value, done);
   }
 
-  // Puts the two lines where they belong; all else stays, but for ticks that their tags would cover.
+  // Puts the two lines where they belong; all else stays, but for ticks that their tags would cover. A line that
+  // lies off the chart is not drawn: its tag says with an arrow where it is.
   place() {
     this.svg.removeAttribute('hidden');
     const {left, right, top, bottom} = this.box;
     const {threshold, day, series} = this.shown;
 
     const y = Math.min(bottom, Math.max(top, this.y(threshold)));
-    const text = count(threshold);
-    const width = text.length * CHARACTER + 12;
-    const [most, least] = [top, bottom].map((pixel) => Math.round(this.y.invert(pixel)));
-    placeHandle(this.threshold, {x1: left, x2: right, y1: y, y2: y}, text, {
-      x: Math.max(0, left - width - 1),
-      y: y - 10,
-      width,
-    });
-    setSlider(this.threshold, Math.max(0, least), most, threshold, `${text} ${series[0].unit}`);
+    const [most, least] = [top, bottom].map((pixel) => this.y.invert(pixel));
+    const upOrDown = threshold > most * 1.000001 ? '↑ ' : threshold < least * 0.999999 ? '↓ ' : '';
+    const text = upOrDown + count(threshold);
+    const width = tagWidth(text);
+    const tagX = Math.max(0, left - width - 1);
+    placeHandle(
+      this.threshold,
+      {x1: left, x2: right, y1: y, y2: y},
+      text,
+      {x: tagX, y: y - 10, width},
+      !upOrDown,
+    );
+    setSlider(
+      this.threshold,
+      [Math.max(0, Math.round(least)), Math.max(threshold, Math.round(most))],
+      threshold,
+      `${count(threshold)} ${series[0].unit}`,
+    );
     this.hideTicks('.counts text', 'y', y + 4, 16);
 
     const x = Math.min(right, Math.max(left, this.x(day)));
-    const middle = Math.min(right - 26, Math.max(left + 26, x));
-    placeHandle(this.day, {x1: x, x2: x, y1: top, y2: bottom}, briefDate(day), {
-      x: middle - 26,
-      y: bottom + 6,
-      width: 52,
-    });
-    setSlider(this.day, firstDay(series[0]), lastDay(series[0]), day, longDate(day));
-    this.hideTicks('.dates text', 'x', middle, 48);
+    const [before, after] = [day < this.days[0], day > this.days[1]];
+    const date = before ? `← ${longDate(day)}` : after ? `${longDate(day)} →` : briefDate(day);
+    const dateWidth = tagWidth(date);
+    const dateX = Math.min(right - dateWidth, Math.max(left, x - dateWidth / 2));
+    const dateTag = {x: dateX, y: bottom + 6, width: dateWidth};
+    placeHandle(this.day, {x1: x, x2: x, y1: top, y2: bottom}, date, dateTag, !before && !after);
+    setSlider(
+      this.day,
+      [Math.min(day, firstDay(series[0])), Math.max(day, lastDay(series[0]))],
+      day,
+      longDate(day),
+    );
+    this.hideTicks('.dates text', 'x', dateX + dateWidth / 2, dateWidth / 2 + 22);
   }
 
   /**
@@ -388,16 +402,20 @@ export class Chart {
   }
 }
 
+/** @param {string} text */
+const tagWidth = (text) => text.length * CHARACTER + 12;
+
 /**
  * @param {SVGGElement} handle
  * @param {Attributes} ends of its line
  * @param {string} text
  * @param {{x: number, y: number, width: number}} tag
+ * @param {boolean} drawn whether the line itself is
  */
-function placeHandle(handle, ends, text, tag) {
+function placeHandle(handle, ends, text, tag, drawn) {
   const [reach, line, rect, label] = handle.children;
   setAttributes(reach, ends);
-  setAttributes(line, ends);
+  setAttributes(line, {...ends, visibility: drawn ? 'visible' : 'hidden'});
   setAttributes(rect, tag);
   setAttributes(label, {x: tag.x + tag.width / 2, y: tag.y + 14});
   label.textContent = text;
@@ -405,12 +423,11 @@ function placeHandle(handle, ends, text, tag) {
 
 /**
  * @param {SVGGElement} handle
- * @param {number} least
- * @param {number} most
+ * @param {Interval} range
  * @param {number} now
  * @param {string} text
  */
-function setSlider(handle, least, most, now, text) {
+function setSlider(handle, [least, most], now, text) {
   setAttributes(handle, {
     'aria-valuemin': least,
     'aria-valuemax': most,

@@ -6,12 +6,12 @@ import * as choices from './choices.js';
 import {Combobox} from './combobox.js';
 import {byId, element, present} from './dom.js';
 import {png, save} from './download.js';
-import {answers, readings} from './readings.js';
-import {event, firstDay, forecastOf, lastDay, lastForecast, load, ownCounts} from './series.js';
+import {answers, reach, readings} from './readings.js';
+import {event, firstDay, forecastOf, lastDay, lastForecast, load, ownCounts, usualScale} from './series.js';
 import {csv, table} from './table.js';
 import {about, notices, past} from './trust.js';
 import {isCode, read, write} from './view.js';
-import {longDate, toDay, toIso, weekdayDate} from './words.js';
+import {capital, longDate, prose, toDay, toIso, weekdayDate} from './words.js';
 
 /** @import {CountryEntry, Counts, Day, ExcludedCountry, Member, MissingSeries} from './types.d.ts' */
 /** @import {ModelEntry, NamedSeries, Scores, View} from './types.d.ts' */
@@ -235,9 +235,6 @@ function draw() {
   const fitted = origin === dataThrough ? '' : `, fitted through ${longDate(origin)}`;
   source.textContent = `Model${names.length > 1 ? 's' : ''} ${names.join(', ')}; data through ${longDate(dataThrough)}${fitted}`;
   document.title = `${title.textContent} · Forecastle`;
-  /** @type {Record<string, string>} */
-  const chosen = {counts, scale: view.scale, past: view.past};
-  for (const radio of options.querySelectorAll('input')) radio.checked = radio.value === chosen[radio.name];
   showForecastParts(true);
   drawChart();
   drawModels();
@@ -255,14 +252,24 @@ function showForecastParts(shown) {
 
 function drawChart() {
   const day = chosenDay();
+  const scale = view.scale ?? usualScale(series);
+  /** @type {Record<string, string>} */
+  const chosen = {counts: series[0].counts, scale, past: view.past};
+  for (const radio of options.querySelectorAll('input')) radio.checked = radio.value === chosen[radio.name];
   chart.draw({
     series,
     day,
     threshold: chosenThreshold(),
-    scale: view.scale,
+    scale,
     past: view.past,
     summary: summary(series, day),
   });
+  byId('shaded', HTMLElement).textContent = [
+    series.length > 1 && `${capital(chart.shaded())}.`,
+    scale !== (view.scale ?? 'linear') && 'Log scale, since the forecasts differ more than tenfold.',
+  ]
+    .filter(Boolean)
+    .join(' ');
   fillQuestion();
   showReadings(null);
   askSoon();
@@ -296,16 +303,15 @@ function showProblem(error) {
   const {status, message, nearMatches} =
     error instanceof api.Problem ? error : new api.Problem(0, `This page failed: ${error}`);
   series = [];
-  clearTimeout(askTimer);
-  asking.abort();
-  showAnswers('');
+  refuse('');
   chart.clear();
   showForecastParts(false);
   title.textContent = placeName(view.country) || 'Forecast';
+  document.title = `${title.textContent} · Forecastle`;
   source.textContent = view.model ? `Model ${view.model}` : '';
   const passing = !(status >= 400 && status < 500); // not the address's fault
   problemBox.replaceChildren(
-    element('p', {}, message),
+    element('p', {}, prose(message)),
     element(
       'p',
       {class: 'buttons'},
@@ -379,19 +385,29 @@ function askSoon() {
   askTimer = setTimeout(ask, 50);
 }
 
+/**
+ * What was asked before has no answer here.
+ * @param {string} why
+ */
+function refuse(why) {
+  clearTimeout(askTimer);
+  asking.abort();
+  showAnswers(element('p', {class: 'quiet'}, why));
+}
+
 async function ask() {
   asking.abort();
   asking = new AbortController();
   const {signal} = asking;
-  const [asked, day] = [series, chosenDay()];
+  const [asked, day, side, threshold] = [series, chosenDay(), view.side, chosenThreshold()];
   const results = await Promise.allSettled(
     asked.map((one) =>
       forecastOf(one, day)
-        ? api.probability(one.model, one.code, event(one, view.side, chosenThreshold(), day), signal)
+        ? api.probability(one.model, one.code, event(one, side, threshold, day), signal)
         : null,
     ),
   );
-  if (!signal.aborted) showAnswers(answers(asked, results));
+  if (!signal.aborted) showAnswers(answers(asked, results, side, threshold));
 }
 
 /** @param {Node | string} content */
@@ -416,16 +432,18 @@ for (const radio of options.querySelectorAll('input')) {
   });
 }
 
-/** @param {HTMLInputElement} field */
-const valid = (field) => field.value && field.validity.valid;
-
 question.addEventListener('submit', (event) => event.preventDefault());
-question.addEventListener('input', ({target}) => {
-  if (target === sideField) adjust({side: sideField.value === 'below' ? 'below' : 'above'});
-  else if (target === thresholdField && valid(thresholdField))
-    adjust({threshold: thresholdField.valueAsNumber});
-  else if (target === dateField && valid(dateField)) adjust({date: dateField.value});
-  else return;
+question.addEventListener('input', () => {
+  const threshold = thresholdField.valueAsNumber;
+  const wrong = [
+    !thresholdField.validity.valid && 'The threshold must be a number, 0 or more.',
+    !dateField.value && 'The date is missing.',
+    !dateField.validity.valid && reach(series[0]),
+  ].filter(Boolean);
+  if (wrong.length) return refuse(wrong.join(' '));
+  adjust({side: sideField.value === 'below' ? 'below' : 'above'});
+  if (threshold !== chosenThreshold()) adjust({threshold});
+  if (dateField.value !== toIso(chosenDay())) adjust({date: dateField.value});
   drawChart();
 });
 

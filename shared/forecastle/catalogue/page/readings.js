@@ -2,14 +2,15 @@
 
 import {element, svg} from './dom.js';
 import {firstDay, forecastOf, LEVELS, lastDay, observedOn} from './series.js';
-import {capital, count, longDate, percent, points, range} from './words.js';
+import {capital, count, longDate, percent, points, prose, range} from './words.js';
 
-/** @import {Day, Member, MissingSeries, NamedSeries, Names, Probability, Series} from './types.d.ts' */
+/** @import {Day, Member, MissingSeries, NamedSeries, Names, Probability, Series, View} from './types.d.ts' */
 
 /** @param {number} index */
 const swatch = (index) => element('span', {class: `swatch series-${index}`});
 /** @param {Series} one */
-const reach = (one) => `The forecast reaches from ${longDate(firstDay(one))} to ${longDate(lastDay(one))}.`;
+export const reach = (one) =>
+  `The forecast reaches from ${longDate(firstDay(one))} to ${longDate(lastDay(one))}.`;
 
 /**
  * @param {NamedSeries[]} series
@@ -27,7 +28,7 @@ export function readings(series, missing, day, remove) {
       element('li', {}, several && heading(one, swatch(index)), values(one, day, several)),
     ),
     ...missing.map((one) =>
-      element('li', {}, heading(one), element('p', {class: 'quiet'}, one.problem.message)),
+      element('li', {}, heading(one), element('p', {class: 'quiet'}, prose(one.problem.message))),
     ),
   ];
 }
@@ -91,8 +92,10 @@ function removal(title, remove) {
 /**
  * @param {NamedSeries[]} series
  * @param {PromiseSettledResult<Probability | null>[]} results for each; null where its forecast does not reach
+ * @param {View['side']} side
+ * @param {number} threshold
  */
-export function answers(series, results) {
+export function answers(series, results, side, threshold) {
   const several = series.length > 1;
   return element(
     'ul',
@@ -102,7 +105,7 @@ export function answers(series, results) {
         'li',
         {},
         several && element('p', {class: 'name'}, swatch(index), one.title),
-        ...answer(one, results[index], index, several),
+        ...answer(one, results[index], index, several, passed(one, side, threshold)),
       ),
     ),
   );
@@ -113,19 +116,38 @@ export function answers(series, results) {
  * @param {PromiseSettledResult<Probability | null>} result
  * @param {number} index
  * @param {boolean} several
+ * @param {string} passedWhen
  */
-function answer(one, result, index, several) {
+function answer(one, result, index, several, passedWhen) {
   /** @param {string} text */
-  const quiet = (text) => element('p', {class: 'quiet'}, text);
+  const quiet = (text) => element('p', {class: 'quiet'}, prose(text));
   if (result.status === 'rejected') return [quiet(result.reason.message)];
   if (!result.value) return [quiet(reach(one))];
-  const {event, probability, draws, monte_carlo_error: error} = result.value;
-  const precision = `${count(draws)} draws; Monte Carlo error ${points(error)}.`;
+  const {event, probability, draws, monte_carlo_error: error, caveat} = result.value;
+  const settled = error === 0;
+  const share = settled ? `${100 * probability} %` : percent(probability, draws);
+  const why = settled ? passedWhen : `${count(draws)} draws; Monte Carlo error ${points(error)}.`;
   return [
-    element('p', {class: 'chance'}, element('data', {value: probability}, percent(probability, draws))),
+    element('p', {class: 'chance'}, element('data', {value: probability}, share)),
     bar(probability, index),
-    quiet(several ? precision : `${capital(event)}. ${precision}`),
+    quiet(several ? why : `${capital(event)}. ${why}`),
+    settled && caveat && quiet(caveat),
   ];
+}
+
+/**
+ * When the observed running total passed the threshold, which settles the event.
+ * @param {Series} one
+ * @param {View['side']} side
+ * @param {number} threshold
+ */
+function passed({observed}, side, threshold) {
+  const index = observed.findIndex(
+    ({value}) => value != null && (side === 'above' ? value > threshold : value >= threshold),
+  );
+  if (index < 0) return '';
+  const verb = side === 'above' ? 'Passed' : 'Reached';
+  return `${verb} ${index ? 'on' : 'by'} ${longDate(observed[index].day)}.`;
 }
 
 /**

@@ -6,6 +6,7 @@ import {toDay, toIso} from './words.js';
 /** @import {Counts, Day, ForecastDay, Interval, ModelEntry, ObservedDay, Series, View} from './types.d.ts' */
 
 export const LEVELS = [0.5, 0.8, 0.95];
+export const COMPARED = 1; // of LEVELS: the interval that is drawn where several series are
 
 /**
  * What the model itself forecasts; other counts are made from it.
@@ -79,6 +80,18 @@ function differences(observed) {
     const before = observed[index].value;
     return {day, value: value == null || before == null ? null : value - before};
   });
+}
+
+/**
+ * Logarithmic where one series would flatten another: where they differ more than tenfold.
+ * @param {Series[]} series
+ * @returns {'linear' | 'log'}
+ */
+export function usualScale(series) {
+  const largest = series.map((one) =>
+    Math.max(1, ...one.forecast.map(({intervals}) => intervals[COMPARED][1])),
+  );
+  return Math.max(...largest) > 10 * Math.min(...largest) ? 'log' : 'linear';
 }
 
 /** @type {(series: Series) => Day} */

@@ -1,7 +1,7 @@
 // What to know about a model before its forecasts are used: health, age, and how past ones did.
 
 import {element, svg} from './dom.js';
-import {ago, longDate, toDay} from './words.js';
+import {ago, longDate, prose, toDay} from './words.js';
 
 /** @import {Child, Day, ModelEntry, Score, Scores} from './types.d.ts' */
 
@@ -20,7 +20,7 @@ export function notices(entry, caveat) {
       notice(`${entry.model} is a reference model: it is there for comparison, not for use.`),
     entry.health === 'down' &&
       notice(`${entry.model} does not answer at the moment. What is shown of it may be old.`),
-    caveat && notice(`${entry.model}: ${caveat}`),
+    caveat && notice(`${entry.model}: ${prose(caveat)}`),
   ].filter((shown) => shown instanceof Node);
 }
 

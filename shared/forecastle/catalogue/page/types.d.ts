@@ -69,8 +69,10 @@ export interface CountryForecast {
 export interface Probability {
   event: string;
   probability: number;
+  /** 0 where what was observed settles the event. */
   monte_carlo_error: number;
   draws: number;
+  caveat?: string | null;
 }
 
 // --- what the page makes of them ---
@@ -139,9 +141,10 @@ export interface View {
   with: string[];
   /** null: what the model itself forecasts. */
   counts: Counts | null;
-  scale: 'linear' | 'log';
-  /** The observed days that the chart shows: eight weeks, or all. */
-  past: '8w' | 'all';
+  /** null: the page chooses. */
+  scale: 'linear' | 'log' | null;
+  /** The observed days that the chart shows: the last four or eight weeks, or all. */
+  past: '4w' | '8w' | 'all';
   side: 'above' | 'below';
   /** null: near the median. */
   threshold: number | null;
@@ -150,7 +153,8 @@ export interface View {
 }
 
 /** What the chart draws. */
-export interface Drawing extends Pick<View, 'scale' | 'past'> {
+export interface Drawing extends Pick<View, 'past'> {
+  scale: 'linear' | 'log';
   series: NamedSeries[];
   threshold: number;
   day: Day;

@@ -25,8 +25,8 @@ export function read(search) {
     country: query.get('country')?.toUpperCase() ?? '',
     with: [...new Set((query.get('with') ?? '').split(',').filter(Boolean))],
     counts: choice('counts', 'daily', 'cumulative') ?? null,
-    scale: choice('scale', 'log') ?? 'linear',
-    past: choice('past', 'all') ?? '8w',
+    scale: choice('scale', 'linear', 'log') ?? null,
+    past: choice('past', '8w', 'all') ?? '4w',
     side,
     threshold: threshold >= 0 ? threshold : null,
     date: date && !Number.isNaN(Date.parse(`${date}T00:00Z`)) ? date : null,
@@ -39,9 +39,8 @@ export function read(search) {
  */
 export function write(view) {
   const search = new URLSearchParams();
-  const {model, country, counts, date} = view;
-  const scale = view.scale === 'linear' ? null : view.scale;
-  const past = view.past === '8w' ? null : view.past;
+  const {model, country, counts, scale, date} = view;
+  const past = view.past === '4w' ? null : view.past;
   for (const [name, value] of Object.entries({model, country, counts, scale, past, date})) {
     if (value) search.set(name, value);
   }

@@ -20,6 +20,11 @@ export const toIso = (day) => new Date(day * DAY).toISOString().slice(0, 10);
 
 /** @type {(day: Day) => string} */
 export const longDate = (day) => long.format(day * DAY);
+/**
+ * Words of the API, in which dates are ISO 8601.
+ * @type {(text: string) => string}
+ */
+export const prose = (text) => text.replace(/\b\d{4}-\d\d-\d\d\b/g, (iso) => longDate(toDay(iso)));
 /** @type {(day: Day) => string} */
 export const weekdayDate = (day) => longest.format(day * DAY);
 /** @type {(day: Day) => string} */
