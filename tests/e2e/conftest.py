@@ -278,7 +278,7 @@ def project(
         main.write_text(main.read_text() + SLOW_ROUTE)
         project.make("build")
         artifacts = tmp_path_factory.mktemp("artifacts")
-        for model in compose.models(ROOT):
+        for model in MODELS:
             artifacts_of_images[model] = artifact(project.image(model), artifacts / model)
         yield project
     finally:
