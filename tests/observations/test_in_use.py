@@ -140,3 +140,13 @@ def test_ecdc_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert frame.groupby("country")["population"].first().isna().sum() == 4
     assert main(["--file", str(path)], folder) == 0
     assert "left out: 64 (Cases on an international conveyance Japan)" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(
+    "ECDC_LATER_FILE" not in os.environ, reason="ECDC_LATER_FILE does not name the ECDC's file"
+)
+def test_a_later_ecdc_file() -> None:
+    """The ECDC's real file of 20 June 2020 has the last day of two countries twice."""
+    known = read(Path(os.environ["ECDC_LATER_FILE"]))
+    assert str(known.last_day) == "2020-06-20"
+    assert "taken once: COM on 2020-06-20, COG on 2020-06-20" in "; ".join(known.changes)

@@ -43,6 +43,14 @@ def test_since_and_until(saved: Saved) -> None:
         read(path, since=datetime.date(2021, 1, 1))
 
 
+def test_a_row_that_is_there_twice_counts_once(saved: Saved) -> None:
+    """With the same counts, as in the ECDC's file of 20 June 2020; with others it is refused."""
+    row = OURS.splitlines()[-1]
+    once, twice = read(saved(OURS)), read(saved(OURS + row + "\n"))
+    pd.testing.assert_frame_equal(once.frame, twice.frame)
+    assert "rows that are there twice with the same counts, taken once: GBR on 2020-03-04" in twice.changes
+
+
 def test_a_day_that_has_begun_anywhere_is_not_in_the_future(saved: Saved) -> None:
     latest = newest_day()
     path = saved(OURS.replace("2020-03-04", str(latest)))

@@ -119,6 +119,10 @@ def _by_day(
     if population in raw:
         columns["population"] = _counts(raw[population])
     frame = pd.DataFrame(columns).dropna(subset="country")
+    if (same := frame.duplicated()).any():  # as in the ECDC's file of 20 June 2020
+        rows = [f"{row.country} on {row.date:%Y-%m-%d}" for row in frame[same].itertuples()]
+        changes.append(f"rows that are there twice with the same counts, taken once: {', '.join(rows)}")
+        frame = frame[~same]
     if (again := frame.duplicated(["country", "date"])).any():
         place = _place(raw.loc[frame.index, date], again)
         raise ObservationsError(f"{place} is there a second time for {frame['country'][again].iloc[0]}")
