@@ -55,7 +55,7 @@ def train(
 
     The same data, code and library versions give the same draws, byte for byte. A fit that fails its check,
     or anything else that goes wrong, ends the program with a message, and the last artifact stays as it was.
-    A country that the model cannot be fitted to is left out; more than a tenth of them fail the whole.
+    A country that the model cannot be fitted to is left out; if more than a tenth are, the whole fit fails.
 
     Args:
         observe: From a file to what is fitted: Observations as `observations.since_total` gives them, or a

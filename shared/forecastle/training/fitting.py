@@ -15,6 +15,7 @@ from forecastle.training.recipe import Recipe
 
 FAILED_COUNTRIES = 0.1  # at most
 REFITS = 2  # at most, each without the countries that have not converged
+SHOWN = 5  # countries whose first reason an error names
 
 
 class Fitted(NamedTuple):
@@ -36,8 +37,8 @@ class Fitted(NamedTuple):
 def fit(recipe: Recipe, selected: Observations, step: Step) -> Fitted:
     """Fit a model, and leave out the countries that it cannot be fitted to.
 
-    Where countries are pooled, the others are then fitted again, since what did not converge has reached
-    them through the parameters that all share.
+    Where countries are pooled, the others are then fitted again: the parameters that all share have not
+    converged either.
 
     Args:
         recipe: The model.
@@ -89,8 +90,10 @@ def _without(failed: dict[str, tuple[str, ...]], selected: Observations, tried: 
     lost = tried - left["country"].nunique()
     if lost > FAILED_COUNTRIES * tried:
         lines = [f"{lost} of {tried} countries failed, more than {FAILED_COUNTRIES:.0%}:"]
-        reasons = [f"  {reason}" for reasons in failed.values() for reason in reasons]
-        raise FitError("\n".join(lines + reasons))
+        lines += [f"  {reasons[0]}" for reasons in list(failed.values())[:SHOWN]]
+        if len(failed) > SHOWN:
+            lines.append(f"  and those of {len(failed) - SHOWN} more countries")
+        raise FitError("\n".join(lines))
     names = rows.groupby("country")["name"].first()
     excluded = {code: Excluded(names[code], "; ".join(reasons)) for code, reasons in failed.items()}
     return dataclasses.replace(selected, frame=left, excluded={**selected.excluded, **excluded})

@@ -121,8 +121,8 @@ class Sampling:
 
 
 def _compile(model: pm.Model) -> Any:
-    # Without a C++ compiler PyTensor fuses loops for NumPy, which takes at most 32 operands, and warns of
-    # longer ones. Numba, which compiles them, knows no such bound; no compiler is called, whatever its name.
+    # Without the name of a C++ compiler PyTensor limits a fused loop to NumPy's 32 operands, and warns of
+    # longer ones. Numba compiles these loops and has no such limit. The compiler that is named is not called.
     with pytensor.config.change_flags(cxx="unused"):
         return nutpie.compile_pymc_model(model)
 
@@ -130,8 +130,8 @@ def _compile(model: pm.Model) -> Any:
 def thinned(fit: xr.DataTree, draws: int) -> xr.Dataset:
     """So many draws of the posterior, evenly spaced; the dimension `draw` in place of chain and draw.
 
-    They stay in the order of the chains, so that what is computed from each of them tells how much
-    neighbouring draws are alike: see `forecastle.service.montecarlo`.
+    They stay in the order of the chains, from which `forecastle.service.montecarlo` finds how many
+    independent draws they are worth.
     """
     posterior = fit["posterior"].dataset.stack(sample=("chain", "draw"))
     chosen = np.linspace(0, posterior.sizes["sample"] - 1, draws).round().astype(int)
