@@ -1,13 +1,14 @@
 """A model that is fitted in seconds and the data that it is right for: what retraining is tested with."""
 
 import datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from forecastle.places import NAMES
 
-from .conftest import HORIZON
+from .conftest import HORIZON, MakeArtifact
 
 CODES = ("DEU", "ESP", "FRA", "GBR", "ITA", "USA")
 RATE = 20  # deaths a day, in every country
@@ -74,3 +75,20 @@ def as_csv(frame: pd.DataFrame) -> str:
 KNOWN = reported(THROUGH - datetime.timedelta(KNOWN_DAYS - 1), KNOWN_DAYS, seed=1)
 NEW = reported(THROUGH + datetime.timedelta(1), NEW_DAYS, seed=2)
 TRUTH = np.random.default_rng(3).poisson(RATE, size=(500, len(CODES), HORIZON))  # the best there can be
+
+
+def made(
+    make_artifact: MakeArtifact, draws: np.ndarray, file: str = "data.csv", sha256: str = "0" * 64
+) -> Path:
+    """An artifact that knows the days of `KNOWN`, from this file, and forecasts these draws from then on."""
+    countries = {
+        code: {
+            "name": NAMES[code],
+            "first_day": "2020-04-20",
+            "origin_date": THROUGH.isoformat(),
+            "total": KNOWN_DAYS * RATE,
+        }
+        for code in CODES
+    }
+    data = {"file": file, "sha256": sha256, "last_day": THROUGH.isoformat(), "changes": []}
+    return make_artifact("tiny", draws=draws, series=countries, data=data)
