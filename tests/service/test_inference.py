@@ -1,4 +1,4 @@
-"""inference.py, here and in catalogue/: the Open Inference Protocol, asked by Triton's client and by hand."""
+"""inference.py: the Open Inference Protocol, asked by Triton's client and by hand."""
 
 import json
 import threading
@@ -159,26 +159,6 @@ def test_errors_reach_tritons_client_in_words(client: triton.InferenceServerClie
         client.infer("flu", [country], request_compression_algorithm="gzip")
     with pytest.raises(InferenceServerException, match="longer than 64"):
         client.infer("flu", [tensor("country", [b"x" * 70_000], object, "BYTES", True)])
-
-
-def test_the_gateway_lists_models_of_every_kind(app: FastAPI, ask: Ask) -> None:
-    async def broken(scope: Any, receive: Any, send: Any) -> None:
-        raise RuntimeError("no answer")
-
-    gateway = Gateway({"flu": app, "plain": FastAPI(), "worse": broken})
-    assert ask(gateway, "/v2").json()["models"] == ["flu", "plain", "worse"]
-    listed = ask(gateway, "/v2/models").json()["models"]
-    assert [(one["name"], one["state"], one["reason"]) for one in listed] == [
-        ("flu", "READY", ""),
-        ("plain", "UNAVAILABLE", "it does not know this protocol"),
-        ("worse", "UNAVAILABLE", "it does not answer"),
-    ]
-    ready = ask(gateway, "/v2/repository/index", "POST", json={"ready": True}).json()
-    assert [one["name"] for one in ready] == ["flu"]
-    answer = ask(gateway, "/v2/health/ready")
-    assert (answer.status_code, answer.headers["content-type"]) == (503, PROBLEM)
-    assert answer.json()["ready"] is False
-    assert answer.json()["error"] == answer.json()["detail"] == "not ready: worse"
 
 
 @pytest.mark.parametrize(
