@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+LIBRARY = Path(__file__).resolve().parents[1] / "shared"
+
 
 def series(exposition: str) -> dict[str, float]:
     """Metrics by name and labels."""
@@ -29,6 +31,13 @@ def eventually(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def healthcheck(port: int) -> subprocess.CompletedProcess[str]:
+    """Run the health check of a container, without any package but the library."""
+    command = [sys.executable, "-S", "-m", "forecastle.runtime.healthcheck"]
+    environment = os.environ | {"BIND": f"127.0.0.1:{port}", "PYTHONPATH": str(LIBRARY)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=10)
 
 
 class Served:
