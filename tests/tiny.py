@@ -1,12 +1,15 @@
-"""A model that is fitted in seconds and the data that it is right for: what retraining is tested with."""
+"""Models that are fitted in seconds, and data that they are right for."""
 
 import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from forecastle.places import NAMES
+from forecastle.training.recipe import Recipe
+from forecastle.training.sampling import Sampling
 
 from .conftest import HORIZON, MakeArtifact
 
@@ -48,6 +51,13 @@ FACTOR = 1
 if __name__ == "__main__":
     train(observe, build, predict, target="daily deaths", unit="deaths", draws=500, tune=300)
 '''
+
+
+def recipe(**members: Any) -> Recipe:
+    """A recipe of these members, among them the three functions."""
+    sampling = Sampling(each_country=False, draws=250, tune=200, seed=1)
+    named = {"folder": Path("tiny"), "title": "Tiny", "target": "daily deaths", "unit": "deaths"}
+    return Recipe(**{**named, "cumulative": False, "reference": False, "sampling": sampling, **members})
 
 
 def reported(first: datetime.date, days: int, seed: int) -> pd.DataFrame:
