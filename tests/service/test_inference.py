@@ -1,15 +1,12 @@
 """inference.py: the Open Inference Protocol, asked by Triton's client and by hand."""
 
 import json
-import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import tritonclient.http as triton
-import uvicorn
 from fastapi import FastAPI
 from tritonclient.utils import InferenceServerException
 
@@ -18,6 +15,7 @@ from forecastle.project.local_gateway import Gateway
 from forecastle.service import create_app
 
 from ..conftest import DRAWS, HORIZON, Ask, MakeArtifact
+from ..served import live
 
 PROBLEM = "application/problem+json"
 COUNTRY = {"name": "country", "datatype": "BYTES", "shape": [2], "data": ["GBR", "ITA"]}
@@ -39,19 +37,8 @@ def app(artifact: Artifact) -> FastAPI:
 def client(request: pytest.FixtureRequest, app: FastAPI) -> Iterator[triton.InferenceServerClient]:
     """Triton's client of a live server: the model's own, then a gateway with that and a plain app."""
     served = app if request.param == "model" else Gateway({"flu": app, "plain": FastAPI()})
-    server = uvicorn.Server(uvicorn.Config(served, host="127.0.0.1", port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        deadline = time.monotonic() + 20
-        while not server.started and time.monotonic() < deadline:
-            time.sleep(0.02)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        with triton.InferenceServerClient(f"127.0.0.1:{port}") as asking:
-            yield asking
-    finally:
-        server.should_exit = True
-        thread.join(10)
+    with live(served) as address, triton.InferenceServerClient(address.removeprefix("http://")) as asking:
+        yield asking
 
 
 def tensor(name: str, values: Any, dtype: Any, datatype: str, binary: bool) -> triton.InferInput:

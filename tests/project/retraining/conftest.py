@@ -2,10 +2,8 @@
 
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ from forecastle.artifact import Artifact, sha256
 from forecastle.project.retraining.__main__ import main
 
 from ...conftest import MakeArtifact
+from ...served import Quiet, listening
 from ...tiny import KNOWN, NEW, TRAIN, as_csv, made
 
 PutIncumbent = Callable[[np.ndarray], Artifact]
@@ -59,7 +58,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     monkeypatch.setenv("TAG", "no-such-tag")  # images of this machine are none of ours
     answer = {"body": as_csv(NEW).encode()}
 
-    class Gateway(BaseHTTPRequestHandler):
+    class Gateway(Quiet):
         def do_GET(self) -> None:
             known = self.path == "/observations" and self.headers["Accept"] == "text/csv"
             self.send_response(200 if known else 404)
@@ -68,21 +67,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
             self.end_headers()
             self.wfile.write(answer["body"])
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     (tmp_path / "data").mkdir()
     (tmp_path / "data/first-wave-2020.csv").write_text(as_csv(KNOWN))
     (tmp_path / "models/tiny").mkdir(parents=True)
-    project = Project(tmp_path, f"http://127.0.0.1:{server.server_port}", answer)
-    project.train_with(factor=1)
-    try:
+    with listening(Gateway) as port:
+        project = Project(tmp_path, f"http://127.0.0.1:{port}", answer)
+        project.train_with(factor=1)
         yield project
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture
