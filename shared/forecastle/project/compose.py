@@ -99,7 +99,7 @@ def services(names: Iterable[str], root: Path = ROOT) -> str:
 
 
 def _build(name: str, folder: Path) -> str:
-    """How an image is built: that of a folder without train.py takes the folder's artifact, if there is one."""
+    """How an image is built: without train.py it takes the folder's artifact, if there is one."""
     if (folder / "train.py").is_file():
         return f"args: {{MODEL: {name}}}"
     given = f", additional_contexts: {{artifact: ../models/{name}/artifact}}"
