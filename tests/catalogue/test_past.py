@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 
 from forecastle.artifact import Artifact
 from forecastle.catalogue.app import create_catalogue
@@ -78,6 +78,29 @@ def test_what_was_answered_then_is_answered_again(
                 assert now.headers[header] == then.headers[header]
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"days": 28, "level": LEVELS[-10:], "counts": "cumulative"},
+        {"days": 3, "quantile": [0.01, 0.5, 0.975]},
+        {"days": 28, "format": "hubverse"},
+        {"days": 2, "format": "csv", "level": 0.9},
+        {"days": 2, "format": "ndjson"},
+    ],
+)
+def test_what_was_answered_then_about_all_countries_is_answered_again(
+    catalogue: FastAPI, first: FastAPI, ask: Ask, query: dict[str, Any]
+) -> None:
+    then = asyncio.run(client(first).get("/flu/forecast", params=query))
+    now = ask(catalogue, "/flu/forecast", params={**query, "as_of": day(6).isoformat()})
+    assert now.content == then.content
+    assert now.headers["content-type"] == then.headers["content-type"]
+    etag = {"If-None-Match": now.headers["etag"]}
+    again = ask(catalogue, "/flu/forecast", params={**query, "as_of": day(0).isoformat()}, headers=etag)
+    assert again.status_code == 304
+
+
 def test_a_hubs_table_counts_from_the_last_day_in_the_data(
     catalogue: FastAPI, apps: list[FastAPI], ask: Ask
 ) -> None:
@@ -135,22 +158,56 @@ def test_what_was_not_kept_is_told(catalogue: FastAPI, ask: Ask, query: str, det
     assert answer.json()["detail"].startswith(detail)
 
 
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("level=0.33", "level of a past forecast must be one of 0.1, 0.2, "),
+        ("draws=10", "unknown query parameter draws"),
+        (
+            f"days={HORIZON + 1}",
+            f"days must be a whole number from 1 to {HORIZON}, the horizon of this model",
+        ),
+    ],
+)
+def test_of_all_countries_too(catalogue: FastAPI, ask: Ask, query: str, detail: str) -> None:
+    answer = ask(catalogue, f"/flu/forecast?as_of=2020-04-24&{query}")
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith(detail)
+
+
 def test_a_country_without_a_forecast_is_told(catalogue: FastAPI, ask: Ask) -> None:
     answer = ask(catalogue, "/flu/countries/ITA/forecast?as_of=2020-04-24")
     assert answer.status_code == 404
     assert answer.json()["detail"].startswith("There is no forecast for ITA in flu 2020-04-24-")
 
 
-def test_an_unknown_model_is_told(catalogue: FastAPI, ask: Ask) -> None:
-    answer = ask(catalogue, "/cold/countries/GBR/forecast?as_of=2020-04-24")
+@pytest.mark.parametrize("path", ["/cold/countries/GBR/forecast", "/cold/forecast", "/models/forecast"])
+def test_an_unknown_model_is_told(catalogue: FastAPI, ask: Ask, path: str) -> None:
+    answer = ask(catalogue, f"{path}?as_of=2020-04-24")
     assert answer.status_code == 404
-    assert answer.json()["detail"] == "There is no such model: GET /models lists those that exist."
+    assert "no such model: GET /models lists those that exist" in answer.json()["detail"]
 
 
-def test_what_the_store_has_not_the_model_is_asked_for(catalogue: FastAPI, ask: Ask) -> None:
-    answer = ask(catalogue, f"{FORECAST}?as_of=2020-04-23")
+@pytest.mark.parametrize("path", [FORECAST, "/flu/forecast"])
+def test_what_the_store_has_not_the_model_is_asked_for(catalogue: FastAPI, ask: Ask, path: str) -> None:
+    answer = ask(catalogue, f"{path}?as_of=2020-04-23")
     assert answer.status_code == 404
     assert answer.json()["type"].endswith("/past-forecast")
+
+
+def test_a_plain_apps_own_forecast_is_its_own(ask: Ask, tmp_path: Any) -> None:
+    """With any query, headers and answer."""
+    app = FastAPI()
+
+    @app.get("/forecast")
+    async def forecast(request: Request, as_of: int, store: str) -> Response:
+        told = f"{as_of} {store} {request.headers['authorization']}"
+        return Response(told, 203, {"X-Of-The-App": "yes", "WWW-Authenticate": "Basic"})
+
+    catalogue = create_catalogue({"flu": client(app)}, Store(f"sqlite:///{tmp_path}/store.sqlite"))
+    answer = ask(catalogue, "/flu/forecast?as_of=7&store=A%201", headers={"Authorization": "Basic x"})
+    assert (answer.status_code, answer.text) == (203, "7 A 1 Basic x")
+    assert (answer.headers["x-of-the-app"], answer.headers["www-authenticate"]) == ("yes", "Basic")
 
 
 def test_a_model_whose_forecasts_are_not_kept_answers_for_itself(

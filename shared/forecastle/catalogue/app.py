@@ -71,7 +71,9 @@ def create_catalogue(
     return app
 
 
-async def _nothing_here(request: Request, _: Exception) -> Response:
+async def _nothing_here(request: Request, error: Exception) -> Response:
+    if isinstance(error, problems.ProblemError):
+        return problems.answer(request, 404, error.detail, **error.members)
     detail = "There is nothing at this path, and no such model: GET /models lists those that exist."
     if path := problems.without_slash(request):
         detail = f"There is nothing at this path; did you mean {path}?"

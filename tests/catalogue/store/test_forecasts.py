@@ -85,8 +85,10 @@ def test_it_is_kept_once(store: Store, make_artifact: MakeArtifact) -> None:
     assert (count(store, schema.versions), count(store, schema.forecasts)) == (1, 2 * len(NAMES))
     with store.reading() as connection:
         assert connection.scalar(sa.select(schema.versions.c.issued_at)) == NOW
-        kept = forecasts.of_country(connection, 1, "GBR", "daily")
-        assert forecasts.of_country(connection, 1, "ITA", "daily") is None
+        (kept,) = forecasts.of_version(connection, 1, "daily", "GBR")
+        assert forecasts.of_version(connection, 1, "daily", "ITA") == []
+        every = forecasts.of_version(connection, 1, "cumulative")
+        assert [row.country for row in every] == sorted(NAMES)
     forecast = issue.forecasts["daily"]["GBR"]
     assert (kept.mean, kept.quantiles, kept.answer) == (forecast.mean, forecast.quantiles, forecast.answer)
 

@@ -6,6 +6,7 @@ number of rebuilds.
 
 import datetime
 import logging
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import httpx
@@ -136,15 +137,14 @@ def as_of(connection: sa.Connection, model: str, day: datetime.date) -> Any:
     ).one_or_none()
 
 
-def of_country(connection: sa.Connection, version_id: int, country: str, counts: str) -> Any:
-    """A row of `forecasts`, None if there is none."""
-    return connection.execute(
-        sa.select(forecasts).where(
-            forecasts.c.version_id == version_id,
-            forecasts.c.country == country,
-            forecasts.c.counts == counts,
-        )
-    ).one_or_none()
+def of_version(
+    connection: sa.Connection, version_id: int, counts: str, country: str | None = None
+) -> Sequence[Any]:
+    """Rows of `forecasts` by country: of all, or of one, if there is any."""
+    query = sa.select(forecasts).where(forecasts.c.version_id == version_id, forecasts.c.counts == counts)
+    if country is not None:
+        query = query.where(forecasts.c.country == country)
+    return connection.execute(query.order_by(forecasts.c.country)).all()
 
 
 def _find(connection: sa.Connection, model: str, version: str) -> int | None:
