@@ -188,6 +188,20 @@ def test_an_unknown_model_is_told(catalogue: FastAPI, ask: Ask, path: str) -> No
     assert "no such model: GET /models lists those that exist" in answer.json()["detail"]
 
 
+def test_a_shadow_is_kept_and_answers_nobody(
+    store: Store, apps: list[FastAPI], issues: list[forecasts.Issue], ask: Ask
+) -> None:
+    shadow = issues[0]._replace(version={**issues[0].version, "model": "flu-shadow"})
+    assert forecasts.keep(store, shadow, NOW)
+    shadows = {"flu-shadow": client(apps[0], "flu-shadow")}
+    catalogue = create_catalogue({"flu": client(apps[0])}, store, shadows=shadows)
+    assert ask(catalogue, "/models/flu-shadow/scores").status_code == 200
+    for path in ("/flu-shadow/countries/GBR/forecast", "/flu-shadow/forecast", "/flu-shadow/"):
+        for query in ("", "?as_of=2099-01-01", "?as_of=2020-04-24&format=csv"):
+            assert ask(catalogue, path + query).status_code == 404, path + query
+            assert ask(catalogue, path + query, "POST").status_code == 404, path + query
+
+
 @pytest.mark.parametrize("path", [FORECAST, "/flu/forecast"])
 def test_what_the_store_has_not_the_model_is_asked_for(catalogue: FastAPI, ask: Ask, path: str) -> None:
     answer = ask(catalogue, f"{path}?as_of=2020-04-23")

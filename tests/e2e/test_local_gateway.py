@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from forecastle.artifact import Artifact
+from forecastle.catalogue.app import create_catalogue
 from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store import forecasts
 from forecastle.catalogue.store.engine import Store
@@ -46,7 +47,7 @@ class Ports(NamedTuple):
 def ports(
     engine: None, make_artifact: MakeArtifact, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Ports]:
-    """Both gateways in front of a forecast model, a plain app, one that is down, and the catalogue."""
+    """Both gateways in front of a forecast model with a shadow, a plain app, and the catalogue."""
     folder = tmp_path_factory.mktemp("gateways")
     store = Store(f"sqlite:///{folder}/store.sqlite")
     before = {"file": "data.csv", "sha256": "1" * 64, "last_day": "2020-04-17", "changes": []}
@@ -55,8 +56,14 @@ def ports(
         "flu": create_app(Artifact.load(make_artifact("flu"))),
         "plain": _plain(),
     }
-    local = Gateway(apps, store, Settings(OBSERVATIONS_KEY=KEY))
-    behind: dict[str, Any] = {"catalogue": local.catalogue, **local.models}
+    settings = Settings(OBSERVATIONS_KEY=KEY)
+    local = Gateway(apps, store, settings)
+    clients, shadows = (
+        {name: _client(app) for name, app in some.items()}
+        for some in (local.models, {"flu-shadow": _keep(store, "flu-shadow", apps["flu"])})
+    )
+    catalogue = Monitoring(create_catalogue(clients, store, settings, shadows), model="catalogue")
+    behind: dict[str, Any] = {"catalogue": catalogue, **local.models}
     listening = {name: free_port() for name in (*behind, "local", "nginx", "status")}
     servers = [_server(local, listening["local"], "on")]
     servers += [_server(app, listening[name], "off") for name, app in behind.items()]
@@ -75,11 +82,17 @@ def ports(
         thread.join(10)
 
 
-def _keep(store: Store, model: str, app: FastAPI) -> None:
-    """Keep the forecasts of an earlier version of the model."""
-    earlier = Monitoring(app, model=model, prefix=f"/{model}")
-    client = httpx.AsyncClient(transport=httpx.ASGITransport(earlier), base_url="http://test")
-    assert forecasts.keep(store, asyncio.run(forecasts.ask(model, client)), datetime.now(UTC))
+def _keep(store: Store, model: str, app: FastAPI) -> Monitoring:
+    """Keep all forecasts of a model's app, as of one that served earlier or is a shadow."""
+    monitored = Monitoring(app, model=model, prefix=f"/{model}")
+    issue = asyncio.run(forecasts.ask(model, _client(monitored)))
+    issue = issue._replace(version={**issue.version, "model": model})
+    assert forecasts.keep(store, issue, datetime.now(UTC))
+    return monitored
+
+
+def _client(app: Any) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
 
 
 def _plain() -> FastAPI:
@@ -174,6 +187,14 @@ BAD = """
     /flu/../x /flu/../nosuch /flu/../models /flu/./countries
 """
 
+SHADOW = """
+    /flu-shadow /flu-shadow/ /flu-shadow/livez /flu-shadow/docs /flu-shadow/issue.json
+    /flu-shadow/forecast /flu-shadow/countries/GBR/forecast /flu%2Dshadow/countries/GBR/forecast
+    /%66lu-shadow/forecast /flu-shadow%2Fforecast /flu-shadow%2Fcountries%2FGBR%2Fforecast
+    //flu-shadow/forecast /flu-shadow//countries/GBR//forecast /flu/../flu-shadow/countries/GBR/forecast
+    /flu-shadow/../flu-shadow/forecast /FLU-SHADOW/forecast /v2/models/flu-shadow /v2/models/flu-shadow/ready
+"""
+
 
 @pytest.mark.parametrize("path", GOOD.split())
 def test_good_paths(ports: Ports, path: str) -> None:
@@ -251,6 +272,15 @@ def test_a_past_forecast(ports: Ports, path: str, query: str) -> None:
     assert local.status == 200
     if local.media_type == "application/json":
         assert json.loads(local.content)["data_through"] == "2020-04-17"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
+@pytest.mark.parametrize("query", ["", "?as_of=2099-01-01", "?as%5Fof=2099-01-01&format=csv", "?as_of="])
+@pytest.mark.parametrize("path", SHADOW.split())
+def test_a_shadow_has_no_route(ports: Ports, path: str, query: str, method: str) -> None:
+    local, real = answers(ports, path + query, method)
+    assert (local.status, real.status) == (404, 404)
+    assert (local.media_type, real.media_type) == (PROBLEM, PROBLEM)
 
 
 def test_what_is_posted_to_an_apps_own_forecast_reaches_it(ports: Ports) -> None:

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 
 import forecastle
-from forecastle.catalogue import inference, models, openapi, page, routes, upload
+from forecastle.catalogue import inference, models, openapi, page, past, routes, upload
 from forecastle.catalogue.metrics import StoreMetrics
 from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store.engine import Store
@@ -67,6 +67,7 @@ def create_catalogue(
         app.state.collectors = [metrics]
         watched = {**clients, **(shadows or {})}
         app.include_router(routes.routes(watched, store, metrics, settings or Settings()))
+        app.include_router(past.routes(clients, store))  # a shadow has no route
 
     return app
 

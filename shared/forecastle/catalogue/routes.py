@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator, BaseModel, Field
 
-from forecastle.catalogue import drift, past, upload
+from forecastle.catalogue import drift, upload
 from forecastle.catalogue.metrics import RECEIVED, REJECTED, StoreMetrics
 from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store import observations, schema, scores
@@ -241,7 +241,6 @@ def routes(
 
         return await _answer(request, store, query, read)
 
-    router.include_router(past.routes(clients, store))
     return router
 
 
