@@ -20,6 +20,7 @@ from .conftest import HORIZON, NOW, client, day
 
 LEVELS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98]
 FORECAST = "/flu/countries/GBR/forecast"
+DAY = datetime.timedelta(1)
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +48,8 @@ def first(apps: list[FastAPI]) -> FastAPI:
 
 @pytest.fixture
 def catalogue(store: Store, apps: list[FastAPI], issues: list[forecasts.Issue]) -> FastAPI:
-    for issue in issues:
-        assert forecasts.keep(store, issue, NOW)
+    for issue, issued_at in zip(issues, (NOW, NOW + DAY, NOW + 2 * DAY), strict=True):
+        assert forecasts.keep(store, issue, issued_at)
     return create_catalogue({"flu": client(apps[-1])}, store)
 
 
@@ -127,6 +128,50 @@ def test_a_later_day_has_the_later_forecast(catalogue: FastAPI, ask: Ask) -> Non
     answers = [ask(catalogue, f"{FORECAST}?as_of={day(ahead)}").json() for ahead in (6, 7, 100)]
     assert [answer["data_through"] for answer in answers] == ["2020-04-24", "2020-05-01", "2020-05-01"]
     assert [answer["as_of"] for answer in answers] == ["2020-04-24", "2020-05-01", "2020-05-01"]
+
+
+@pytest.mark.parametrize("path", [FORECAST, "/flu/forecast"])
+def test_what_was_known_at_an_instant(
+    catalogue: FastAPI, apps: list[FastAPI], issues: list[forecasts.Issue], ask: Ask, path: str
+) -> None:
+    """The catalogue kept a version a day: two with data through day 0, then one with data through day 7."""
+    then = [asyncio.run(client(app).get(path)).content for app in apps]
+    for days, version in ((0, 0), (0.5, 0), (1, 1), (2, 2), (9999, 2)):
+        known_at = (NOW + days * DAY).isoformat()
+        assert ask(catalogue, path, params={"known_at": known_at}).content == then[version]
+    # As for data through day 0, the first version is meant, and at the end the second was the latest.
+    of_day = {"as_of": day(0).isoformat()}
+    assert ask(catalogue, path, params=of_day).content == then[0]
+    late = (NOW + 2 * DAY).isoformat()
+    assert ask(catalogue, path, params={**of_day, "known_at": late}).content == then[1]
+
+
+@pytest.mark.parametrize("path", [FORECAST, "/flu/forecast"])
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("known_at=2020-04-25T05:59:59Z", "No forecast of flu had been kept by 2020-04-25T05:59:59Z."),
+        (
+            "known_at=2021-01-01T00:00Z&as_of=2020-04-23",
+            "No forecast of flu from data through 2020-04-23 had been kept by 2021-01-01T00:00:00Z.",
+        ),
+    ],
+)
+def test_what_nobody_knew_by_then_is_not_answered(
+    catalogue: FastAPI, ask: Ask, path: str, query: str, detail: str
+) -> None:
+    """The model itself, which was trained by then, is not asked."""
+    answer = ask(catalogue, f"{path}?{query}")
+    assert (answer.status_code, answer.json()["type"]) == (404, "/docs/problems/past-forecast")
+    assert answer.json()["detail"] == detail
+
+
+@pytest.mark.parametrize("query", ["known_at=2020-05-01", "known_at=2020-05-01T12:00&as_of=2020-05-01"])
+def test_an_instant_has_a_time_zone(catalogue: FastAPI, ask: Ask, query: str) -> None:
+    answer = ask(catalogue, f"{FORECAST}?{query}")
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"].startswith("known_at must be an instant with its time zone such as ")
 
 
 @pytest.mark.parametrize(
@@ -234,6 +279,17 @@ def test_a_model_whose_forecasts_are_not_kept_answers_for_itself(
         answer = ask(catalogue, f"{FORECAST}?level=0.9&as_of=2020-05-01")
         assert (answer.status_code, answer.content) == (200, then.content)
         assert answer.headers["etag"] == then.headers["etag"]
+
+
+def test_what_was_known_is_not_guessed_without_the_store(first: FastAPI, ask: Ask, tmp_path: Any) -> None:
+    """An empty one has nothing of the model, which then answers for itself."""
+    path = f"{FORECAST}?known_at=2020-05-01T00:00Z"
+    empty = create_catalogue({"flu": client(first)}, Store(f"sqlite:///{tmp_path}/empty.sqlite"))
+    assert ask(empty, path).status_code == 200
+    lost = create_catalogue({"flu": client(first)}, Store(f"sqlite:///{tmp_path}/nowhere/store.sqlite"))
+    answer = ask(lost, path)
+    assert (answer.status_code, answer.json()["type"]) == (503, "/docs/problems/unavailable")
+    assert answer.headers["retry-after"] == "5"
 
 
 def test_a_model_that_is_down_is_told(ask: Ask, tmp_path: Any) -> None:

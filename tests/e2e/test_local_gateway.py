@@ -183,6 +183,8 @@ BAD = """
     /flu/countries/GBR/forecast?as_of=2020-04-01&draws=2 /flu/countries/GBR/forecast?as_of=
     /flu/forecast?as_of= /flu/forecast?as_of=2020-04-24&level=0.33 /nosuch/forecast?as_of=2020-04-24
     /flu/forecast?as_of=2020-04-01 /models/forecast?as_of=2020-04-24 /models/forecast
+    /flu/forecast?known_at=2020-04-25 /flu/forecast?known_at=2020-04-25T06:00:00Z
+    /flu/countries/GBR/forecast?known_at=2020-04-25T06:00:00Z&as_of=2020-04-24
     /flu/%zz /flu/countries/% /flu/%00 /flu/countries/%ff%fe/forecast
     /flu/../x /flu/../nosuch /flu/../models /flu/./countries
 """

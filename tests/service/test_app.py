@@ -1,5 +1,6 @@
 """The API that every model has."""
 
+import datetime
 import json
 import re
 import string
@@ -115,8 +116,8 @@ def test_health(get: Get, path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "known"),
     [
-        ("/countries/GBR/forecast?dayz=3", "days, level, quantile, counts, as_of, format, draws"),
-        ("/forecast?draws=3&dayz=3", "days, level, quantile, counts, as_of, format"),
+        ("/countries/GBR/forecast?dayz=3", "days, level, quantile, counts, as_of, known_at, format, draws"),
+        ("/forecast?draws=3&dayz=3", "days, level, quantile, counts, as_of, known_at, format"),
         (
             "/countries/GBR/probability?above=1&dayz=3&on=2020-05-01",
             "above, below, exceeds, on, by, ever_by, peak_by, doubles_within, halves_within, counts",
@@ -134,7 +135,7 @@ def test_a_misspelt_parameter_is_told_which_ones_there_are(get: Get, path: str, 
 
 
 PARAMETERS = [
-    *("days", "level", "quantile", "counts", "as_of", "format", "draws", "limit", "offset", "x"),
+    *("days", "level", "quantile", "counts", "as_of", "known_at", "format", "draws", "limit", "offset", "x"),
     *("above", "below", "exceeds", "on", "by", "ever_by", "peak_by", "doubles_within", "halves_within"),
 ]
 VALUES = st.one_of(
@@ -144,6 +145,7 @@ VALUES = st.one_of(
     st.floats().map(str),
     st.dates().map(str),
     st.sampled_from(["GBR", "gbr", "AND", "2020-05-01", "2020-W18-5", "0001-01-01", "9999-12-31"]),
+    st.datetimes(timezones=st.timezones()).map(datetime.datetime.isoformat),
     st.sampled_from(["daily", "cumulative", "csv", "hubverse", "1e999", "1_0", "٣", "0x1", "-0", "+1", " 1"]),
 )
 

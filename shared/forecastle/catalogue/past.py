@@ -1,11 +1,11 @@
-"""`GET /{model}/forecast?as_of=DATE`, and that of one country: what was answered then, out of the store.
+"""`GET /{model}/forecast?as_of=DATE` or `known_at=INSTANT`, also of one country, answered out of the store.
 
-The gateway sends requests with `as_of` here, of all models. If the store has no forecast of that day, the
-model itself is asked. A model of which it has none at all may have such a route of its own, with any query.
+The gateway sends requests with these parameters here, of all models. If the store has no forecast of that
+day, the model itself is asked; for an instant only if the store has nothing of the model at all. Such a model
+may also have a route of its own here, with any query.
 """
 
 import asyncio
-import datetime
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any, Self
 
@@ -16,8 +16,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import model_validator
 
+from forecastle.catalogue.routes import unavailable
 from forecastle.catalogue.store import forecasts
 from forecastle.catalogue.store.engine import Store, StoreError
+from forecastle.dates import written
 from forecastle.scores import HUB_QUANTILES
 from forecastle.service.answers import OfModel
 from forecastle.service.forecasts import NO_QUANTILES, ForecastQuery, ends
@@ -25,7 +27,7 @@ from forecastle.service.rendering import About, Forecast, Forecasts, HubTable
 from forecastle.web import problems
 from forecastle.web.documents import Document
 from forecastle.web.problems import InvalidValue, ProblemError
-from forecastle.web.queries import DEFAULT_LEVELS, Code, Day, must_be, wrong
+from forecastle.web.queries import DEFAULT_LEVELS, Code, must_be, wrong
 from forecastle.web.representations import chosen
 
 TIMEOUT = 10  # seconds for a model to answer
@@ -39,13 +41,14 @@ LEVELS = sorted(round(1 - 2 * quantile, 3) for quantile in HUB_QUANTILES if quan
 class PastQuery(ForecastQuery):
     """What a model's own route takes, restricted to the quantiles that the store has."""
 
-    as_of: Day
     level: Annotated[list[float], must_be("a number between 0 and 1 such as 0.9")] = DEFAULT_LEVELS
     quantile: Annotated[list[float], must_be("a number between 0 and 1 such as 0.975")] = NO_QUANTILES
 
     @model_validator(mode="after")
     def kept(self) -> Self:
-        """No quantiles but the 23 and the intervals between them."""
+        """A past, and no quantiles but the 23 and the intervals between them."""
+        if self.as_of is None and self.known_at is None:
+            raise wrong("as_of or known_at is missing")
         self.level = sorted({_kept("level", level, LEVELS) for level in self.level})
         self.quantile = sorted({_kept("quantile", level, HUB_QUANTILES) for level in self.quantile})
         return self
@@ -95,19 +98,21 @@ def _of_model(model: str, client: httpx.AsyncClient, store: Store) -> APIRouter:
     async def past_forecast(
         request: Request, code: Code, query: Annotated[CountryPastQuery, Query()]
     ) -> Response:
-        """The forecast for a country as it was known on a day."""
+        """A past forecast for a country."""
         return await past(request, query, code)
 
     @router.get("/forecast")
     async def past_forecasts(request: Request, query: Annotated[PastQuery, Query()]) -> Response:
-        """The forecasts for all countries as they were known on a day."""
+        """Past forecasts for all countries."""
         return await past(request, query)
 
     async def past(request: Request, query: PastQuery, code: str | None = None) -> Response:
         representation = chosen(request, query.format)
         try:
             found = await asyncio.to_thread(_find, store, model, query, code, representation)
-        except StoreError:
+        except StoreError as error:
+            if query.known_at is not None:  # of which the model knows nothing
+                raise unavailable("read", error) from None
             found = None
         return found.answer(request) if found else await _ask(request, client)
 
@@ -118,7 +123,7 @@ def _knows(store: Store, model: str) -> bool:
     """Whether the store has any forecast of the model, as far as it can be read."""
     try:
         with store.reading() as connection:
-            return forecasts.as_of(connection, model, datetime.date.max) is not None
+            return forecasts.as_of(connection, model) is not None
     except StoreError:
         return False
 
@@ -126,16 +131,20 @@ def _knows(store: Store, model: str) -> bool:
 def _find(
     store: Store, model: str, query: PastQuery, code: str | None, representation: str
 ) -> Document | None:
-    """The answer about a country, or without `code` about all; None if there is no version of that day."""
+    """The answer about a country, or without `code` about all; None if the model itself is to be asked."""
     with store.reading() as connection:
-        version = forecasts.as_of(connection, model, query.as_of)
+        version = forecasts.as_of(connection, model, query.as_of, query.known_at)
+        if version is None and query.known_at is not None and forecasts.as_of(connection, model) is not None:
+            through = "" if query.as_of is None else f" from data through {query.as_of}"
+            detail = f"No forecast of {model}{through} had been kept by {written(query.known_at)}."
+            raise ProblemError(404, detail, type="past-forecast")
         if version is None:
             return None
         counts = query.counts or ("cumulative" if version.cumulative else "daily")
         found = forecasts.of_version(connection, version.id, counts, code and code.upper())
     if code is not None and not found:
-        which = f"{model} {version.version}, known on {query.as_of}"
-        raise ProblemError(404, f"There is no forecast for {code[:60]} in {which}.", type="unknown-country")
+        detail = f"There is no forecast for {code[:60]} in {model} {version.version}."
+        raise ProblemError(404, detail, type="unknown-country")
     if query.days > (horizon := max(len(row.mean) for row in found)):
         words = f"must be a whole number from 1 to {horizon}, the horizon of this model, not {query.days}"
         raise InvalidValue("days", words)

@@ -44,6 +44,7 @@ STORE = compose.ROOT / ".cache/store.sqlite"
 LIVEZ = "/gateway/livez"
 OWNER = re.compile("/+(?:v2/models/)?([^/]+)")  # the model of a path, unless it is the catalogue's
 FORECAST = re.compile("/+[^/]+/+(?:countries/+[^/]+/+)?forecast")
+PAST = {b"as_of", b"known_at"}
 _own_metrics: dict[str, CollectorRegistry] = {}  # of the models that `load` has loaded, by name
 
 
@@ -193,7 +194,7 @@ def _store(settings: Settings) -> Store:
 def _of_the_past(scope: Scope) -> bool:
     """Whether the request is for a past forecast, which the catalogue keeps."""
     asked = scope["method"] in ("GET", "HEAD") and FORECAST.fullmatch(scope["path"])
-    return bool(asked) and b"as_of" in parse_qs(scope["query_string"])
+    return bool(asked) and not PAST.isdisjoint(parse_qs(scope["query_string"]))
 
 
 def _listen(host: str, port: str) -> socket.socket:
