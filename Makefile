@@ -17,17 +17,15 @@ VENV := .venv
 PY := $(VENV)/bin/python
 # As forecastle.project.compose finds them, reserved names aside.
 MODELS := $(sort $(shell for model in $$(ls models | grep -Ex '[a-z][a-z0-9]*(-[a-z0-9]+)*'); do \
-	[ -f models/$$model/train.py ] && [ -f models/$$model/main.py ] && echo $$model; done))
+	[ -f models/$$model/main.py ] && echo $$model; done))
 # A target that takes MODEL= is about that model, or about all.
 CHOSEN := $(or $(MODEL),$(MODELS))
 DATA := $(or $(FORECASTLE_DATA),$(wildcard data/current.csv),data/first-wave-2020.csv)
-# What training reads of the library; a change fits all models again.
-TRAINING := $(shell find shared/forecastle/observations shared/forecastle/training -type f -not -name '*.pyc') \
-	$(wildcard shared/forecastle/*.py shared/forecastle/*.csv)
 # Where retraining finds new data.
 NEWEST = --url "$(URL)" --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)"
-LOCKS := shared/requirements.txt shared/requirements-train.txt shared/forecastle/catalogue/requirements.txt \
-	$(wildcard models/*/requirements.txt models/*/requirements-train.txt)
+# Of all models; the packages that a model alone needs get an environment of their own (project/environment.py).
+LOCKS := shared/requirements.txt shared/requirements-train.txt shared/requirements-gate.txt \
+	shared/forecastle/catalogue/requirements.txt
 # What checks the page's JavaScript; npm writes the file when it has installed it all.
 JAVASCRIPT := tests/javascript
 NODE_MODULES := $(JAVASCRIPT)/node_modules/.package-lock.json
@@ -47,16 +45,15 @@ help: ## this list
 
 run: $(VENV)/run ## train what has no current artifact, serve all models at localhost:PORT (8080); no Docker
 	@$(PY) -m forecastle.project.local_gateway --port "$(PORT)" --check
-	@$(MAKE) --silent --no-print-directory --keep-going $(MODELS:%=models/%/artifact/manifest.json) \
-		|| echo "going on with the models that have an artifact" >&2
+	@$(PY) -m forecastle.project.train --stale $(MODELS) || echo "going on with the models that have an artifact" >&2
 	@exec $(PY) -m forecastle.project.local_gateway --port "$(PORT)"
 
 train: known-model $(VENV)/run ## fit MODEL= (or all) to the data in use
-	@set -e; for model in $(CHOSEN); do $(PY) models/$$model/train.py; done
+	@$(PY) -m forecastle.project.train $(CHOSEN)
 
 backtest: known-model $(VENV)/run ## score forecasts of many past days by MODEL= (or all): tables, backtest.json, the card
 	@set -e; for model in $(CHOSEN); do \
-		$(MAKE) --silent --no-print-directory models/$$model/artifact/manifest.json; \
+		$(PY) -m forecastle.project.train --stale $$model; \
 		$(PY) models/$$model/train.py --backtest; done
 
 compare: known-model $(VENV)/run ## compare the variants of MODEL= by PSIS-LOO, if its folder has a compare.py
@@ -131,17 +128,6 @@ javascript:
 	else \
 		echo "JavaScript was not checked, since there is no npm: install it (apt install npm)" >&2; test -z "$$CI"; \
 	fi
-
-# An artifact is as old as what it was made of: all files beside train.py but these.
-UNTRAINED := main.py compare.py README.md requirements.txt requirements.in requirements-train.in __pycache__ artifact artifact.%
-# It is written whole or not at all, so Make need not remove it when it is interrupted.
-.PRECIOUS: $(MODELS:%=models/%/artifact/manifest.json)
-define artifact
-models/$(1)/artifact/manifest.json: $(filter-out $(addprefix models/$(1)/,$(UNTRAINED)),$(wildcard models/$(1)/*)) \
-		shared/requirements-train.txt $(TRAINING) $(DATA) | $(VENV)/run
-	@$$(PY) models/$(1)/train.py
-endef
-$(foreach model,$(MODELS),$(eval $(call artifact,$(model))))
 
 $(VENV)/run: $(LOCKS) | $(PY)
 	@echo "installing what serving and training need into $(VENV)"

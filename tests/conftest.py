@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 
-from forecastle import artifact
+from forecastle import artifact, manifest
 from forecastle.service import create_app
 
 from .served import Receiver, Served, eventually
@@ -77,7 +77,7 @@ def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
     0 to 199 on every day, unless others are given, shape (draw, country, day ahead).
     """
 
-    def make(model: str = "flu", *, draws: np.ndarray | None = None, **manifest: Any) -> Path:
+    def make(model: str = "flu", *, draws: np.ndarray | None = None, **members: Any) -> Path:
         days = [ORIGIN - datetime.timedelta(before) for before in reversed(range(OBSERVED_DAYS))]
         if draws is None:
             draws = np.broadcast_to(np.arange(DRAWS)[:, None, None], (DRAWS, len(NAMES), HORIZON))
@@ -112,7 +112,7 @@ def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
                 "forecasts": 56,
                 "scores": {"wis_ratio": 0.8, "coverage": {"0.5": 0.48, "0.9": 0.91}},
             },
-            **manifest,
+            **members,
         }
         summary = {"mean": 0.5, "sd": 0.1, "hdi_probability": 0.9, "hdi_lower": 0.3, "hdi_upper": 0.7}
         convergence = {"r_hat": 1.001, "ess_bulk": 1500.0, "ess_tail": 1400.0}
@@ -144,7 +144,7 @@ def tamper(folder: Path, **members: Any) -> None:
     path = folder / "manifest.json"
     content = json.loads(path.read_bytes()) | members
     content = {name: value for name, value in content.items() if members.get(name, "") is not None}
-    artifact.write_json(path, {**content, "manifest_sha256": artifact._digest(content)})
+    manifest.write_json(path, {**content, "manifest_sha256": manifest.digest(content)})
 
 
 @pytest.fixture(scope="session")

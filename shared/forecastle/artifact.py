@@ -28,7 +28,11 @@ from typing import Any, Self
 
 import numpy as np
 
-SCHEMA_VERSION = 2
+from forecastle import manifest as manifests
+from forecastle.manifest import ArtifactError, Sealed, sha256, write_json
+
+__all__ = ["Artifact", "ArtifactError", "Manifest", "amend", "sha256", "write", "write_json"]
+
 FILES = (
     "draws.npy",
     "observations.csv",
@@ -40,10 +44,6 @@ FILES = (
 )
 LEARNED = ("draws.npy", "observations.csv", "parameters.json")  # posterior.nc too, but HDF5 files carry times
 PROSE = "<!-- README.md -->"  # the place in card.html where the server puts the prose
-
-
-class ArtifactError(Exception):
-    """The artifact cannot be served; the message is one line that names the file and says what to do."""
 
 
 @dataclass(frozen=True)
@@ -118,60 +118,44 @@ class Backtest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manifest:
-    """`manifest.json`, which this class alone writes and reads.
+class Manifest(Sealed):
+    """`manifest.json` of a forecast, which this class alone writes and reads.
 
     Attributes:
-        model: The model's name: its folder's, its route's and its image's.
-        title: What the model is, in a line.
         target: What is forecast, such as "daily deaths".
         unit: Of the forecast numbers, such as "deaths".
         cumulative: Whether the target is a running total rather than a count a day.
         reference: Whether the model is there to be compared with, and not for use.
-        created: When training ended.
         seed: Of all randomness.
-        training_seconds: How long training took.
         noun: What a series is about, such as "country".
         frequency: Of the series' dates, by pandas' alias: "D" is daily.
         horizon: How many periods ahead forecasts reach.
         data: What the model was trained with.
         series: What is forecast, by identifier, in the order of the draws' second axis.
         excluded: What the data hold and is not forecast, by identifier.
-        versions: Of Python and of the libraries that training used.
         diagnostics: How well the sampler converged.
         posterior_predictive: How well the fit covers its own data.
         backtest: How well past days were forecast; None without a backtest.
         retrained: What the model replaced, if it came about by `make retrain`.
-        schema_version: Of this format.
         version: The data's last day and the start of a hash over everything that was learned from them.
-        files: The SHA-256 of every other file.
-        manifest_sha256: Of all else in the manifest, so that a changed manifest is noticed.
     """
 
-    model: str
-    title: str
+    kind: str = manifests.FORECAST
     target: str
     unit: str
     cumulative: bool
     reference: bool
-    created: datetime.datetime
     seed: int
-    training_seconds: float
     noun: str = "country"
     frequency: str = "D"
     horizon: int
     data: Data
     series: dict[str, Country]
     excluded: dict[str, Excluded]
-    versions: dict[str, str]
     diagnostics: Diagnostics
     posterior_predictive: dict[str, Any] = field(default_factory=dict)
     backtest: Backtest | None
     retrained: dict[str, Any] | None = None
-    schema_version: int = SCHEMA_VERSION
-    version: str = ""
-    files: dict[str, str] = field(default_factory=dict)
-    manifest_sha256: str = ""
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Self:
@@ -185,7 +169,6 @@ class Manifest:
         day = datetime.date.fromisoformat
         data, backtest = content["data"], content["backtest"]
         read: dict[str, Any] = {
-            "created": datetime.datetime.fromisoformat(content["created"]),
             "data": Data(**{**data, "last_day": day(data["last_day"])}),
             "series": {
                 code: Country(
@@ -198,14 +181,14 @@ class Manifest:
             "backtest": backtest
             and Backtest(**{**backtest, "origins": [day(origin) for origin in backtest["origins"]]}),
         }
-        return cls(**{**content, **read})
+        return super().of({**content, **read})
 
     def json(self) -> dict[str, Any]:
         """What `manifest.json` holds: dates and times in ISO 8601."""
-        content = dataclasses.asdict(self)
+        content = super().json()
         for country in content["series"].values():
             del country["code"]
-        return json.loads(json.dumps(content, default=lambda day: day.isoformat()))
+        return content
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,13 +222,7 @@ class Artifact:
         """
         folder = Path(folder)
         manifest = _read_manifest(folder)
-        for name, expected in manifest.files.items():
-            if not (folder / name).is_file():
-                raise ArtifactError(f"{folder / name} is missing: train the model again")
-            if sha256(folder / name) != expected:
-                raise ArtifactError(
-                    f"{folder / name} is not what training wrote (SHA-256): train the model again"
-                )
+        manifests.verify(folder, manifest.files)
         try:
             draws = np.load(folder / "draws.npy", mmap_mode="r", allow_pickle=False)
             if draws.ndim != 3 or draws.shape[1:] != (len(manifest.series), manifest.horizon):
@@ -299,31 +276,23 @@ def write(folder: Path | str, manifest: Manifest) -> Iterator[Path]:
         ArtifactError: A file is missing in the end, or cannot be read.
     """
     folder = Path(folder)
-    scratch, previous = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".previous")
-    if previous.exists() and not folder.exists():  # killed between the two renames below
-        previous.rename(folder)
-    for leftover in (scratch, previous):
-        shutil.rmtree(leftover, ignore_errors=True)
+    scratch = folder.with_name(folder.name + ".part")
+    manifests.recover(folder)
+    shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     try:
         yield scratch
         if missing := [name for name in FILES if not (scratch / name).is_file()]:
             raise ArtifactError(f"{scratch} lacks {', '.join(missing)}")
-        files = {
-            file.name: sha256(file) for file in sorted(scratch.iterdir()) if file.name != "manifest.json"
-        }
+        files = manifests.hashes(scratch)
         # Of what was learned, not of when: the same data, code and library versions give the same version.
         learned = hashlib.sha256("".join(files[name] for name in LEARNED).encode())
         version = f"{manifest.data.last_day}-{learned.hexdigest()[:8]}"
-        content = dataclasses.replace(manifest, version=version, files=files).json()
-        write_json(scratch / "manifest.json", {**content, "manifest_sha256": _digest(content)})
+        dataclasses.replace(manifest, version=version).write(scratch)
         Artifact.load(scratch)
-        if folder.exists():
-            folder.rename(previous)
-        scratch.rename(folder)
+        manifests.put(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    shutil.rmtree(previous, ignore_errors=True)
 
 
 @contextmanager
@@ -340,35 +309,12 @@ def amend(folder: Path | str, **changes: Any) -> Iterator[Path]:
         yield scratch
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON that a person can read, too."""
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _read_manifest(folder: Path) -> Manifest:
-    path = folder / "manifest.json"
-    try:
-        content = json.loads(path.read_bytes())
-        schema_version = int(content["schema_version"])
-    except FileNotFoundError:
-        raise ArtifactError(f"{path} is missing: train the model first") from None
-    except (ValueError, TypeError, KeyError):
-        raise ArtifactError(f"{path} is not a manifest: train the model again") from None
-    if schema_version != SCHEMA_VERSION:
-        age = "newer" if schema_version > SCHEMA_VERSION else "older"
-        raise ArtifactError(
-            f"{path} has schema version {schema_version}, {age} than this server's {SCHEMA_VERSION}: "
-            "build the image again, so that training and serving are of one version"
-        )
-    if content.get("manifest_sha256") != _digest(content):
-        raise ArtifactError(f"{path} is not what training wrote (SHA-256): train the model again")
-    if missing := [one.name for one in dataclasses.fields(Manifest) if one.name not in content]:
+    path, content = folder / manifests.NAME, manifests.read(folder)
+    if content.get("kind", manifests.FORECAST) != manifests.FORECAST:
+        raise ArtifactError(f"{path} is of no forecast: only what train() or save_forecast() wrote is one")
+    known = {*content, "kind", "sources"}  # which artifacts of earlier versions do not have
+    if missing := [one.name for one in dataclasses.fields(Manifest) if one.name not in known]:
         raise ArtifactError(f"{path} lacks {', '.join(missing)}: train the model again")
     try:
         manifest = Manifest.of(content)
@@ -377,12 +323,6 @@ def _read_manifest(folder: Path) -> Manifest:
     if missing := [name for name in FILES if name not in manifest.files]:
         raise ArtifactError(f"{path} does not name {', '.join(missing)}: train the model again")
     return manifest
-
-
-def _digest(content: Mapping[str, Any]) -> str:
-    """The SHA-256 of a manifest's JSON but for `manifest_sha256`."""
-    others = {key: value for key, value in content.items() if key != "manifest_sha256"}
-    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
 
 
 def _read_observations(folder: Path) -> dict[str, list[tuple[datetime.date, int | None]]]:

@@ -83,7 +83,7 @@ def server(root: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     port = free_port()
     code = f"from forecastle.project import local_gateway as gateway\n\
 from pathlib import Path; root = Path({str(root)!r}); \
-load_all = gateway.load_all; gateway.load_all = lambda: load_all(root); gateway.main(['--port', '{port}'])"
+load_all = gateway.load_all; gateway.load_all = lambda **names: load_all(root, **names); gateway.main(['--port', '{port}'])"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 20
@@ -139,7 +139,7 @@ def test_every_model_answers_under_its_own_name(server: tuple[subprocess.Popen[s
     assert (
         "untrained is not served: " in output and "manifest.json is missing: train the model first" in output
     )
-    assert "raises is not served: its main.py fails" in output
+    assert "raises is not served: its server has ended, see above" in output
     assert output.endswith("stopped\n")
     assert "KeyboardInterrupt" not in output
 

@@ -1,10 +1,15 @@
 """lock.py: pins stay until they are asked to move, and a conflict is one line."""
 
+import os
+import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from forecastle.project.compose import ROOT
 from forecastle.project.lock import main
 
 
@@ -111,3 +116,16 @@ def test_taking_a_requirement_back_brings_the_pins_back(root: Path) -> None:
 def test_a_model_without_requirements_is_one_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--model", "fever"], root) == 1
     assert capsys.readouterr().err == ("models/fever has no requirements.in and no requirements-train.in\n")
+
+
+def test_the_command_pins_for_every_platform(root: Path) -> None:
+    (root / "models/flu/requirements-train.in").write_text("salt<2 ; sys_platform == 'win32'\n")
+    (root / "shared/forecastle").mkdir()
+    (root / "shared/forecastle/__init__.py").touch()
+    shutil.copytree(ROOT / "shared/forecastle/project", root / "shared/forecastle/project")
+    command = [sys.executable, "-m", "forecastle.project.lock"]
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": str(root / "shared")}, capture_output=True, text=True
+    )
+    assert "models/flu/requirements-train.txt: 1 pins" in done.stdout.splitlines(), done.stderr
+    assert "sys_platform == 'win32'" in (root / "models/flu/requirements-train.txt").read_text()

@@ -1,7 +1,8 @@
-"""The local gateway, which `make run` starts: every model in one process, under the routes of nginx.
+"""The local gateway, which `make run` starts: every model, under the routes of nginx.
 
-It has no Docker, replicas or cache, but the same apps and answers. A model that cannot start answers 503
-under its own routes; the others are served.
+It has no Docker, replicas or cache, but the same apps and answers. Forecasts share its process; any other
+model, and one with packages of its own, has a process of its own (`process.py`). A model that cannot start
+answers 503 under its own routes; the others are served.
 
     python -m forecastle.project.local_gateway [--port 8080] [--host 127.0.0.1] [--check]
 """
@@ -10,7 +11,9 @@ import argparse
 import asyncio
 import importlib
 import logging.config
+import os
 import re
+import shutil
 import socket
 import sys
 import traceback
@@ -27,11 +30,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from forecastle.artifact import ArtifactError
+from forecastle import folder as folders
+from forecastle import manifest as manifests
 from forecastle.catalogue.app import create_catalogue
 from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store.engine import Store, StoreError
-from forecastle.project import compose
+from forecastle.manifest import ArtifactError
+from forecastle.project import compose, environment
+from forecastle.project.environment import InstallError
+from forecastle.project.process import FAILED, Process
+from forecastle.project.train import served
 from forecastle.runtime import logs
 from forecastle.runtime.metrics import own_registry
 from forecastle.runtime.monitoring import Monitoring
@@ -61,8 +69,11 @@ class Gateway:
         self, apps: dict[str, ASGIApp], store: Store | None = None, settings: Settings | None = None
     ) -> None:
         self.apps = apps
-        self.models = {
-            name: Monitoring(app, model=name, prefix=f"/{name}", own=_own_metrics.get(name, REGISTRY))
+        self.processes = [app for app in apps.values() if isinstance(app, Process)]
+        self.models: dict[str, ASGIApp] = {
+            name: app
+            if isinstance(app, Process)
+            else Monitoring(app, model=name, prefix=f"/{name}", own=_own_metrics.get(name, REGISTRY))
             for name, app in apps.items()
         }
         clients = {
@@ -101,17 +112,21 @@ class Gateway:
                     except Exception:
                         print(f"{name} is not served: it fails to start", file=sys.stderr)
                         traceback.print_exc()
-                        self.models[name].app = _not_served
+                        failed = Monitoring(_not_served, model=name, prefix=f"/{name}")
+                        self.models[name] = failed
+            await asyncio.gather(*(each.start() for each in self.processes))
             await stack.enter_async_context(self.catalogue_lifespan)
-            monitored = (*self.models.values(), self.catalogue)
+            monitored = [app for app in self.models.values() if isinstance(app, Monitoring)]
+            monitored.append(self.catalogue)
             for each in monitored:
                 each.start()
             yield
-            await asyncio.gather(*(asyncio.to_thread(each.stop) for each in monitored))
+            stops = [each.stop for each in monitored] + [each.stop for each in self.processes]
+            await asyncio.gather(*map(asyncio.to_thread, stops))
 
 
 def load(folder: Path) -> ASGIApp:
-    """`app` of a model's main.py.
+    """`app` of a model's main.py, which is imported into this process.
 
     Its modules are removed again, and its metrics from prometheus_client's registry, since another model may
     have some of the same names.
@@ -128,19 +143,45 @@ def load(folder: Path) -> ASGIApp:
                 del sys.modules[name]
 
 
-def load_all(root: Path = compose.ROOT) -> dict[str, ASGIApp]:
-    """The apps of all models by name; for one that cannot start, an app that says so."""
+def load_all(root: Path = compose.ROOT, **variables: str) -> dict[str, ASGIApp]:
+    """The apps of all models by name; for one that cannot start, an app that says so.
+
+    What is served of each is put together in `.cache/serving`, as it would be in an image.
+
+    Args:
+        root: The project.
+        variables: Of the environment of models that have a process of their own.
+    """
     apps: dict[str, ASGIApp] = {}
+    serving = root / ".cache/serving"
+    shutil.rmtree(serving, ignore_errors=True)
     for name in compose.models(root):
+        folder, apps[name] = root / "models" / name, _not_served
         try:
-            apps[name] = load(root / "models" / name)
-        except ArtifactError as error:
+            is_forecast = _is_forecast(folder)
+            served(folder, folder / folders.ARTIFACT, serving / name)
+            python = environment.python(name, environment.SERVE, root)
+            if is_forecast and python == Path(sys.executable):
+                apps[name] = load(serving / name)
+            else:
+                apps[name] = Process(name, serving / name, python, **variables)
+        except (ArtifactError, InstallError) as error:
             print(f"{name} is not served: {error}", file=sys.stderr)
-            apps[name] = _not_served
         except Exception:
             print(f"{name} is not served: its main.py fails\n{traceback.format_exc()}", file=sys.stderr)
-            apps[name] = _not_served
     return apps
+
+
+def _is_forecast(folder: Path) -> bool:
+    """Whether the artifact in a model's folder is a forecast's.
+
+    Raises:
+        ArtifactError: The folder has a train.py but no artifact, or one that cannot be read.
+    """
+    artifact = folder / folders.ARTIFACT
+    if not (folder / "train.py").is_file() and not (artifact / manifests.NAME).is_file():
+        return False
+    return manifests.read(artifact).get("kind", manifests.FORECAST) == manifests.FORECAST
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -156,10 +197,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         level, settings = ServerSettings().log_level or "warning", Settings()
         store = _store(settings)
-        apps = load_all()
+        gateway_url = f"http://localhost:{options.port}"
+        os.environ["GATEWAY_URL"] = gateway_url
+        apps = load_all(GATEWAY_URL=gateway_url, LOG_LEVEL=level)
     except (compose.ComposeError, StoreError, SettingsError) as error:
         sys.exit(str(error))
-    url = f"http://localhost:{options.port}"
+    url = gateway_url
     print(f"\n{url}/ shows the forecasts; stop with Ctrl-C", file=sys.stderr)
     for name in apps:
         print(f"{url}/{name}/docs", file=sys.stderr)
@@ -180,8 +223,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 async def _not_served(scope: Scope, receive: Receive, send: Send) -> None:
-    detail = "This model could not start: the terminal of `make run` shows why."
-    await problems.answer(Request(scope), 503, detail)(scope, receive, send)
+    await problems.answer(Request(scope), 503, FAILED)(scope, receive, send)
 
 
 def _store(settings: Settings) -> Store:

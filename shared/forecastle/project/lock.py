@@ -69,7 +69,7 @@ def lock(root: Path, model: str = "", *, upgrade: bool = False) -> None:
             _compile(root, [file], output, together, *OUTPUT)
             written[file.with_suffix(".txt")] = output.read_text()
     for path, text in written.items():
-        print(f"{path.relative_to(root)}: {text.count('==')} pins")
+        print(f"{path.relative_to(root)}: {len(re.findall(r'^\S+==', text, re.M))} pins")
         path.write_text(text)
 
 
@@ -86,6 +86,7 @@ def _compile(
 ) -> None:
     command = [
         *UV,
+        *FOR,
         *map(str, files),
         "--output-file",
         str(output),
@@ -100,3 +101,7 @@ def _compile(
         names = ", ".join(str(file.relative_to(root)) for file in files)
         reason = " ".join(re.sub(r"[×╰─▶│]", " ", done.stderr).split())
         raise LockError(f"{names} cannot be pinned: {reason}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

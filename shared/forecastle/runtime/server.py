@@ -41,6 +41,8 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn_worker import UvicornWorker
 
+from forecastle import manifest as manifests
+from forecastle import sealing
 from forecastle.artifact import ArtifactError
 from forecastle.runtime import logs
 from forecastle.runtime.settings import ServerSettings
@@ -136,6 +138,7 @@ def main(load: Callable[[], ASGIApp] | None = None, model: str | None = None) ->
 
 
 def _serve(load: Callable[[], ASGIApp], labels: dict[str, str]) -> None:
+    from forecastle.runtime.any_app import AnyApp
     from forecastle.runtime.metrics import keep_totals
     from forecastle.runtime.monitoring import Monitoring, artifact_of
 
@@ -148,11 +151,14 @@ def _serve(load: Callable[[], ASGIApp], labels: dict[str, str]) -> None:
     logging.captureWarnings(True)
 
     started = time.time_ns()
-    app = load()
+    app, version = load(), ""
     loaded = time.time_ns()
     artifact = artifact_of(app)
     model = labels.get("model") or (artifact.model if artifact else Path.cwd().name)
-    monitoring = Monitoring(app, model=model, prefix=f"/{model}")
+    if load is load_app and not artifact:
+        app = AnyApp(app, Path.cwd())
+        version = app.manifest.version if app.manifest else ""
+    monitoring = Monitoring(app, model=model, version=version, prefix=f"/{model}")
 
     def post_worker_init(worker: Worker) -> None:
         monitoring.start()
@@ -189,10 +195,12 @@ def _serve(load: Callable[[], ASGIApp], labels: dict[str, str]) -> None:
 
 def load_app() -> ASGIApp:
     """`app` of the main.py in the working directory."""
-    path = Path("main.py").absolute()
+    path, artifact = Path("main.py").absolute(), Path("artifact").absolute()
     if not path.is_file():
         sys.exit(f"{path} is missing: write one that makes `app`, by create_app(artifact) or any ASGI app")
     try:
+        if (artifact / manifests.NAME).is_file():
+            sealing.verified(artifact)  # before main.py loads any of it
         module = importlib.import_module("main")
     except ArtifactError as error:
         sys.exit(str(error))

@@ -27,6 +27,7 @@ from forecastle.service.lookup import find
 from forecastle.service.paths import Kind
 from forecastle.web import middleware, openapi
 from forecastle.web.documents import CACHE_CONTROL, Document, is_known, not_modified
+from forecastle.web.markdown import POLICY
 from forecastle.web.problems import ProblemError, documented
 from forecastle.web.queries import DEFAULT_DAYS, Code, TableQuery, must_be, no_parameters, optional
 from forecastle.web.representations import MEDIA_TYPES, chosen
@@ -34,11 +35,6 @@ from forecastle.web.representations import MEDIA_TYPES, chosen
 IN_BYTES = re.compile(rb"\s*bytes\s*(=|$)", re.IGNORECASE)  # a header `Range`
 MOST_DRAWS = 10_000
 DIRECT = {"/countries/{code}/forecast", "/countries/{code}/probability", "/forecast"}
-# The card has nothing to load and nothing to run.
-CARD_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 
 NETCDF: dict[str, Any] = {"application/x-netcdf": {"schema": {"type": "string", "format": "binary"}}}
 WITHOUT_PARAMETERS: dict[str, Any] = {"dependencies": [Depends(no_parameters)]}
@@ -268,7 +264,7 @@ def _add_files(app: FastAPI, artifact: Artifact) -> None:
     """The artifact's files, all its forecasts in one, and health."""
     the_manifest = Document.of((artifact.folder / "manifest.json").read_bytes(), MEDIA_TYPES["json"])
     the_card = Document.of(card_page(artifact).encode(), "text/html; charset=utf-8")
-    the_card.headers["Content-Security-Policy"] = CARD_POLICY
+    the_card.headers["Content-Security-Policy"] = POLICY
 
     @app.get("/manifest.json", response_model=dict[str, Any], responses=documented(422), **WITHOUT_PARAMETERS)
     async def manifest(request: Request) -> Response:

@@ -22,7 +22,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+import forecastle
 from forecastle import artifact, observations
+from forecastle.folder import sources
 from forecastle.observations import Observations, Reported
 from forecastle.training import backtest, card, contract, diagnostics, files, fitting, prior
 from forecastle.training.backtest import Forecasts
@@ -183,6 +185,7 @@ def _make_artifact(recipe: Recipe, path: Path, reported: Reported, step: Step, s
         series=_countries(rows),
         excluded=selected.excluded,
         versions=_versions(),
+        sources=sources(recipe.folder, Path(forecastle.__file__).parent),
         diagnostics=artifact.Diagnostics(diagnostics.BOUNDS, worst),
         posterior_predictive=card.calibration(rows, replicated),
         backtest=backtest.summary(scored),

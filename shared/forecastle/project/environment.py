@@ -1,0 +1,74 @@
+"""The Python that runs a model without Docker: the project's, or one with the model's own packages besides.
+
+A model whose lock pins packages gets an environment of its own in `.cache/environments`, on top of the
+project's. It is installed when the lock changes. No model's packages can thus break another's.
+"""
+
+import re
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+from forecastle.manifest import sha256
+from forecastle.project.compose import ROOT
+
+TRAIN, SERVE = "requirements-train", "requirements"
+NAME = re.compile(r"^[A-Za-z0-9][\w.-]*", re.MULTILINE)  # of a package, in an .in or .txt file
+
+
+class InstallError(Exception):
+    """A model's packages cannot be installed; the message is one line."""
+
+
+def python(model: str, lock: str, root: Path = ROOT) -> Path:
+    """The interpreter that trains (`TRAIN`) or serves (`SERVE`) a model, its packages installed.
+
+    What `<lock>.in` names and `<lock>.txt` does not pin is pinned first.
+
+    Raises:
+        InstallError: The packages cannot be pinned or installed.
+    """
+    folder = root / "models" / model
+    if missing := unpinned(folder, lock):
+        print(f"{model}: pinning {', '.join(missing)} (make lock MODEL={model})", file=sys.stderr)
+        done = subprocess.run(["make", "--silent", "lock", f"MODEL={model}"], cwd=root)
+        if done.returncode:
+            raise InstallError(f"{model}: {', '.join(missing)} cannot be pinned, see above")
+    pinned = folder / f"{lock}.txt"
+    if not pinned.is_file() or not NAME.search(pinned.read_text(encoding="utf-8")):
+        return Path(sys.executable)
+    home = root / ".cache/environments" / f"{model}-{lock}"
+    interpreter, stamp = home / "bin/python", home / "lock"
+    wanted = f"{sha256(pinned)} {sys.version}"
+    if not stamp.is_file() or stamp.read_text() != wanted:
+        _install(model, home, interpreter, pinned)
+        stamp.write_text(wanted)
+    return interpreter
+
+
+def unpinned(folder: Path, lock: str) -> list[str]:
+    """The packages that `<lock>.in` names and `<lock>.txt` does not pin."""
+    wanted, pinned = (
+        {re.sub(r"[-_.]+", "-", name).lower() for name in NAME.findall(_read(folder / f"{lock}{suffix}"))}
+        for suffix in (".in", ".txt")
+    )
+    return sorted(wanted - pinned)
+
+
+def _install(model: str, home: Path, interpreter: Path, pinned: Path) -> None:
+    print(f"{model}: installing what its {pinned.name} pins", file=sys.stderr)
+    venv.create(home, clear=True, symlinks=True, with_pip=False)
+    packages = home / Path(sysconfig.get_path("purelib")).relative_to(sys.prefix)
+    # Behind its own packages those of the project's environment, and the library.
+    library = Path(__file__).resolve().parents[2]
+    (packages / "project.pth").write_text(f"{sysconfig.get_path('purelib')}\n{library}\n")
+    pip = [sys.executable, "-m", "pip", "--python", str(interpreter), "install", "--quiet"]
+    options = ["--disable-pip-version-check", "--require-hashes", "--requirement", str(pinned)]
+    if subprocess.run([*pip, *options]).returncode:
+        raise InstallError(f"{model}: its packages cannot be installed, see above")
+
+
+def _read(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.is_file() else ""

@@ -1,0 +1,159 @@
+"""`make train`: fit models, and let their new artifacts replace the last ones.
+
+A folder's `train.py` runs in a copy of it, with an empty `artifact/`. What it leaves there gets a manifest
+(`sealing.py`) and is held by the folder's own tests, `test_*.py`. Until all that has succeeded, the last
+artifact stays as it was.
+
+    python -m forecastle.project.train deaths           fit these models, or all
+    python -m forecastle.project.train --stale deaths   only those whose artifact is missing or out of date
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import forecastle
+from forecastle import folder as folders
+from forecastle import manifest as manifests
+from forecastle import observations, sealing
+from forecastle.manifest import ArtifactError
+from forecastle.project import compose, environment
+from forecastle.project.compose import ROOT
+from forecastle.project.environment import InstallError
+
+PYTEST = ("-m", "pytest", "--quiet", "--no-header", "--color=auto", "-p", "no:cacheprovider")
+# No configuration of a folder above.
+ISOLATED = ("--config-file=/dev/null", "--rootdir=.")
+
+
+class TrainingError(Exception):
+    """A model is not trained; the message is one line, and what the script printed comes before it."""
+
+
+def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    """The command line; its exit code is 1 if a model was not trained. The others are."""
+    parser = argparse.ArgumentParser(prog="python -m forecastle.project.train", description="Fit models.")
+    parser.add_argument("models", nargs="*", help="by default all")
+    parser.add_argument("--stale", action="store_true", help="only those without a current artifact")
+    options = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop train.py, too, and tidy up
+    failed = False
+    try:
+        for model in options.models or compose.models(root):
+            if not (root / "models" / model / "train.py").is_file():
+                if options.models and not options.stale:
+                    print(f"{model}: it has no train.py, so it is served as it is", file=sys.stderr)
+            elif not options.stale or is_stale(root / "models" / model):
+                try:
+                    train(model, root)
+                except (TrainingError, InstallError, ArtifactError) as error:
+                    print(error, file=sys.stderr)
+                    failed = True
+    except KeyboardInterrupt:
+        print("interrupted; the last artifacts stay", file=sys.stderr)
+        return 130
+    return int(failed)
+
+
+def train(model: str, root: Path = ROOT) -> None:
+    """Run a model's `train.py`, seal what it left, test it, and replace the last artifact.
+
+    Raises:
+        ArtifactError: `train.py` left no artifact, or one that cannot be served.
+        InstallError: What the model needs cannot be installed.
+        TrainingError: `train.py` or a test fails.
+    """
+    folder = root / "models" / model
+    manifests.recover(folder / folders.ARTIFACT)
+    python = environment.python(model, environment.TRAIN, root)
+    cache = root / ".cache"
+    cache.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix="training.") as scratch:
+        given, trained = Path(scratch, "given", model), Path(scratch, "trained", model)
+        folders.copy(folder, folders.training_files(folder), given)
+        folders.copy(given, folders.training_files(given), trained)
+        artifact = trained / folders.ARTIFACT
+        artifact.mkdir()
+        started = time.perf_counter()
+        _run([python, "train.py"], trained, f"{model}: train.py failed, and the last artifact stays")
+        try:
+            version = sealing.seal(given, trained, model, time.perf_counter() - started)
+        except ArtifactError as error:
+            raise ArtifactError(f"{model}: {error}; the last artifact stays") from None
+        if folders.gate_files(folder):
+            test(model, artifact, Path(scratch, "serving", model), root)
+        manifests.put(artifact, folder / folders.ARTIFACT)
+    print(f"{model}: version {version} is in models/{model}/artifact", file=sys.stderr)
+
+
+def test(model: str, artifact: Path, scratch: Path, root: Path = ROOT) -> None:
+    """Hold an artifact and its app by the `test_*.py` of the model's folder.
+
+    Args:
+        model: The model's name.
+        artifact: What is tested.
+        scratch: Where the files that are served, and the tests, are put together; it does not exist yet.
+        root: The project.
+
+    Raises:
+        InstallError: What the model needs cannot be installed.
+        TrainingError: A test fails; pytest has printed why.
+    """
+    folder = root / "models" / model
+    served(folder, artifact, scratch)
+    folders.copy(folder, folders.gate_files(folder), scratch)
+    python = environment.python(model, environment.SERVE, root)
+    _run([python, *PYTEST, *ISOLATED], scratch, f"{model}: its tests fail, and the last artifact stays")
+
+
+def served(folder: Path, artifact: Path, scratch: Path) -> None:
+    """Put together in `scratch` what the model's image holds: the files that are served, and the artifact."""
+    folders.copy(folder, folders.serving_files(folder), scratch)
+    (scratch / folders.ARTIFACT).symlink_to(artifact.resolve(), target_is_directory=True)
+
+
+def is_stale(folder: Path) -> bool:
+    """Whether a model's artifact is missing, or made of other sources or observations than there are now."""
+    manifests.recover(folder / folders.ARTIFACT)
+    try:
+        content = manifests.read(folder / folders.ARTIFACT)
+    except ArtifactError:
+        return True
+    if content.get("kind", manifests.FORECAST) != manifests.FORECAST:
+        return content.get("sources") != folders.sources(folder)
+    data = observations.default_path()
+    known = (content.get("sources"), content["data"]["sha256"])
+    now = (
+        folders.sources(folder, Path(forecastle.__file__).parent),
+        manifests.sha256(data) if data.is_file() else "",
+    )
+    return known != now
+
+
+def _run(command: Sequence[Path | str], cwd: Path, failure: str) -> None:
+    """Run a command in a folder; it ends before this does, also when it is interrupted.
+
+    Raises:
+        TrainingError: It fails.
+    """
+    environ = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    if data := environ.get("FORECASTLE_DATA"):
+        environ["FORECASTLE_DATA"] = os.path.abspath(data)  # relative to where the user stands
+    with subprocess.Popen([str(part) for part in command], cwd=cwd, env=environ) as process:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            process.terminate()
+            raise
+    if code:
+        raise TrainingError(failure)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
