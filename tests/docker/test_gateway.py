@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from forecastle.project import local_gateway
 from forecastle.runtime import logs
 from forecastle.web.problem_types import of_status
 
@@ -31,6 +32,33 @@ def mapped(variable: str, value: str) -> str:
         if match := re.search(pattern, value, flags):
             return re.sub(r"\$(\w+)", lambda name: match.groupdict().get(name[1], name[0]), result)
     return default
+
+
+@pytest.mark.parametrize(
+    ("method", "uri", "args", "asked"),
+    [
+        ("GET", "/deaths/countries/GBR/forecast", "as_of=2020-05-01", True),
+        ("HEAD", "/deaths/countries/GBR/forecast", "days=3&as_of=2020-05-01&level=0.5", True),
+        ("GET", "/deaths/forecast", "as_of=2020-05-01", True),
+        ("GET", "/deaths/forecast", "as%5Fof=2020-05-01", True),
+        ("GET", "/deaths/forecast", "%61s%5fo%66=2020-05-01", True),
+        ("GET", "/deaths/forecast", "as_of=&as_of=2020-05-01", True),
+        ("GET", "/deaths/countries/GBR/forecast", "known_at=2020-05-01T12:00Z", True),
+        ("GET", "/deaths/forecast", "days=3&%6bnown%5Fa%74=2020-05-01T12:00Z&as_of=", True),
+        ("GET", "/deaths/forecast", "known_at=&as_of=", False),
+        ("GET", "/deaths/forecast", "as_of=", False),
+        ("GET", "/deaths/forecast", "days=3", False),
+        ("GET", "/deaths/forecast", "was_of=1&x=as_of", False),
+        ("POST", "/deaths/forecast", "as_of=2020-05-01", False),
+        ("GET", "/deaths/probability", "as_of=2020-05-01", False),
+        ("GET", "/deaths/x/forecast", "as_of=2020-05-01", False),
+        ("GET", "/forecast", "as_of=2020-05-01", False),
+    ],
+)
+def test_a_past_forecast_is_asked_of_the_catalogue(method: str, uri: str, args: str, asked: bool) -> None:
+    assert bool(mapped("past", f"{method} {mapped('dated', args)} {uri}")) == asked
+    scope = {"method": method, "path": uri, "query_string": args.encode()}
+    assert local_gateway._of_the_past(scope) == asked
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,27 @@
 """project/local_gateway.py beside a real nginx: both in front of the same apps, asked the same."""
 
 import asyncio
+import json
 import re
 import subprocess
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
 
 from forecastle.artifact import Artifact
+from forecastle.catalogue.app import create_catalogue
 from forecastle.catalogue.settings import Settings
+from forecastle.catalogue.store import forecasts
 from forecastle.catalogue.store.engine import Store
 from forecastle.project.local_gateway import Gateway
+from forecastle.runtime.monitoring import Monitoring
 from forecastle.runtime.server import HttpProtocol
 from forecastle.service import create_app
 
@@ -41,14 +47,23 @@ class Ports(NamedTuple):
 def ports(
     engine: None, make_artifact: MakeArtifact, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Ports]:
-    """Both gateways in front of a forecast model, a plain app, one that is down, and the catalogue."""
+    """Both gateways in front of a forecast model with a shadow, a plain app, and the catalogue."""
     folder = tmp_path_factory.mktemp("gateways")
+    store = Store(f"sqlite:///{folder}/store.sqlite")
+    before = {"file": "data.csv", "sha256": "1" * 64, "last_day": "2020-04-17", "changes": []}
+    _keep(store, "flu", create_app(Artifact.load(make_artifact("flu", data=before))))
     apps = {
         "flu": create_app(Artifact.load(make_artifact("flu"))),
-        "plain": FastAPI(redirect_slashes=False),
+        "plain": _plain(),
     }
-    local = Gateway(apps, Store(f"sqlite:///{folder}/store.sqlite"), Settings(OBSERVATIONS_KEY=KEY))
-    behind: dict[str, Any] = {"catalogue": local.catalogue, **local.models}
+    settings = Settings(OBSERVATIONS_KEY=KEY)
+    local = Gateway(apps, store, settings)
+    clients, shadows = (
+        {name: _client(app) for name, app in some.items()}
+        for some in (local.models, {"flu-shadow": _keep(store, "flu-shadow", apps["flu"])})
+    )
+    catalogue = Monitoring(create_catalogue(clients, store, settings, shadows), model="catalogue")
+    behind: dict[str, Any] = {"catalogue": catalogue, **local.models}
     listening = {name: free_port() for name in (*behind, "local", "nginx", "status")}
     servers = [_server(local, listening["local"], "on")]
     servers += [_server(app, listening[name], "off") for name, app in behind.items()]
@@ -65,6 +80,31 @@ def ports(
         for server in servers:
             server.should_exit = True
         thread.join(10)
+
+
+def _keep(store: Store, model: str, app: FastAPI) -> Monitoring:
+    """Keep all forecasts of a model's app, as of one that served earlier or is a shadow."""
+    monitored = Monitoring(app, model=model, prefix=f"/{model}")
+    issue = asyncio.run(forecasts.ask(model, _client(monitored)))
+    issue = issue._replace(version={**issue.version, "model": model})
+    assert forecasts.keep(store, issue, datetime.now(UTC))
+    return monitored
+
+
+def _client(app: Any) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+
+
+def _plain() -> FastAPI:
+    """An app that knows nothing of the library."""
+    app = FastAPI(redirect_slashes=False)
+
+    @app.post("/forecast", operation_id="post_forecast")
+    @app.get("/forecast")
+    async def forecast(as_of: str, shop: int) -> list[str | int]:
+        return [as_of, shop]
+
+    return app
 
 
 def _server(app: Any, port: int, lifespan: Any) -> uvicorn.Server:
@@ -130,6 +170,7 @@ GOOD = """
     /flu/countries/GBR/forecast?days=3&level=0.5 /flu/countries/GBR/forecast?as_of=2020-04-24
     /flu/countries/GBR%2fforecast /flu/countries/GBR/probability?above=1&by=2020-05-01
     /models/flu/scores /models/flu/drift /plain/docs /plain/openapi.json
+    /flu/forecast?as_of=2020-04-24 /plain/forecast?as_of=today&shop=1
     /v2 /v2/models /v2/models/flu /v2/health/live /v2/health/ready /flu/v2
 """
 BAD = """
@@ -140,8 +181,20 @@ BAD = """
     /flu/countries/GBR/forecast?days=0 /flu/countries/GBR/forecast?days=1000 /flu/countries?limit=x
     /flu/countries/GBR/forecast?level=nan /flu/countries/GBR/forecast?format=xml /flu/forecast?as_of=x
     /flu/countries/GBR/forecast?as_of=2020-04-01&draws=2 /flu/countries/GBR/forecast?as_of=
+    /flu/forecast?as_of= /flu/forecast?as_of=2020-04-24&level=0.33 /nosuch/forecast?as_of=2020-04-24
+    /flu/forecast?as_of=2020-04-01 /models/forecast?as_of=2020-04-24 /models/forecast
+    /flu/forecast?known_at=2020-04-25 /flu/forecast?known_at=2020-04-25T06:00:00Z
+    /flu/countries/GBR/forecast?known_at=2020-04-25T06:00:00Z&as_of=2020-04-24
     /flu/%zz /flu/countries/% /flu/%00 /flu/countries/%ff%fe/forecast
     /flu/../x /flu/../nosuch /flu/../models /flu/./countries
+"""
+
+SHADOW = """
+    /flu-shadow /flu-shadow/ /flu-shadow/livez /flu-shadow/docs /flu-shadow/issue.json
+    /flu-shadow/forecast /flu-shadow/countries/GBR/forecast /flu%2Dshadow/countries/GBR/forecast
+    /%66lu-shadow/forecast /flu-shadow%2Fforecast /flu-shadow%2Fcountries%2FGBR%2Fforecast
+    //flu-shadow/forecast /flu-shadow//countries/GBR//forecast /flu/../flu-shadow/countries/GBR/forecast
+    /flu-shadow/../flu-shadow/forecast /FLU-SHADOW/forecast /v2/models/flu-shadow /v2/models/flu-shadow/ready
 """
 
 
@@ -203,6 +256,39 @@ def test_bodies(ports: Ports, path: str, body: bytes, headers: dict[str, str], s
     local, real = answers(ports, path, "POST", body, **headers)
     assert local == real
     assert local.status == status
+
+
+@pytest.mark.parametrize("path", ["/flu/countries/GBR/forecast", "/flu/forecast"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "as_of=2020-04-20",
+        "as%5Fof=2020-04-20&days=3",
+        "as_of=&as_of=2020-04-20",
+        "format=csv&as_of=2020-04-20",
+    ],
+)
+def test_a_past_forecast(ports: Ports, path: str, query: str) -> None:
+    local, real = answers(ports, f"{path}?{query}")
+    assert local == real
+    assert local.status == 200
+    if local.media_type == "application/json":
+        assert json.loads(local.content)["data_through"] == "2020-04-17"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
+@pytest.mark.parametrize("query", ["", "?as_of=2099-01-01", "?as%5Fof=2099-01-01&format=csv", "?as_of="])
+@pytest.mark.parametrize("path", SHADOW.split())
+def test_a_shadow_has_no_route(ports: Ports, path: str, query: str, method: str) -> None:
+    local, real = answers(ports, path + query, method)
+    assert (local.status, real.status) == (404, 404)
+    assert (local.media_type, real.media_type) == (PROBLEM, PROBLEM)
+
+
+def test_what_is_posted_to_an_apps_own_forecast_reaches_it(ports: Ports) -> None:
+    local, real = answers(ports, "/plain/forecast?as_of=today&shop=1", "POST")
+    assert local == real
+    assert (local.status, local.content) == (200, b'["today",1]')
 
 
 def test_an_address_that_is_too_long(ports: Ports) -> None:

@@ -4,6 +4,7 @@ keeps and scores is killed, and the store is full.
 
 import contextlib
 import csv
+import datetime
 import http.client
 import io
 import json
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
@@ -252,7 +254,11 @@ def test_what_was_answered_then_is_answered_after_a_rebuild(live: Project, then:
     assert live.get(f"{FORECAST}&as_of=2020-05-30").status == 404
     answer = live.get(f"/newcomer/countries/GBR/forecast?as_of={ORIGIN}&level=0.33")
     assert (answer.status, answer.json["status"]) == (422, 422)
-    assert live.get(f"/newcomer/forecast?as_of={LAST}&days=1").status == 200  # the model's own route
+    of_all = live.get(f"/newcomer/forecast?as_of={ORIGIN}&days=1").json
+    assert of_all["data_through"] == ORIGIN and len(of_all["forecasts"]) > 1
+    now = datetime.datetime.now(datetime.UTC).isoformat()
+    assert live.get(f"{FORECAST}&as_of={ORIGIN}&known_at={quote(now)}").body == then
+    assert live.get(f"{FORECAST}&known_at=2020-06-08T12:00Z").status == 404  # nobody had kept one by then
 
     live.compose("stop", "newcomer")
     assert (

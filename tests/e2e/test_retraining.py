@@ -103,7 +103,8 @@ def test_a_shadow_is_scored_on_the_same_observations_and_can_be_promoted(small: 
     small.train_with(factor=1, draws=600)
     served = small.version
     small.make("shadow", "MODEL=tiny", f"URL={small.url}")
-    assert small.get(f"/{SHADOW}/").status == 404
+    for path in ("/", "/forecast?as_of=2099-01-01", f"/countries/{CODES[0]}/forecast?as_of=2099-01-01"):
+        assert small.get(f"/{SHADOW}{path}").status == 404
     assert small.version == served
     (container,) = small.containers("shadow")
     code = f"import urllib.request as u; print(u.urlopen('http://localhost:8000/{SHADOW}/').read().decode())"

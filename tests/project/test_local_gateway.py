@@ -1,5 +1,6 @@
 """local_gateway.py, which `make run` starts: many models in one process. tests/e2e compares it with nginx."""
 
+import asyncio
 import http.client
 import json
 import os
@@ -9,12 +10,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 
+from forecastle.artifact import Artifact
+from forecastle.catalogue.store import forecasts
 from forecastle.catalogue.store.engine import Store
 from forecastle.project import local_gateway
+from forecastle.runtime.monitoring import Monitoring
+from forecastle.service import create_app
 
 from ..conftest import Ask, MakeArtifact
 from ..served import series
@@ -76,7 +83,8 @@ def server(root: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     port = free_port()
     code = f"from forecastle.project import local_gateway as gateway\n\
 from pathlib import Path; root = Path({str(root)!r}); \
-load_all = gateway.load_all; gateway.load_all = lambda **names: load_all(root, **names); gateway.main(['--port', '{port}'])"
+load_all = gateway.load_all; gateway.load_all = lambda **names: load_all(root, **names); \
+gateway.main(['--port', '{port}'])"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 20
@@ -223,22 +231,22 @@ def test_routes(root: Path, ask: Ask) -> None:
     assert "/flu/openapi.json" in page
 
 
-def test_past_forecasts_are_asked_of_the_catalogue(root: Path, tmp_path: Path, ask: Ask) -> None:
+def test_past_forecasts_are_asked_of_the_catalogue(
+    root: Path, make_artifact: MakeArtifact, tmp_path: Path, ask: Ask
+) -> None:
     app = local_gateway.load(root / "models/flu")
-    kept = local_gateway.Gateway({"flu": app}, Store(f"sqlite:///{tmp_path}/store.sqlite"))
-    path = "/flu/countries/GBR/forecast"
-    # The catalogue keeps no draws, and the model has no `days` of the past.
-    for query, detail in (
-        ("as_of=2020-05-01&draws=2", "draws of past forecasts are not kept"),
-        ("draws=2", None),
-    ):
-        answer = ask(kept, f"{path}?{query}")
-        assert (answer.status_code == 200) == (detail is None)
-        assert detail is None or answer.json()["detail"].startswith(detail)
-    without = local_gateway.Gateway({"flu": app})
-    assert ask(without, f"{path}?as_of=2020-05-01&draws=2").status_code == 200
-    assert ask(kept, "/flu/forecast?as_of=2020-05-01&days=1").status_code == 200
-    assert ask(kept, f"{path}?as_of=").status_code == 422
+    before = {"file": "data.csv", "sha256": "1" * 64, "last_day": "2020-04-17", "changes": []}
+    older = Monitoring(create_app(Artifact.load(make_artifact(data=before))), model="flu", prefix="/flu")
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(older), base_url="http://test")
+    store = Store(f"sqlite:///{tmp_path}/store.sqlite")
+    assert forecasts.keep(store, asyncio.run(forecasts.ask("flu", client)), datetime.now(UTC))
+    kept, without = local_gateway.Gateway({"flu": app}, store), local_gateway.Gateway({"flu": app})
+    for path in ("/flu/countries/GBR/forecast", "/flu/forecast"):
+        assert ask(kept, f"{path}?as_of=2020-04-20").json()["data_through"] == "2020-04-17"
+        assert ask(kept, path).json()["data_through"] == "2020-04-24"
+        assert ask(without, f"{path}?as_of=2020-04-24").json()["data_through"] == "2020-04-24"
+        assert ask(without, f"{path}?as_of=2020-04-20").json()["type"] == "/docs/problems/past-forecast"
+        assert ask(kept, f"{path}?as_of=").status_code == 422
 
 
 def test_a_database_that_is_none_is_one_line() -> None:

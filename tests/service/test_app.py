@@ -1,5 +1,6 @@
 """The API that every model has."""
 
+import datetime
 import json
 import re
 import string
@@ -113,7 +114,7 @@ def test_health(get: Get, path: str) -> None:
 
 
 PARAMETERS = [
-    *("days", "level", "quantile", "counts", "as_of", "format", "draws", "limit", "offset", "x"),
+    *("days", "level", "quantile", "counts", "as_of", "known_at", "format", "draws", "limit", "offset", "x"),
     *("above", "below", "exceeds", "on", "by", "ever_by", "peak_by", "doubles_within", "halves_within"),
 ]
 VALUES = st.one_of(
@@ -123,6 +124,7 @@ VALUES = st.one_of(
     st.floats().map(str),
     st.dates().map(str),
     st.sampled_from(["GBR", "gbr", "AND", "2020-05-01", "2020-W18-5", "0001-01-01", "9999-12-31"]),
+    st.datetimes(timezones=st.timezones()).map(datetime.datetime.isoformat),
     st.sampled_from(["daily", "cumulative", "csv", "hubverse", "1e999", "1_0", "٣", "0x1", "-0", "+1", " 1"]),
 )
 

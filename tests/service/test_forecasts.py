@@ -240,7 +240,7 @@ def test_its_samples_are_the_draws(get: Get) -> None:
     assert [(row["output_type_id"], row["value"]) for row in samples] == [("0", "1000.0"), ("199", "1199.0")]
 
 
-# As it was known on a day
+# As it was known at some time
 
 
 def test_a_forecast_is_as_of_its_last_data(get: Get) -> None:
@@ -252,6 +252,52 @@ def test_a_forecast_is_as_of_its_last_data(get: Get) -> None:
         assert response.status_code == 404
         assert response.json()["type"] == "/docs/problems/past-forecast"
         assert "catalogue" in response.json()["detail"]
+
+
+def test_a_forecast_is_known_since_it_was_trained(get: Get) -> None:
+    """That is, the morning after the last day in its data."""
+    for path in ("/countries/GBR/forecast", "/forecast"):
+        now = get(path)
+        for instant in ("2020-04-25T06:00:00Z", "2020-04-25T08:00:00%2B02:00", "9999-12-31T23:59Z"):
+            assert get(f"{path}?known_at={instant}").content == now.content
+            assert get(f"{path}?known_at={instant}&as_of=2020-04-24").content == now.content
+        for query in (
+            "known_at=2020-04-25T05:59:59.999Z",
+            "known_at=2020-04-25T06:00%2B00:01",
+            "known_at=2020-04-26T00:00Z&as_of=2020-04-23",
+            "known_at=2020-04-24T23:00Z&as_of=2020-04-24",
+        ):
+            response = get(f"{path}?{query}")
+            assert response.status_code == 404
+            assert response.json()["type"] == "/docs/problems/past-forecast"
+    detail = get("/forecast?known_at=2020-04-25T07:00%2B02:00").json()["detail"]
+    assert detail.startswith(
+        "This service has one forecast, trained at 2020-04-25T06:00:00Z. That of known_at="
+    )
+
+
+@pytest.mark.parametrize(
+    "instant",
+    [
+        *(
+            "",
+            "now",
+            "2020-05-01",
+            "2020-05-01T12:00:00",
+            "2020-05-01 12:00:00Z",
+            "2020-05-01T12:00:00 02:00",
+        ),
+        *("2020-02-30T12:00Z", "2020-05-01T24:30Z", "2020-W18-5T12:00Z", "1588334400", "20200501T120000Z"),
+        *("0001-01-01T00:00+14:00", "9999-12-31T23:00-14:00", "2020-05-01T12:00+25:00", "2020-05-01T12Z"),
+    ],
+)
+def test_known_at_must_be_an_instant(get: Get, instant: str) -> None:
+    for path in ("/countries/GBR/forecast", "/forecast"):
+        response = get(path, params={"known_at": instant})
+        assert response.status_code == 422
+        assert response.headers["content-type"] == "application/problem+json"
+        words = "known_at must be an instant with its time zone such as 2020-05-01T12:00:00Z, not "
+        assert response.json()["detail"] == words + repr(instant)
 
 
 # All countries

@@ -169,7 +169,7 @@ def test_whatever_is_asked_the_answer_is_as_documented(api: Any, name: str) -> N
                 {"format": "ndjson", "draws": 5},
                 {"format": "hubverse"},
                 {"quantile": [0.1, 0.9], "draws": 3, "counts": "cumulative"},
-                {"as_of": "2020-04-24", "days": 28},
+                {"as_of": "2020-04-24", "known_at": "2020-04-25T06:00:00+00:00", "days": 28},
             )
         ),
         *(("get_forecasts", {"format": name}) for name in ("json", "csv", "ndjson", "hubverse")),

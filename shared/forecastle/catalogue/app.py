@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 
 import forecastle
-from forecastle.catalogue import inference, models, openapi, page, routes, upload
+from forecastle.catalogue import inference, models, openapi, page, past, routes, upload
 from forecastle.catalogue.metrics import StoreMetrics
 from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store.engine import Store
@@ -69,11 +69,14 @@ def create_catalogue(
         app.state.collectors = [metrics]
         watched = {**clients, **(shadows or {})}
         app.include_router(routes.routes(watched, store, metrics, settings or Settings()))
+        app.include_router(past.routes(clients, store))  # a shadow has no route
 
     return app
 
 
-async def _nothing_here(request: Request, _: Exception) -> Response:
+async def _nothing_here(request: Request, error: Exception) -> Response:
+    if isinstance(error, problems.ProblemError):
+        return problems.answer(request, 404, error.detail, **error.members)
     detail = "There is nothing at this path, and no such model: GET /models lists those that exist."
     if path := problems.without_slash(request):
         detail = f"There is nothing at this path; did you mean {path}?"

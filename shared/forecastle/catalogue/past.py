@@ -1,111 +1,185 @@
-"""`GET /{model}/countries/{code}/forecast?as_of=DATE`: what was answered then, out of the store.
+"""`GET /{model}/forecast?as_of=DATE` or `known_at=INSTANT`, also of one country, answered out of the store.
 
-The gateway sends requests with `as_of` here, of all models. If the store has no forecast of that day, the
-model itself is asked.
+The gateway sends requests with these parameters here, of all models. If the store has no forecast of that
+day, the model itself is asked; for an instant only if the store has nothing of the model at all. Such a model
+may also have a route of its own here, with any query.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any, Self
 
 import httpx
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import model_validator
 
+from forecastle.catalogue.routes import unavailable
 from forecastle.catalogue.store import forecasts
 from forecastle.catalogue.store.engine import Store, StoreError
+from forecastle.dates import written
 from forecastle.scores import HUB_QUANTILES
+from forecastle.service.answers import OfModel
 from forecastle.service.forecasts import NO_QUANTILES, ForecastQuery, ends
-from forecastle.service.rendering import About, Forecast, HubTable
+from forecastle.service.rendering import About, Forecast, Forecasts, HubTable
 from forecastle.web import problems
 from forecastle.web.documents import Document
-from forecastle.web.problems import InvalidValue
-from forecastle.web.queries import DEFAULT_LEVELS, Code, Day, must_be, wrong
+from forecastle.web.problems import InvalidValue, ProblemError
+from forecastle.web.queries import DEFAULT_LEVELS, Code, must_be, wrong
 from forecastle.web.representations import chosen
 
 TIMEOUT = 10  # seconds for a model to answer
-PASSED_ON = ("content-type", "etag", "cache-control", "vary", "link", "retry-after")
+# Headers of one connection, and what httpx and the server write themselves: they are not passed on.
+HOP = {"connection", "keep-alive", "trailer", "transfer-encoding", "upgrade", "content-length"}
+NOT_ASKED = HOP | {"host", "accept-encoding", "x-request-id"}
+NOT_ANSWERED = HOP | {"content-encoding", "date", "server", "x-request-id"}
 LEVELS = sorted(round(1 - 2 * quantile, 3) for quantile in HUB_QUANTILES if quantile < 0.5)
 
 
 class PastQuery(ForecastQuery):
     """What a model's own route takes, restricted to the quantiles that the store has."""
 
-    as_of: Day
     level: Annotated[list[float], must_be("a number between 0 and 1 such as 0.9")] = DEFAULT_LEVELS
     quantile: Annotated[list[float], must_be("a number between 0 and 1 such as 0.975")] = NO_QUANTILES
-    draws: str | None = None
 
     @model_validator(mode="after")
     def kept(self) -> Self:
-        """No draws, and no quantiles but the 23 and the intervals between them."""
-        if self.draws is not None:
-            raise wrong("draws of past forecasts are not kept: leave draws out")
+        """A past, and no quantiles but the 23 and the intervals between them."""
+        if self.as_of is None and self.known_at is None:
+            raise wrong("as_of or known_at is missing")
         self.level = sorted({_kept("level", level, LEVELS) for level in self.level})
         self.quantile = sorted({_kept("quantile", level, HUB_QUANTILES) for level in self.quantile})
         return self
 
 
-def routes(clients: Mapping[str, httpx.AsyncClient], store: Store) -> APIRouter:
-    """Past forecasts of these models. OpenAPI has the route in the document of each model."""
-    router = APIRouter(include_in_schema=False)
+class CountryPastQuery(PastQuery):
+    """The same for one country."""
 
-    @router.get("/{model}/countries/{code}/forecast")
+    draws: str | None = None
+
+    @model_validator(mode="after")
+    def without_draws(self) -> Self:
+        """Draws are refused in words."""
+        if self.draws is not None:
+            raise wrong("draws of past forecasts are not kept: leave draws out")
+        return self
+
+
+def routes(clients: Mapping[str, httpx.AsyncClient], store: Store) -> APIRouter:
+    """Past forecasts of these models. OpenAPI has the routes in the document of each model."""
+    router = APIRouter(include_in_schema=False)
+    for model, client in clients.items():
+        router.include_router(_of_model(model, client, store))
+    return router
+
+
+def _of_model(model: str, client: httpx.AsyncClient, store: Store) -> APIRouter:
+    class PastRoute(APIRoute):
+        """A query that is not understood here is for the model, if the store has nothing of it."""
+
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            answer = super().get_route_handler()
+
+            async def answer_or_ask(request: Request) -> Response:
+                try:
+                    return await answer(request)
+                except RequestValidationError:
+                    if await asyncio.to_thread(_knows, store, model):
+                        raise
+                    return await _ask(request, client)
+
+            return answer_or_ask
+
+    router = APIRouter(prefix=f"/{model}", route_class=PastRoute)
+
+    @router.get("/countries/{code}/forecast")
     async def past_forecast(
-        request: Request, model: str, code: Code, query: Annotated[PastQuery, Query()]
+        request: Request, code: Code, query: Annotated[CountryPastQuery, Query()]
     ) -> Response:
-        """The forecast as it was known on a day."""
-        if model not in clients:
-            return problems.answer(
-                request, 404, "There is no such model: GET /models lists those that exist."
-            )
-        try:
-            version, found = await asyncio.to_thread(_find, store, model, code.upper(), query)
-        except StoreError:
-            version = found = None
-        if version is None:
-            return await _ask(request, clients[model])
-        if found is None:
-            detail = (
-                f"There is no forecast for {code[:60]} in {model} {version.version}, known on {query.as_of}."
-            )
-            return problems.answer(request, 404, detail, type="unknown-country")
-        if query.days > len(found.mean):
-            horizon = f"{len(found.mean)}, the horizon of this model"
-            raise InvalidValue("days", f"must be a whole number from 1 to {horizon}, not {query.days}")
+        """A past forecast for a country."""
+        return await past(request, query, code)
+
+    @router.get("/forecast")
+    async def past_forecasts(request: Request, query: Annotated[PastQuery, Query()]) -> Response:
+        """Past forecasts for all countries."""
+        return await past(request, query)
+
+    async def past(request: Request, query: PastQuery, code: str | None = None) -> Response:
         representation = chosen(request, query.format)
-        if representation == "hubverse":
-            answer: Any = HubTable(version.data_through, query.days, [_whole(found)])
-        else:
-            answer = _chosen(found, query)
-        return Document.rendered(answer, representation).answer(request)
+        try:
+            found = await asyncio.to_thread(_find, store, model, query, code, representation)
+        except StoreError as error:
+            if query.known_at is not None:  # of which the model knows nothing
+                raise unavailable("read", error) from None
+            found = None
+        return found.answer(request) if found else await _ask(request, client)
 
     return router
 
 
-def _find(store: Store, model: str, code: str, query: PastQuery) -> tuple[Any, Any]:
-    """The version of that day and its forecast for the country: rows of the store, or None."""
+def _knows(store: Store, model: str) -> bool:
+    """Whether the store has any forecast of the model, as far as it can be read."""
+    try:
+        with store.reading() as connection:
+            return forecasts.as_of(connection, model) is not None
+    except StoreError:
+        return False
+
+
+def _find(
+    store: Store, model: str, query: PastQuery, code: str | None, representation: str
+) -> Document | None:
+    """The answer about a country, or without `code` about all; None if the model itself is to be asked."""
     with store.reading() as connection:
-        version = forecasts.as_of(connection, model, query.as_of)
+        version = forecasts.as_of(connection, model, query.as_of, query.known_at)
+        if version is None and query.known_at is not None and forecasts.as_of(connection, model) is not None:
+            through = "" if query.as_of is None else f" from data through {query.as_of}"
+            detail = f"No forecast of {model}{through} had been kept by {written(query.known_at)}."
+            raise ProblemError(404, detail, type="past-forecast")
         if version is None:
-            return None, None
+            return None
         counts = query.counts or ("cumulative" if version.cumulative else "daily")
-        return version, forecasts.of_country(connection, version.id, code, counts)
+        found = forecasts.of_version(connection, version.id, counts, code and code.upper())
+    if code is not None and not found:
+        detail = f"There is no forecast for {code[:60]} in {model} {version.version}."
+        raise ProblemError(404, detail, type="unknown-country")
+    if query.days > (horizon := max(len(row.mean) for row in found)):
+        words = f"must be a whole number from 1 to {horizon}, the horizon of this model, not {query.days}"
+        raise InvalidValue("days", words)
+    if representation == "hubverse":
+        table = HubTable(version.data_through, query.days, [_whole(row) for row in found])
+        return Document.rendered(table, representation)
+    each = [_chosen(row, query) for row in found]
+    if code is not None:
+        return Document.rendered(each[0], representation)
+    return Document.rendered(Forecasts(_about_all(model, found[0].answer), each), representation)
 
 
 async def _ask(request: Request, client: httpx.AsyncClient) -> Response:
     """What the model itself answers."""
-    names = ("accept", "if-none-match", "x-request-id", "traceparent")
-    headers = {name: request.headers[name] for name in names if name in request.headers}
+    headers = [(name, value) for name, value in request.headers.items() if name not in NOT_ASKED]
+    if request_id := getattr(request.state, "request_id", None):
+        headers.append(("x-request-id", request_id))
     url = f"{request.scope['raw_path'].decode('latin-1')}?{request.scope['query_string'].decode('latin-1')}"
     try:
-        response = await client.get(url, headers=headers, timeout=TIMEOUT)
+        asked = await client.get(url, headers=headers, timeout=TIMEOUT)
     except httpx.HTTPError:
         detail = "The model does not answer at the moment: try again in a few seconds."
         return problems.answer(request, 503, detail, headers={"Retry-After": "5"})
-    passed_on = {name: value for name, value in response.headers.items() if name in PASSED_ON}
-    return Response(response.content, response.status_code, passed_on)
+    response = Response(asked.content, asked.status_code)
+    for name, value in asked.headers.multi_items():
+        if name not in NOT_ANSWERED:
+            response.headers.append(name, value)
+    return response
+
+
+def _about_all(model: str, of_country: dict[str, Any]) -> dict[str, Any]:
+    """The members of an answer about all countries before its forecasts, out of those about a country."""
+    links = {"model": f"/{model}/", "countries": f"/{model}/countries"}
+    members = {name: of_country[name] for name in OfModel.model_fields}
+    return {**members, "links": links, "counts": of_country["counts"]}
 
 
 def _whole(row: Any) -> Forecast:

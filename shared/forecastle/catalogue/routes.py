@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator, BaseModel, Field
 
-from forecastle.catalogue import drift, past, upload
+from forecastle.catalogue import drift, upload
 from forecastle.catalogue.metrics import RECEIVED, REJECTED, StoreMetrics
 from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store import observations, schema, scores
@@ -193,7 +193,7 @@ def routes(
         try:
             receipt = await asyncio.to_thread(observations.receive, store, rows, "POST", now)
         except StoreError as error:
-            raise _unavailable("written", error, " None of these counts is stored.") from None
+            raise unavailable("written", error, " None of these counts is stored.") from None
         RECEIVED.inc(receipt.received)
         logger.info("received %(received)d rows: %(new)d new, %(revised)d revised", receipt._asdict())
         watch.wake.set()
@@ -241,7 +241,6 @@ def routes(
 
         return await _answer(request, store, query, read)
 
-    router.include_router(past.routes(clients, store))
     return router
 
 
@@ -290,14 +289,17 @@ async def _answer(
     try:
         document = await asyncio.to_thread(rendered)
     except StoreError as error:
-        raise _unavailable("read", error) from None
+        raise unavailable("read", error) from None
     if document is None:
         return problems.answer(request, 404, "There is no such model: GET /models lists those that exist.")
     return Response(document.body, headers={**document.headers, "Cache-Control": "no-store"})
 
 
-def _unavailable(action: Literal["read", "written"], error: StoreError, more: str = "") -> ProblemError:
-    """A problem in fixed words. The log alone has the database's own, which may name hosts and files."""
+def unavailable(action: Literal["read", "written"], error: StoreError, more: str = "") -> ProblemError:
+    """A problem of the store, in fixed words.
+
+    The log alone has the database's own words, which may name hosts and files.
+    """
     logger.error("%s", error)
     detail = f"The forecast store cannot be {action} at the moment.{more} Try again later."
     problem = ProblemError(503, detail)

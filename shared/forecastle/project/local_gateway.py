@@ -51,7 +51,8 @@ from forecastle.web.settings import SettingsError
 STORE = compose.ROOT / ".cache/store.sqlite"
 LIVEZ = "/gateway/livez"
 OWNER = re.compile("/+(?:v2/models/)?([^/]+)")  # the model of a path, unless it is the catalogue's
-FORECAST = re.compile("/+[^/]+/+countries/+[^/]+/+forecast")
+FORECAST = re.compile("/+[^/]+/+(?:countries/+[^/]+/+)?forecast")
+PAST = {b"as_of", b"known_at"}
 _own_metrics: dict[str, CollectorRegistry] = {}  # of the models that `load` has loaded, by name
 
 
@@ -81,7 +82,6 @@ class Gateway:
         }
         about_all = create_catalogue(clients, store, settings)
         self.catalogue = Monitoring(about_all, model="catalogue")
-        self.nothing = Monitoring(_no_such_model, model="catalogue")
         self.catalogue_lifespan = about_all.router.lifespan_context(about_all)
         self.keeps_forecasts = store is not None
         self.startup = Starlette(lifespan=self._lifespan)
@@ -98,11 +98,9 @@ class Gateway:
         """The app that a request is for: nginx.conf has the same rules."""
         owner = OWNER.match(scope["path"])
         app = self.models.get(owner[1]) if owner else None
-        if FORECAST.fullmatch(scope["path"]):
-            if self.keeps_forecasts and _of_the_past(scope):
-                return self.catalogue
-            return app or self.nothing
-        return app or self.catalogue
+        if app is None or (self.keeps_forecasts and _of_the_past(scope)):
+            return self.catalogue
+        return app
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -228,11 +226,6 @@ async def _not_served(scope: Scope, receive: Receive, send: Send) -> None:
     await problems.answer(Request(scope), 503, FAILED)(scope, receive, send)
 
 
-async def _no_such_model(scope: Scope, receive: Receive, send: Send) -> None:
-    detail = "There is no such model: GET /models lists those that exist."
-    await problems.answer(Request(scope), 404, detail)(scope, receive, send)
-
-
 def _store(settings: Settings) -> Store:
     if settings.database_url:
         return Store(settings.database_url.get_secret_value())
@@ -242,7 +235,8 @@ def _store(settings: Settings) -> Store:
 
 def _of_the_past(scope: Scope) -> bool:
     """Whether the request is for a past forecast, which the catalogue keeps."""
-    return b"as_of" in parse_qs(scope["query_string"])
+    asked = scope["method"] in ("GET", "HEAD") and FORECAST.fullmatch(scope["path"])
+    return bool(asked) and not PAST.isdisjoint(parse_qs(scope["query_string"]))
 
 
 def _listen(host: str, port: str) -> socket.socket:

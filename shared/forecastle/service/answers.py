@@ -72,7 +72,7 @@ class OfModel(BaseModel):
     unit: str = Field(description="Of all counts.", examples=["deaths"])
     data_through: datetime.date = Field(description="The last day in the data.", examples=["2020-06-08"])
     as_of: datetime.date = Field(
-        description="What was known on this day is what the answer goes by: the last day in the data.",
+        description="The answer goes by data through this day: the last one in the data.",
         examples=["2020-06-08"],
     )
     model: str = Field(description="The name in its routes.", examples=["deaths"])

@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 from starlette.types import Message, Receive, Scope, Send
 
 from forecastle.artifact import Artifact, Country
+from forecastle.dates import written
 from forecastle.service import answers, decisions, events, forecasts, inference, issue, paths, rendering
 from forecastle.service.cache import Documents, Repeated, streamed
 from forecastle.service.card import page as card_page
@@ -28,7 +29,7 @@ from forecastle.web import middleware, openapi
 from forecastle.web.documents import CACHE_CONTROL, Document, is_known, not_modified
 from forecastle.web.markdown import POLICY
 from forecastle.web.problems import ProblemError, documented
-from forecastle.web.queries import DEFAULT_DAYS, Code, Day, TableQuery, must_be, no_parameters, optional
+from forecastle.web.queries import DEFAULT_DAYS, Code, TableQuery, must_be, no_parameters, optional
 from forecastle.web.representations import MEDIA_TYPES, chosen
 
 IN_BYTES = re.compile(rb"\s*bytes\s*(=|$)", re.IGNORECASE)  # a header `Range`
@@ -101,14 +102,21 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
             | None
         ) = optional("Whole paths besides, so many of the draws.")
 
-    def only_this(as_of: Day | None) -> None:
-        if as_of is not None and as_of < artifact.data_through:
-            raise ProblemError(
-                404,
-                f"This service has one forecast, from data through {artifact.data_through}. What was known "
-                f"on {as_of} is kept by the gateway's catalogue, if it was running by then.",
-                type="past-forecast",
-            )
+    def only_this(query: AllQuery) -> None:
+        """Refuse what asks for an earlier forecast than this one."""
+        created = artifact.manifest.created
+        if query.as_of is not None and query.as_of < artifact.data_through:
+            has, asked = f"from data through {artifact.data_through}", f"as_of={query.as_of}"
+        elif query.known_at is not None and query.known_at < created:
+            has, asked = f"trained at {written(created)}", f"known_at={written(query.known_at)}"
+        else:
+            return
+        raise ProblemError(
+            404,
+            f"This service has one forecast, {has}. That of {asked} is kept by the gateway's catalogue, "
+            "if it was running by then.",
+            type="past-forecast",
+        )
 
     @app.get(
         "/countries/{code}/forecast",
@@ -118,7 +126,7 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
     async def forecast(request: Request, code: Code, query: Annotated[CountryQuery, Query()]) -> Response:
         """Mean, median and central intervals or quantiles of every coming day; with `draws` whole paths."""
         country, representation = find(artifact, code), chosen(request, query.format)
-        only_this(query.as_of)
+        only_this(query)
         if representation == "hubverse":
             arguments = (country, query.days, query.kind, query.draws)
             return documents.answer(request, representation, forecasts.hub_table, *arguments)
@@ -133,7 +141,7 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
     )
     async def all_forecasts(request: Request, query: Annotated[AllQuery, Query()]) -> Response:
         """The forecasts for all countries at once; as NDJSON they are sent while they are computed."""
-        only_this(query.as_of)
+        only_this(query)
         root, representation = _root(request), chosen(request, query.format)
         arguments = query.arguments()
         key = (representation, root, *arguments)

@@ -24,6 +24,7 @@ from forecastle.web.queries import (
     MOST_LEVELS,
     Counts,
     Day,
+    Instant,
     KnownParameters,
     must_be,
     optional,
@@ -55,8 +56,12 @@ class ForecastQuery(KnownParameters):
     ] = NO_QUANTILES
     counts: Counts | None = optional("Counts a day or running totals; without it, what the model forecasts.")
     as_of: Day | None = optional(
-        "The forecast that was known on this day. A model's own service has the latest alone, known since "
-        "the last day in its data; the gateway keeps past ones."
+        "The forecast from data through this day, however much later it was made. A model's own service has "
+        "the latest alone; the gateway keeps past ones."
+    )
+    known_at: Instant | None = optional(
+        "The latest forecast that had been issued by this instant: at the gateway, kept by its catalogue; of "
+        "a model's own service, trained. With `as_of`, the latest of those from data through that day."
     )
     format: Format | None = optional(
         "Takes precedence over `Accept`. hubverse: CSV with 23 quantiles, mean and median, as forecast hubs "

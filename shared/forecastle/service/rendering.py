@@ -153,6 +153,11 @@ class Forecasts(NamedTuple):
         each = ",".join(one.model_dump_json() for one in self.forecasts)
         return f'{before},"forecasts":[{each}]}}'
 
+    def lines(self) -> Iterator[str]:
+        """Objects of NDJSON: those of each country in turn."""
+        for forecast in self.forecasts:
+            yield from forecast.lines()
+
     def table(self) -> Iterator[list[Any]]:
         """Rows of CSV, the names of the columns first."""
         yield self.forecasts[0].columns()

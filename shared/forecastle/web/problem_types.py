@@ -67,8 +67,8 @@ TYPES = {
     "past-forecast": ProblemType(
         404,
         "Past Forecast",
-        "`as_of=` asks for a forecast that is older than the one this service has.",
-        "Ask the gateway, which keeps the forecasts issued since it was set up, or ask for a later day.",
+        "`as_of=` or `known_at=` asks for an earlier forecast than this service has.",
+        "Ask the gateway, which keeps the forecasts issued since it was set up, or ask for a later one.",
     ),
     "method-not-allowed": ProblemType(
         405,

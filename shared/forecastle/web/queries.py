@@ -1,6 +1,7 @@
 """Values that many routes take, and validators that say in words what is wrong with one."""
 
 import datetime
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import Path, Query
@@ -15,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from forecastle.dates import iso_day
+from forecastle.dates import iso_day, iso_instant
 
 DEFAULT_DAYS = 14
 DEFAULT_LEVELS = [0.5, 0.8, 0.95]
@@ -84,13 +85,23 @@ class Members(KnownParameters):
     called: ClassVar[str] = "member"
 
 
-def _iso_date(value: Any) -> datetime.date:
-    if not isinstance(value, str):  # JSON may have a number here
-        raise ValueError
-    return iso_day(value)
+def _written(read: Callable[[str], Any]) -> BeforeValidator:
+    """A validator that reads a text in one form alone."""
+
+    def validate(value: Any) -> Any:
+        if not isinstance(value, str):  # JSON may have a number here
+            raise ValueError
+        return read(value)
+
+    return BeforeValidator(validate)
 
 
-Day = Annotated[datetime.date, BeforeValidator(_iso_date), must_be("a date such as 2020-05-01")]
+Day = Annotated[datetime.date, _written(iso_day), must_be("a date such as 2020-05-01")]
+Instant = Annotated[
+    datetime.datetime,
+    _written(iso_instant),
+    must_be("an instant with its time zone such as 2020-05-01T12:00:00Z"),
+]
 Threshold = Annotated[float, Field(ge=0, allow_inf_nan=False), must_be("a number of at least 0")]
 Counts = Annotated[Literal["daily", "cumulative"], must_be("daily or cumulative")]
 Code = Annotated[str, Path(description="ISO 3166 alpha-3, in capital letters or not.", examples=["GBR"])]

@@ -85,8 +85,10 @@ def test_it_is_kept_once(store: Store, make_artifact: MakeArtifact) -> None:
     assert (count(store, schema.versions), count(store, schema.forecasts)) == (1, 2 * len(NAMES))
     with store.reading() as connection:
         assert connection.scalar(sa.select(schema.versions.c.issued_at)) == NOW
-        kept = forecasts.of_country(connection, 1, "GBR", "daily")
-        assert forecasts.of_country(connection, 1, "ITA", "daily") is None
+        (kept,) = forecasts.of_version(connection, 1, "daily", "GBR")
+        assert forecasts.of_version(connection, 1, "daily", "ITA") == []
+        every = forecasts.of_version(connection, 1, "cumulative")
+        assert [row.country for row in every] == sorted(NAMES)
     forecast = issue.forecasts["daily"]["GBR"]
     assert (kept.mean, kept.quantiles, kept.answer) == (forecast.mean, forecast.quantiles, forecast.answer)
 
@@ -121,6 +123,29 @@ def test_a_day_has_the_forecast_with_the_latest_data_that_was_issued_first(
             "b",
             "b",
         ]
+
+
+def test_an_instant_has_the_forecast_that_had_been_issued_last(store: Store, make_issue: MakeIssue) -> None:
+    """With a day, the last of those with data through it."""
+    hour = datetime.timedelta(hours=1)
+    for after, (version, through) in enumerate((("a", 0), ("b", 7), ("c", 3), ("d", 0))):
+        assert forecasts.keep(
+            store, make_issue(version=version, data_through=day(through)), NOW + after * hour
+        )
+    assert forecasts.keep(store, make_issue(model="cold", version="e"), NOW)
+    with store.reading() as connection:
+
+        def known(at: datetime.datetime, on: datetime.date | None = None) -> str | None:
+            found = forecasts.as_of(connection, "flu", on, at)
+            return found and found.version
+
+        instants = [NOW + (after - 0.001) * hour for after in range(5)]
+        assert [known(at) for at in instants] == [None, "a", "b", "c", "d"]
+        assert [known(at, day(0)) for at in instants] == [None, "a", "a", "a", "d"]
+        assert [known(at, day(6)) for at in instants] == [None, "a", "a", "c", "d"]
+        assert [known(at, day(-1)) for at in instants] == [None] * 5
+        eastern = datetime.timezone(datetime.timedelta(hours=5))
+        assert known(NOW.astimezone(eastern)) == "a"
 
 
 def answering(**changes: Any) -> FastAPI:

@@ -90,7 +90,7 @@ def test_an_old_store_has_the_tables_of_the_schema_after_its_migration(old: Stor
 def test_an_old_store_is_read_and_written_as_before(old: Store, make_issue: MakeIssue) -> None:
     with old.reading() as connection:
         version = forecasts.as_of(connection, "flu", day(0))
-        forecast = forecasts.of_country(connection, version.id, "GBR", "daily")
+        (forecast,) = forecasts.of_version(connection, version.id, "daily", "GBR")
         assert (forecast.mean, forecast.quantiles[1][22]) == ([11.0, 11.0], 22.0)
         reported = {(row.country, row.date): row for row in observations.current(connection)}
         assert reported["GBR", day(1)].deaths == 12

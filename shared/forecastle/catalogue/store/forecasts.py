@@ -1,11 +1,12 @@
 """Forecasts are kept as they were issued: a model that shows a new version is asked once for all of them.
 
-A model serves one version; the store keeps all, so that `as_of=` gives what was answered then, after any
-number of rebuilds.
+A model serves one version; the store keeps all, so that `as_of=` and `known_at=` give what was answered then,
+after any number of rebuilds.
 """
 
 import datetime
 import logging
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import httpx
@@ -122,29 +123,37 @@ def keep(store: Store, issue: Issue, issued_at: datetime.datetime) -> bool:
     return True
 
 
-def as_of(connection: sa.Connection, model: str, day: datetime.date) -> Any:
-    """The row of `versions` whose forecasts were the model's on that day; None if none is kept.
+def as_of(
+    connection: sa.Connection,
+    model: str,
+    day: datetime.date | None = None,
+    known_at: datetime.datetime | None = None,
+) -> Any:
+    """The row of `versions` that a question about the past means; None if none is kept.
 
-    That is the version with the latest data through that day or before; of several with the same data, the
-    one that was issued first.
+    By the day alone, that is the version with the latest data through that day or before; of several with the
+    same data, the one that was issued first. By the instant, it is the one that was issued last by then, of
+    those with data through that day or before if there is a day, too.
     """
-    return connection.execute(
-        sa.select(versions)
-        .where(versions.c.model == model, versions.c.data_through <= day)
-        .order_by(versions.c.data_through.desc(), versions.c.id)
-        .limit(1)
-    ).one_or_none()
+    query = sa.select(versions).where(versions.c.model == model).limit(1)
+    if day is not None:
+        query = query.where(versions.c.data_through <= day)
+    if known_at is None:
+        query = query.order_by(versions.c.data_through.desc(), versions.c.id)
+    else:
+        query = query.where(versions.c.issued_at <= known_at)
+        query = query.order_by(versions.c.issued_at.desc(), versions.c.id.desc())
+    return connection.execute(query).one_or_none()
 
 
-def of_country(connection: sa.Connection, version_id: int, country: str, counts: str) -> Any:
-    """A row of `forecasts`, None if there is none."""
-    return connection.execute(
-        sa.select(forecasts).where(
-            forecasts.c.version_id == version_id,
-            forecasts.c.country == country,
-            forecasts.c.counts == counts,
-        )
-    ).one_or_none()
+def of_version(
+    connection: sa.Connection, version_id: int, counts: str, country: str | None = None
+) -> Sequence[Any]:
+    """Rows of `forecasts` by country: of all, or of one, if there is any."""
+    query = sa.select(forecasts).where(forecasts.c.version_id == version_id, forecasts.c.counts == counts)
+    if country is not None:
+        query = query.where(forecasts.c.country == country)
+    return connection.execute(query.order_by(forecasts.c.country)).all()
 
 
 def _find(connection: sa.Connection, model: str, version: str) -> int | None:
