@@ -76,7 +76,8 @@ def server(root: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     port = free_port()
     code = f"from forecastle.project import local_gateway as gateway\n\
 from pathlib import Path; root = Path({str(root)!r}); \
-load_all = gateway.load_all; gateway.load_all = lambda **names: load_all(root, **names); gateway.main(['--port', '{port}'])"
+load_all = gateway.load_all; gateway.load_all = lambda **names: load_all(root, **names); \
+gateway.main(['--port', '{port}'])"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 20
