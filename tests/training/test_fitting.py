@@ -48,3 +48,17 @@ def test_a_country_that_cannot_be_fitted_is_left_out_and_the_others_are_fitted(
 def test_too_many_that_cannot_be_fitted_are_no_fit() -> None:
     with pytest.raises(FitError, match=r"2 of 12 countries failed, more than 10%:\n  r_hat of phase\[GBR\]"):
         fitting.fit(RECIPE, observed(ITA=30, GBR=30), silent)
+
+
+def test_if_what_all_share_alone_has_not_converged_the_chains_are_sampled_once_more_and_longer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def shared(rows: pd.DataFrame) -> pm.Model:
+        with pm.Model() as model:
+            pm.Normal("mean", 0, 1)
+        return model
+
+    few = recipe(observe=None, build=shared, predict=None, sampling=Sampling(False, 40, 100, seed=1))
+    with pytest.raises(FitError, match="ess_bulk of mean is "):
+        fitting.fit(few, observed(), silent)
+    assert capsys.readouterr().err == "tiny: sampling again, 2 times as long\n"
