@@ -24,7 +24,7 @@ from forecastle.runtime.monitoring import Monitoring
 from forecastle.service import create_app
 
 from ..conftest import Ask, MakeArtifact
-from ..served import series
+from ..served import free_port, series
 
 MAIN = """
 from pathlib import Path
@@ -71,19 +71,14 @@ def root(make_artifact: MakeArtifact, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 @pytest.fixture
 def server(root: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """The command itself, serving that repository."""
     port = free_port()
     code = f"from forecastle.project import local_gateway as gateway\n\
 from pathlib import Path; root = Path({str(root)!r}); \
-load_all = gateway.load_all; gateway.load_all = lambda **names: load_all(root, **names); gateway.main(['--port', '{port}'])"
+load_all = gateway.load_all; gateway.load_all = lambda **names: load_all(root, **names); \
+gateway.main(['--port', '{port}'])"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 20
