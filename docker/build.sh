@@ -16,9 +16,9 @@ fail() {
 python=${PYTHON:-python3}
 command -v "$python" >/dev/null || fail "there is no command $python: install Python 3.9 or newer, or name one with PYTHON="
 among() { printf '%s\n' $2 | grep -Fqx -e "$1"; } # among WORD WORDS
-compose() { PYTHONPATH=shared PYTHONDONTWRITEBYTECODE=1 "$python" -m forecastle.project.compose "$@"; }
+project() { PYTHONPATH=shared PYTHONDONTWRITEBYTECODE=1 "$python" -m "forecastle.project.$@"; }
 
-models=$(compose --list)
+models=$(project compose --list)
 all="$models gateway catalogue"
 monitoring="prometheus alertmanager grafana"
 for name in "$@"; do
@@ -39,7 +39,10 @@ chosen=
 for name in $names; do
     if among "$name" "$models"; then chosen="$chosen $name"; fi
 done
-[ -z "$chosen" ] || compose --check $chosen
+if [ -n "$chosen" ]; then
+    project compose # the entry of a new model
+    project compose --check $chosen
+fi
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -49,7 +52,7 @@ revision=$(git rev-parse HEAD 2>/dev/null) || revision=unknown
 [ -z "$(git status --porcelain 2>/dev/null)" ] || revision=$revision-modified
 
 # A build reaches package indexes by the same variables and files as pip does outside of a build.
-set -- --load --file docker/Dockerfile --build-arg "REVISION=$revision" --progress "${BUILDKIT_PROGRESS:-plain}"
+set -- --file docker/Dockerfile --build-arg "REVISION=$revision" --progress "${BUILDKIT_PROGRESS:-plain}"
 for variable in PYTHON_IMAGE NGINX_IMAGE PROMETHEUS_IMAGE ALERTMANAGER_IMAGE GRAFANA_IMAGE \
     HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy all_proxy; do
     eval "value=\${$variable:-}"
@@ -80,6 +83,17 @@ if [ -n "${FORECASTLE_DATA:-}" ]; then
     set -- "$@" --build-context "data=$scratch/data"
 fi
 
+# A new model's packages are pinned in a container, as `make lock MODEL=` does in the project's environment.
+for name in $chosen; do
+    missing=$(project pins "models/$name")
+    if [ -n "$missing" ]; then
+        echo "$name: pinning $missing"
+        docker buildx build "$@" --target lock --build-arg "MODEL=$name" --output "type=local,dest=$scratch/lock" . ||
+            fail "the packages of $name cannot be pinned, see above"
+        cp "$scratch"/lock/requirements*.txt "models/$name/"
+    fi
+done
+
 # Without the name and password that the address may hold.
 source=$(git remote get-url origin 2>/dev/null | sed 's|//[^/]*@|//|') || source=
 now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
@@ -100,23 +114,25 @@ build() {
     tag=$image:${TAG:-latest}
     draft=$image:draft-$$
     trap 'rm -rf "$scratch"; docker image rm "$draft" >/dev/null 2>&1 || true' EXIT
-    docker buildx build "$@" --tag "$draft" . ||
+    docker buildx build "$@" --load --tag "$draft" . ||
         fail "$tag was not built, see above; the tag stays with the image that had it"
     version=$revision title="Forecastle's $name" data= last_day=
     if among "$name" "$models"; then
         docker run --rm --network none "$draft" python -c '
 import json
 manifest = json.load(open("artifact/manifest.json"))
-print(manifest["version"], manifest["data"]["sha256"], manifest["data"]["last_day"], manifest["title"])
+data = manifest.get("data", {})
+print(manifest["version"], data.get("sha256", "-"), data.get("last_day", "-"), manifest["title"])
 ' >"$scratch/manifest"
         read -r version data last_day title <"$scratch/manifest"
+        data=${data#-}
     fi
     first=$(layers "$draft")
     docker image rm "$draft" >/dev/null # or it would be left without a name
     created=$now
     # The same content and commit give the same image, so that `make up` leaves its containers alone.
     if [ "$(layers "$tag")" = "$first" ]; then created=$(label "$tag" created); fi
-    docker buildx build "$@" --tag "$draft" \
+    docker buildx build "$@" --load --tag "$draft" \
         --label "org.opencontainers.image.description=$title" \
         --label "org.opencontainers.image.source=${source:-unknown}" \
         --label "org.opencontainers.image.revision=$revision" \
@@ -134,7 +150,13 @@ print(manifest["version"], manifest["data"]["sha256"], manifest["data"]["last_da
 
 for name in $names; do
     if among "$name" "$models"; then
-        build "$name" "$@" --target serve --build-arg "MODEL=$name"
+        origin=train artifact=
+        if [ ! -f "models/$name/train.py" ]; then
+            origin=given
+            if [ -d "models/$name/artifact" ]; then artifact=models/$name/artifact; fi
+        fi
+        build "$name" "$@" --target serve --build-arg "MODEL=$name" --build-arg "ORIGIN=$origin" \
+            ${artifact:+--build-context "artifact=$artifact"}
     else
         build "$name" "$@" --target "$name"
     fi

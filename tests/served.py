@@ -1,5 +1,6 @@
-"""Real processes for tests: the server as a container runs it, and a receiver of traces."""
+"""Real servers for tests: as a container runs it, of an app in this process, and a receiver of traces."""
 
+import contextlib
 import json
 import os
 import re
@@ -8,13 +9,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+import uvicorn
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+LIBRARY = Path(__file__).resolve().parents[1] / "shared"
 
 
 def free_port() -> int:
@@ -36,6 +40,46 @@ def eventually(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+class Quiet(BaseHTTPRequestHandler):
+    """A handler that writes nothing to stderr."""
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+    """The port at which requests are handled."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+
+
+@contextlib.contextmanager
+def live(app: Any, **options: Any) -> Iterator[str]:
+    """The address at which uvicorn, with these options, serves an app."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", **options))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            eventually(lambda: server.started)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def healthcheck(port: int) -> subprocess.CompletedProcess[str]:
+    """Run the health check of a container, without any package but the library."""
+    command = [sys.executable, "-S", "-m", "forecastle.runtime.healthcheck"]
+    environment = os.environ | {"BIND": f"127.0.0.1:{port}", "PYTHONPATH": str(LIBRARY)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=10)
 
 
 class Served:
@@ -127,16 +171,13 @@ class Receiver:
         self.spans: list[Span] = []
         receiver = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet):
             def do_POST(self) -> None:
                 assert self.path == "/v1/traces"
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.spans += _spans(ExportTraceServiceRequest.FromString(body))
                 self.send_response(200)
                 self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"

@@ -1,13 +1,17 @@
-"""A model that is fitted in seconds and the data that it is right for: what retraining is tested with."""
+"""Models that are fitted in seconds, and data that they are right for."""
 
 import datetime
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from forecastle.places import NAMES
+from forecastle.training.recipe import Recipe
+from forecastle.training.sampling import Sampling
 
-from .conftest import HORIZON
+from .conftest import HORIZON, MakeArtifact
 
 CODES = ("DEU", "ESP", "FRA", "GBR", "ITA", "USA")
 RATE = 20  # deaths a day, in every country
@@ -49,6 +53,13 @@ if __name__ == "__main__":
 '''
 
 
+def recipe(**members: Any) -> Recipe:
+    """A recipe of these members, among them the three functions."""
+    sampling = Sampling(each_country=False, draws=250, tune=200, seed=1)
+    named = {"folder": Path("tiny"), "title": "Tiny", "target": "daily deaths", "unit": "deaths"}
+    return Recipe(**{**named, "cumulative": False, "reference": False, "sampling": sampling, **members})
+
+
 def reported(first: datetime.date, days: int, seed: int) -> pd.DataFrame:
     """So many days of Poisson counts."""
     rng = np.random.default_rng(seed)
@@ -74,3 +85,20 @@ def as_csv(frame: pd.DataFrame) -> str:
 KNOWN = reported(THROUGH - datetime.timedelta(KNOWN_DAYS - 1), KNOWN_DAYS, seed=1)
 NEW = reported(THROUGH + datetime.timedelta(1), NEW_DAYS, seed=2)
 TRUTH = np.random.default_rng(3).poisson(RATE, size=(500, len(CODES), HORIZON))  # the best there can be
+
+
+def made(
+    make_artifact: MakeArtifact, draws: np.ndarray, file: str = "data.csv", sha256: str = "0" * 64
+) -> Path:
+    """An artifact that knows the days of `KNOWN`, from this file, and forecasts these draws from then on."""
+    countries = {
+        code: {
+            "name": NAMES[code],
+            "first_day": "2020-04-20",
+            "origin_date": THROUGH.isoformat(),
+            "total": KNOWN_DAYS * RATE,
+        }
+        for code in CODES
+    }
+    data = {"file": file, "sha256": sha256, "last_day": THROUGH.isoformat(), "changes": []}
+    return make_artifact("tiny", draws=draws, series=countries, data=data)

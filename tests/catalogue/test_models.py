@@ -1,14 +1,17 @@
 """The catalogue: what it says of models that are up, down, or of another kind."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from forecastle import sealing
 from forecastle.artifact import Artifact
 from forecastle.catalogue.app import create_catalogue
+from forecastle.runtime.any_app import AnyApp
 from forecastle.runtime.monitoring import Monitoring
 from forecastle.service import create_app
 
@@ -57,10 +60,8 @@ def test_a_model_is_listed_with_its_version_and_data(make_artifact: MakeArtifact
     assert (listed["version"], listed["data_through"]) == (artifact.version, "2020-04-24")
     assert listed["links"]["docs"] == "/flu/docs"
     assert (listed["first_day"], listed["countries"]) == ("2020-04-20", 4)
-    assert listed["diagnostics"] == {
-        **{"r_hat": 1.0, "ess_bulk": None, "ess_tail": None, "divergences": None, "e_bfmi": None},
-    }
-    assert listed["reference"] is False
+    assert listed["diagnostics"] == {"r_hat": 1.0}
+    assert (listed["kind"], listed["reference"]) == ("forecast", False)
     assert listed["backtest"] == {
         "origins": ["2020-04-10"],
         "wis_ratio": 0.8,
@@ -73,7 +74,7 @@ def test_one_that_is_down_leaves_the_others_listed(make_artifact: MakeArtifact, 
     catalogue = create_catalogue({name: client(app, name) for name, app in apps.items()})
     listed = ask(catalogue, "/models").json()["models"]
     assert [(one["model"], one["health"]) for one in listed] == [("flu", "ready"), ("worse", "down")]
-    assert listed[1]["version"] is None
+    assert "version" not in listed[1]
 
 
 def test_a_reference_model_is_marked(make_artifact: MakeArtifact, ask: Ask) -> None:
@@ -89,3 +90,33 @@ def test_a_plain_app_that_says_nothing_of_itself_is_ready(ask: Ask) -> None:
 
     assert entry(plain, ask)["health"] == "ready"
     assert entry(FastAPI(), ask)["health"] == "ready"
+
+
+def test_a_model_that_forecasts_nothing_is_listed_with_its_routes(tmp_path: Path, ask: Ask) -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    def root() -> dict[str, int]:
+        return {"version": 7, "horizon": 3}  # words of its own
+
+    @app.post("/predict")
+    def predict() -> int:
+        return 1
+
+    (tmp_path / "artifact").mkdir()
+    (tmp_path / "train.py").write_text('"""Species of iris."""')
+    (tmp_path / "artifact/weights.bin").write_bytes(b"1")
+    version = sealing.seal(tmp_path, tmp_path, "iris", 2.5)
+    (only,) = ask(create_catalogue({"iris": client(AnyApp(app, tmp_path), "iris")}), "/models").json()[
+        "models"
+    ]
+    assert only.pop("trained_at").startswith(version[:10])
+    assert only == {
+        "model": "iris",
+        "health": "ready",
+        "kind": "plain",
+        "title": "Species of iris",
+        "version": version,
+        "routes": ["GET /iris/", "POST /iris/predict"],
+        "links": {"self": "/iris/", "docs": "/iris/docs"},
+    }

@@ -1,4 +1,4 @@
-"""openapi.py, here and in catalogue/: documents with entity tags, and one of all models, always valid."""
+"""openapi.py: one document of all models, always valid, with an entity tag."""
 
 import asyncio
 import json

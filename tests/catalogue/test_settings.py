@@ -4,10 +4,7 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,6 +13,7 @@ from forecastle.catalogue.settings import Settings
 from forecastle.web.settings import SettingsError
 
 from ..conftest import Ask
+from ..served import Quiet, listening
 
 
 @pytest.fixture(autouse=True)
@@ -134,26 +132,20 @@ def test_models_are_asked_without_the_proxy(
     """One that answers for every host would make models look healthy that are not there."""
     asked = []
 
-    class Proxy(BaseHTTPRequestHandler):
+    class Proxy(Quiet):
         def do_GET(self) -> None:
             asked.append(self.path)
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"{}")
 
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    proxy = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True).start()
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.server_port}")
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MODELS", "flu.invalid")
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/store.sqlite")
-    (entry,) = ask(command.load(), "/models").json()["models"]
-    proxy.shutdown()
-    proxy.server_close()
+    with listening(Proxy) as port:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+        (entry,) = ask(command.load(), "/models").json()["models"]
     assert entry["health"] == "down"
     assert not asked

@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import http.server
 import logging
 import multiprocessing
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +26,7 @@ from forecastle.catalogue.worker import Watch
 from forecastle.service import create_app
 
 from ..conftest import HORIZON, NAMES, Ask, MakeArtifact
+from ..served import Quiet, listening
 from .conftest import client, deaths, receive
 
 
@@ -51,7 +50,7 @@ def app(make_artifact: MakeArtifact) -> FastAPI:
 def served(contents: list[tuple[int, bytes]]) -> Iterator[str]:
     """The address of a server that answers with these in turn, and with the last from then on."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             status, content = contents[0] if len(contents) == 1 else contents.pop(0)
             self.send_response(status)
@@ -59,18 +58,8 @@ def served(contents: list[tuple[int, bytes]]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://user:hunter2@127.0.0.1:{server.server_port}/counts.csv?token=hunter3"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(Handler) as port:
+        yield f"http://user:hunter2@127.0.0.1:{port}/counts.csv?token=hunter3"
 
 
 def test_what_a_model_forecasts_is_kept_and_scored(store: Store, app: FastAPI) -> None:

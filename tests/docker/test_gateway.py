@@ -4,7 +4,6 @@ import ipaddress
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from forecastle.project import local_gateway
 from forecastle.runtime import logs
-from forecastle.web.problem_types import TYPES, of_status, uri
+from forecastle.web.problem_types import of_status
 from forecastle.web.representations import _accepted
 
 from .. import nginx
@@ -220,23 +219,6 @@ def test_the_cache_leaves_most_of_its_file_system_free() -> None:
         )
     )
     assert 2 * largest <= free <= size - largest
-
-
-def test_problems_have_types_and_titles_of_the_table() -> None:
-    """The command is the Dockerfile's: it must run where no package is installed."""
-    command = [sys.executable, "-I", "-S", "-c", "import sys, runpy; sys.path.insert(0, sys.argv.pop()); "]
-    command[-1] += "runpy.run_module('forecastle.web.problem_types', run_name='__main__')"
-    maps = subprocess.run([*command, ROOT / "shared"], capture_output=True, text=True, check=True).stdout
-    read = {}
-    for variable, block in re.findall(r"map \$status \$(\w+) {\n(.*?)\n}", maps, re.DOTALL):
-        read[variable] = dict(re.findall(r'^    (\S+) "([^"\\$]*)";$', block, re.MULTILINE))
-        assert len(read[variable]) == len(block.splitlines())
-    assert read["problem_type"].pop("default") == "about:blank"
-    assert read["title"].pop("default") and read["meaning"].pop("default")
-    by_status = {str(each.status): each for each in reversed(TYPES.values())}
-    assert read["title"] == {status: each.title for status, each in by_status.items()}
-    assert read["meaning"] == {status: each.meaning for status, each in by_status.items()}
-    assert read["problem_type"] == {status: uri(of_status(int(status))) for status in by_status}
 
 
 def test_every_error_of_nginx_is_in_the_table() -> None:

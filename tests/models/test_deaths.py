@@ -12,11 +12,11 @@ from forecastle.places import NAMES
 from forecastle.training import fitting
 from forecastle.training.fitting import Fitted
 from forecastle.training.progress import silent
-from forecastle.training.recipe import Recipe
 from forecastle.training.sampling import Sampling, thinned
 from forecastle.training.wave import log_curve
 
 from ..conftest import load
+from ..tiny import recipe
 from .conftest import least_covered
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,19 +135,10 @@ def test_bad_input_harms_no_other_country(sound_and_all: tuple[Path, Path]) -> N
 
 def fitted(data: Path) -> Fitted:
     """The fit that train.py makes of these data, as converged as that has to be."""
-    recipe = Recipe(
-        folder=ROOT / "models/deaths",
-        title="",
-        observe=train.observe,
-        build=train.build,
-        predict=train.predict,
-        target="daily deaths",
-        unit="deaths",
-        cumulative=False,
-        reference=False,
-        sampling=Sampling(each_country=False, draws=2000, tune=400, seed=1),
-    )
-    return fitting.fit(recipe, train.observe(data), silent)
+    sampling = Sampling(each_country=False, draws=2000, tune=400, seed=1)
+    functions = {"observe": train.observe, "build": train.build, "predict": train.predict}
+    deaths = recipe(folder=ROOT / "models/deaths", sampling=sampling, **functions)
+    return fitting.fit(deaths, train.observe(data), silent)
 
 
 def test_it_converges_on_the_ecdc_file_too() -> None:

@@ -1,9 +1,7 @@
 """Observations at an address: downloaded from a real server, with a password that no message shows."""
 
 import base64
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -11,11 +9,13 @@ from forecastle import observations
 from forecastle.observations import ObservationsError
 from forecastle.observations.address import download, is_this_machine, shown
 
+from ..served import Quiet, listening
+
 CONTENT = b"date,country,cases,deaths\n2020-04-24,GBR,1,1\n"
 EXPECTED = "Basic " + base64.b64encode("ada:p/ss wörd".encode()).decode()
 
 
-class Guarded(BaseHTTPRequestHandler):
+class Guarded(Quiet):
     """A server that asks for a password, and a proxy. `/moved` redirects to `/open` at another host name."""
 
     def do_GET(self) -> None:
@@ -30,9 +30,6 @@ class Guarded(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(CONTENT)
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
@@ -41,13 +38,8 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.delenv(name.upper(), raising=False)
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    server = HTTPServer(("127.0.0.1", 0), Guarded)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with listening(Guarded) as port:
+        yield f"127.0.0.1:{port}"
 
 
 USER = "ada:p%2Fss%20w%C3%B6rd@"

@@ -1,19 +1,19 @@
 """Requests to a gateway: through a proxy as curl sends them, and never to this machine through one."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from forecastle.project import client
+
+from ..served import Quiet, listening
 
 DEAD = "http://127.0.0.1:9"
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 OUTSIDE = "http://gateway.invalid/observations"  # a name that no resolver knows
 
 
-class Echo(BaseHTTPRequestHandler):
+class Echo(Quiet):
     """A server, and a proxy too: answers with what it was asked for."""
 
     def do_GET(self) -> None:
@@ -23,9 +23,6 @@ class Echo(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
@@ -33,13 +30,8 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    server = HTTPServer(("127.0.0.1", 0), Echo)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
+    with listening(Echo) as port:
+        yield port
 
 
 def get(url: str) -> str:

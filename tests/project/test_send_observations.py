@@ -1,16 +1,12 @@
-"""observe.py, which `make observe` starts: what it sends, what it says, and how it ends."""
+"""send_observations.py, which `make observe` starts: what it sends, what it says, and how it ends."""
 
 import datetime
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pandas as pd
 import pytest
-import uvicorn
 
 from forecastle import observations
 from forecastle.catalogue.app import create_catalogue
@@ -18,6 +14,8 @@ from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store.engine import Store
 from forecastle.catalogue.store.observations import Reported, current
 from forecastle.project import send_observations
+
+from ..served import live
 
 KEY = "correct horse battery staple"
 OURS = "date,country,cases,deaths\n2020-04-24,GBR,5386,768\n2020-04-25,GBR,4913,813\n2020-04-26,GBR,,\n"
@@ -32,20 +30,10 @@ def store(tmp_path: Path) -> Store:
 def url(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a catalogue that listens."""
     monkeypatch.setenv(send_observations.KEY, KEY)
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
     nobody = httpx.AsyncClient(base_url="http://127.0.0.1:1")
     app = create_catalogue({"flu": nobody}, store, Settings(OBSERVATIONS_KEY=KEY))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
+    with live(app, lifespan="off") as address:
+        yield address
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,7 +18,7 @@ import pytest
 from forecastle.artifact import FILES
 
 from ..conftest import MakeArtifact, tamper
-from ..served import Served, eventually
+from ..served import Served, eventually, healthcheck
 
 MODEL = """
 import asyncio, logging, os, sys, time
@@ -73,17 +72,12 @@ def server(make_artifact: MakeArtifact, serve: Callable[..., Served]) -> Served:
     return serve(folder, WORKERS="2", MODEL="flu", REVISION="abc123")
 
 
-def healthcheck(port: int) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "forecastle.runtime.healthcheck"]
-    environment = os.environ | {"BIND": f"127.0.0.1:{port}"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=10)
-
-
 def test_it_serves_with_and_without_the_prefix(server: Served) -> None:
     for root in ("", "/flu"):
         assert server.get(f"{root}/readyz").json() == {"status": "ready"}
         assert len(server.get(f"{root}/countries/GBR/forecast?days=3").json()["forecast"]) == 3
         assert f"'{root}/openapi.json'" in server.get(f"{root}/docs").text
+    assert healthcheck(server.port).stdout == "ready\n"
     assert httpx.head(server.url + "/flu/countries").headers["content-length"] != "0"
 
 
@@ -229,15 +223,6 @@ def test_bad_requests_are_problems_and_never_a_traceback(server: Served, line: b
     request = line + b"\r\nHost: x\r\nConnection: close\r\n\r\n"
     assert server.send(request)[0] == status
     assert not any("exception" in event for event in server.events()[events:])
-
-
-def test_the_healthcheck_tells_whether_the_server_is_ready(server: Served) -> None:
-    assert healthcheck(server.port).returncode == 0
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        refused = healthcheck(free.getsockname()[1])
-    assert refused.returncode == 1
-    assert re.fullmatch(r"not ready: .*\n", refused.stderr)
 
 
 def test_on_sigterm_it_finishes_what_it_is_answering(

@@ -113,27 +113,6 @@ def test_health(get: Get, path: str) -> None:
 # What is refused
 
 
-@pytest.mark.parametrize(
-    ("path", "known"),
-    [
-        ("/countries/GBR/forecast?dayz=3", "days, level, quantile, counts, as_of, known_at, format, draws"),
-        ("/forecast?draws=3&dayz=3", "days, level, quantile, counts, as_of, known_at, format"),
-        (
-            "/countries/GBR/probability?above=1&dayz=3&on=2020-05-01",
-            "above, below, exceeds, on, by, ever_by, peak_by, doubles_within, halves_within, counts",
-        ),
-        ("/countries?dayz=3", "limit, offset, format"),
-        ("/countries/GBR/observations?dayz=3", "limit, offset, format"),
-        ("/countries/GBR?dayz=3", "none"),
-    ],
-)
-def test_a_misspelt_parameter_is_told_which_ones_there_are(get: Get, path: str, known: str) -> None:
-    response = get(path)
-    assert response.status_code == 422
-    unknown = "dayz, draws" if "draws" in path else "dayz"
-    assert response.json()["detail"] == f"unknown query parameter {unknown} (known here: {known})"
-
-
 PARAMETERS = [
     *("days", "level", "quantile", "counts", "as_of", "known_at", "format", "draws", "limit", "offset", "x"),
     *("above", "below", "exceeds", "on", "by", "ever_by", "peak_by", "doubles_within", "halves_within"),

@@ -254,13 +254,6 @@ def test_a_forecast_is_as_of_its_last_data(get: Get) -> None:
         assert "catalogue" in response.json()["detail"]
 
 
-@pytest.mark.parametrize("day", ["yesterday", "2020-02-30", "", "20200424T00", "1"])
-def test_as_of_must_be_a_date(get: Get, day: str) -> None:
-    response = get("/countries/GBR/forecast", params={"as_of": day})
-    assert response.status_code == 422
-    assert response.json()["detail"] == f"as_of must be a date such as 2020-05-01, not {day!r}"
-
-
 def test_a_forecast_is_known_since_it_was_trained(get: Get) -> None:
     """That is, the morning after the last day in its data."""
     for path in ("/countries/GBR/forecast", "/forecast"):

@@ -1,15 +1,12 @@
-"""inference.py, here and in catalogue/: the Open Inference Protocol, asked by Triton's client and by hand."""
+"""inference.py: the Open Inference Protocol, asked by Triton's client and by hand."""
 
 import json
-import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import tritonclient.http as triton
-import uvicorn
 from fastapi import FastAPI
 from tritonclient.utils import InferenceServerException
 
@@ -18,6 +15,7 @@ from forecastle.project.local_gateway import Gateway
 from forecastle.service import create_app
 
 from ..conftest import DRAWS, HORIZON, Ask, MakeArtifact
+from ..served import live
 
 PROBLEM = "application/problem+json"
 COUNTRY = {"name": "country", "datatype": "BYTES", "shape": [2], "data": ["GBR", "ITA"]}
@@ -39,19 +37,8 @@ def app(artifact: Artifact) -> FastAPI:
 def client(request: pytest.FixtureRequest, app: FastAPI) -> Iterator[triton.InferenceServerClient]:
     """Triton's client of a live server: the model's own, then a gateway with that and a plain app."""
     served = app if request.param == "model" else Gateway({"flu": app, "plain": FastAPI()})
-    server = uvicorn.Server(uvicorn.Config(served, host="127.0.0.1", port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        deadline = time.monotonic() + 20
-        while not server.started and time.monotonic() < deadline:
-            time.sleep(0.02)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        with triton.InferenceServerClient(f"127.0.0.1:{port}") as asking:
-            yield asking
-    finally:
-        server.should_exit = True
-        thread.join(10)
+    with live(served) as address, triton.InferenceServerClient(address.removeprefix("http://")) as asking:
+        yield asking
 
 
 def tensor(name: str, values: Any, dtype: Any, datatype: str, binary: bool) -> triton.InferInput:
@@ -159,26 +146,6 @@ def test_errors_reach_tritons_client_in_words(client: triton.InferenceServerClie
         client.infer("flu", [country], request_compression_algorithm="gzip")
     with pytest.raises(InferenceServerException, match="longer than 64"):
         client.infer("flu", [tensor("country", [b"x" * 70_000], object, "BYTES", True)])
-
-
-def test_the_gateway_lists_models_of_every_kind(app: FastAPI, ask: Ask) -> None:
-    async def broken(scope: Any, receive: Any, send: Any) -> None:
-        raise RuntimeError("no answer")
-
-    gateway = Gateway({"flu": app, "plain": FastAPI(), "worse": broken})
-    assert ask(gateway, "/v2").json()["models"] == ["flu", "plain", "worse"]
-    listed = ask(gateway, "/v2/models").json()["models"]
-    assert [(one["name"], one["state"], one["reason"]) for one in listed] == [
-        ("flu", "READY", ""),
-        ("plain", "UNAVAILABLE", "it does not know this protocol"),
-        ("worse", "UNAVAILABLE", "it does not answer"),
-    ]
-    ready = ask(gateway, "/v2/repository/index", "POST", json={"ready": True}).json()
-    assert [one["name"] for one in ready] == ["flu"]
-    answer = ask(gateway, "/v2/health/ready")
-    assert (answer.status_code, answer.headers["content-type"]) == (503, PROBLEM)
-    assert answer.json()["ready"] is False
-    assert answer.json()["error"] == answer.json()["detail"] == "not ready: worse"
 
 
 @pytest.mark.parametrize(

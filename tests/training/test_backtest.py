@@ -16,13 +16,13 @@ from forecastle.places import NAMES
 from forecastle.training import backtest
 from forecastle.training.diagnostics import FitError
 from forecastle.training.recipe import Recipe
-from forecastle.training.sampling import Predict, Sampling
+
+from .. import tiny
 
 CODES = ("DEU", "ESP", "FRA", "GBR", "ITA", "USA")
 LAST = datetime.date(2020, 4, 29)
 DAYS = 60
 ORIGINS = [datetime.date(2020, 4, 7), datetime.date(2020, 4, 15)]
-SAMPLING = Sampling(each_country=False, draws=250, tune=200, seed=1)
 
 
 def observe(path: Path) -> Observations:
@@ -98,19 +98,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def recipe(predict: Predict = predict, **options: Any) -> Recipe:
-    named = {
-        "folder": Path(__file__).parent,
-        "title": "A constant rate",
-        "observe": observe,
-        "build": build,
-        "target": "daily deaths",
-        "unit": "deaths",
-        "cumulative": False,
-        "reference": False,
-        "sampling": SAMPLING,
-    }
-    return Recipe(predict=predict, **{**named, **options})
+def recipe(**options: Any) -> Recipe:
+    return tiny.recipe(**{"observe": observe, "build": build, "predict": predict, **options})
 
 
 def forecast(path: Path, origins: list[datetime.date] = ORIGINS, **options: Any) -> backtest.Forecasts:

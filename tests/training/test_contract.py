@@ -1,7 +1,6 @@
 """contract.py: what observe, build and predict return is refused in words, before anything is sampled."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,8 @@ from forecastle.training import contract
 from forecastle.training.contract import ContractError
 from forecastle.training.recipe import Recipe
 from forecastle.training.sampling import Sampling
+
+from .. import tiny
 
 CODES = {"FRA", "GBR", "ITA"}
 
@@ -48,15 +49,9 @@ def predict(
 
 
 def recipe(each_country: bool = False, **functions: Any) -> Recipe:
-    return Recipe(
-        folder=Path("tiny"),
-        title="Tiny",
-        target="daily deaths",
-        unit="deaths",
-        cumulative=False,
-        reference=False,
-        sampling=Sampling(each_country, draws=100, tune=100, seed=1),
-        **{"observe": lambda path: rows(), "build": build, "predict": predict, **functions},
+    sampling = Sampling(each_country, draws=100, tune=100, seed=1)
+    return tiny.recipe(
+        sampling=sampling, **{"observe": None, "build": build, "predict": predict, **functions}
     )
 
 

@@ -1,7 +1,5 @@
 """fitting.py: what is left out of a fit, and when the whole fit fails."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pymc as pm
@@ -11,8 +9,9 @@ from forecastle.observations import Observations
 from forecastle.training import fitting
 from forecastle.training.diagnostics import FitError
 from forecastle.training.progress import silent
-from forecastle.training.recipe import Recipe
 from forecastle.training.sampling import Sampling
+
+from ..tiny import recipe
 
 CODES = ["AUT", "BEL", "CHE", "DEU", "ESP", "FRA", "GBR", "IRL", "ITA", "NLD", "POL", "PRT"]
 
@@ -31,25 +30,13 @@ def build(rows: pd.DataFrame) -> pm.Model:
     return model
 
 
-def recipe() -> Recipe:
-    return Recipe(
-        folder=Path("tiny"),
-        title="",
-        observe=lambda path: pd.DataFrame(),
-        build=build,
-        predict=lambda *arguments: np.empty(0),
-        target="",
-        unit="deaths",
-        cumulative=False,
-        reference=False,
-        sampling=Sampling(each_country=False, draws=1000, tune=300, seed=1),
-    )
+RECIPE = recipe(observe=None, build=build, predict=None, sampling=Sampling(False, 1000, 300, seed=1))
 
 
 def test_a_country_that_cannot_be_fitted_is_left_out_and_the_others_are_fitted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    fitted = fitting.fit(recipe(), observed(ITA=30), silent)
+    fitted = fitting.fit(RECIPE, observed(ITA=30), silent)
     assert list(fitted.fit["posterior"]["country"].values) == [code for code in CODES if code != "ITA"]
     assert list(fitted.summary["country"].values) == list(fitted.selected.frame["country"])
     assert fitted.selected.excluded.keys() == {"ITA"}
@@ -60,4 +47,18 @@ def test_a_country_that_cannot_be_fitted_is_left_out_and_the_others_are_fitted(
 
 def test_too_many_that_cannot_be_fitted_are_no_fit() -> None:
     with pytest.raises(FitError, match=r"2 of 12 countries failed, more than 10%:\n  r_hat of phase\[GBR\]"):
-        fitting.fit(recipe(), observed(ITA=30, GBR=30), silent)
+        fitting.fit(RECIPE, observed(ITA=30, GBR=30), silent)
+
+
+def test_if_what_all_share_alone_has_not_converged_the_chains_are_sampled_once_more_and_longer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def shared(rows: pd.DataFrame) -> pm.Model:
+        with pm.Model() as model:
+            pm.Normal("mean", 0, 1)
+        return model
+
+    few = recipe(observe=None, build=shared, predict=None, sampling=Sampling(False, 40, 100, seed=1))
+    with pytest.raises(FitError, match="ess_bulk of mean is "):
+        fitting.fit(few, observed(), silent)
+    assert capsys.readouterr().err == "tiny: sampling again, 2 times as long\n"

@@ -7,8 +7,6 @@ import os
 import pkgutil
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
@@ -17,7 +15,6 @@ from typing import Any
 
 import pytest
 import schemathesis
-import uvicorn
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -25,6 +22,8 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from forecastle.web import problem_types
+
+from ..served import live
 
 # The generator knows no NetCDF by itself. Its hooks would only format what it wrote.
 GENERATOR = {"content_type_overrides": {"application/x-netcdf": "application/octet-stream"}, "post_hooks": []}
@@ -34,16 +33,8 @@ DAY = datetime.date(2020, 5, 1)
 @pytest.fixture(scope="module")
 def url(app: FastAPI) -> Iterator[str]:
     """Where the app is served, on the loopback interface."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 30
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.01)
-    (listener,) = server.servers[0].sockets
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
+    with live(app) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,9 @@ def create_catalogue(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        first_answers = asyncio.create_task(ask_until_answered(upstreams, "/", "/openapi.json"))
+        first_answers = asyncio.create_task(
+            ask_until_answered(upstreams, "/", "/manifest.json", "/openapi.json")
+        )
         yield
         first_answers.cancel()
 

@@ -22,9 +22,8 @@ COMPOSE = "docker-compose.yml"
 SERVICES = "docker/models.yml"  # COMPOSE includes it
 TEMPLATE = "shared/template"
 TOKEN = "{{model}}"
-SERVED = ("main.py",)  # what `make run` needs to serve a folder
-BUILT = ("train.py", "main.py")  # what an image needs
-LOCKS = ("requirements-train.txt", "requirements.txt")  # what an image needs, too, and `make lock` writes
+NEEDED = "main.py"  # what makes a folder a model
+CODE = (NEEDED, "train.py")
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 SHADOW = "-shadow"  # a challenger is called <model>-shadow (forecastle.project.retraining)
 LONGEST_NAME = 63 - len(SHADOW)  # characters: both names are host names of containers
@@ -49,7 +48,7 @@ ENTRY = """\
   {name}:
     extends: {{file: service.yml, service: model}}
     image: ${{REGISTRY:+${{REGISTRY:-}}/}}forecastle/{name}:${{TAG:-latest}}
-    build: {{args: {{MODEL: {name}}}}}
+    build: {{{build}}}
 """
 
 
@@ -57,16 +56,12 @@ class ComposeError(Exception):
     """The command fails; the message has one line for each reason."""
 
 
-def models(root: Path = ROOT, needed: Sequence[str] = SERVED) -> list[str]:
+def models(root: Path = ROOT) -> list[str]:
     """The models' names, sorted.
 
     A folder that has code but cannot be a model is left out, and a line on stderr says why.
-
-    Args:
-        root: The project.
-        needed: The files that a folder must have.
     """
-    folders = _folders(root, needed)
+    folders = _folders(root)
     for name, fault in folders.items():
         if fault:
             print(f"models/{name} is left out: {fault}", file=sys.stderr)
@@ -81,9 +76,9 @@ def check(root: Path = ROOT, chosen: Sequence[str] = ()) -> None:
         chosen: Names of the models to check; none means every folder.
 
     Raises:
-        ComposeError: A folder cannot be a model or lacks a file, or `docker/models.yml` is not up to date.
+        ComposeError: A folder cannot be a model, or `docker/models.yml` is not up to date.
     """
-    folders, other_services = _folders(root, BUILT), _services(root)
+    folders, other_services = _folders(root), _services(root)
     reasons = []
     for name in chosen or folders:
         if fault := folders.get(name, "there is no such model"):
@@ -91,25 +86,29 @@ def check(root: Path = ROOT, chosen: Sequence[str] = ()) -> None:
             continue
         if name in other_services:
             reasons.append(f"{COMPOSE} has a service {name}, too: remove it, or rename models/{name}")
-        reasons += [
-            f"models/{name}/{file} is missing: `make lock` writes it"
-            for file in LOCKS
-            if not (root / "models" / name / file).is_file()
-        ]
-    if _read(root / SERVICES) != services(name for name, fault in folders.items() if not fault):
+    if _read(root / SERVICES) != services([name for name, fault in folders.items() if not fault], root):
         reasons.append(f"{SERVICES} does not match the folders of models/: `make compose` writes it")
     if reasons:
         raise ComposeError("\n".join(reasons))
 
 
-def services(names: Iterable[str]) -> str:
+def services(names: Iterable[str], root: Path = ROOT) -> str:
     """The content of `docker/models.yml` for these models."""
-    return HEADER + ("\n".join(ENTRY.format(name=name) for name in names) or "  {}\n")
+    entries = [ENTRY.format(name=name, build=_build(name, root / "models" / name)) for name in names]
+    return HEADER + ("\n".join(entries) or "  {}\n")
+
+
+def _build(name: str, folder: Path) -> str:
+    """How an image is built: without train.py it takes the folder's artifact, if there is one."""
+    if (folder / "train.py").is_file():
+        return f"args: {{MODEL: {name}}}"
+    given = f", additional_contexts: {{artifact: ../models/{name}/artifact}}"
+    return f"args: {{MODEL: {name}, ORIGIN: given}}{given if (folder / 'artifact').is_dir() else ''}"
 
 
 def write(root: Path = ROOT) -> bool:
     """Write `docker/models.yml` for the folders of `models/`; returns whether its content changed."""
-    file, content = root / SERVICES, services(models(root, BUILT))
+    file, content = root / SERVICES, services(models(root), root)
     if _read(file) == content:
         return False
     file.parent.mkdir(exist_ok=True)
@@ -157,7 +156,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     options = parser.parse_args(argv)
     try:
         if options.list:
-            for name in models(root, BUILT):
+            for name in models(root):
                 print(name)
         elif options.check is not None:
             check(root, options.check)
@@ -172,19 +171,18 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     return 0
 
 
-def _folders(root: Path, needed: Sequence[str]) -> dict[str, str | None]:
+def _folders(root: Path) -> dict[str, str | None]:
     """The folders of `models/` that have code, sorted by name, and why one cannot be a model.
 
     A folder without code is ignored: Git leaves an artifact behind on a branch that lacks the model.
     """
-    files = [path for file in BUILT for path in (root / "models").glob(f"*/{file}")]
+    files = [path for file in CODE for path in (root / "models").glob(f"*/{file}")]
     names = sorted({path.parent.name for path in files if not path.parent.name.startswith(".")})
-    return {name: _unfit(name) or _incomplete(root / "models" / name, needed) for name in names}
+    return {name: _unfit(name) or _incomplete(root / "models" / name) for name in names}
 
 
-def _incomplete(folder: Path, needed: Sequence[str]) -> str | None:
-    missing = [file for file in needed if not (folder / file).is_file()]
-    return f"it has no {missing[0]}" if missing else None
+def _incomplete(folder: Path) -> str | None:
+    return None if (folder / NEEDED).is_file() else f"it has no {NEEDED}"
 
 
 def _unfit(name: str) -> str | None:

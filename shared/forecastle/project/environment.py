@@ -4,7 +4,6 @@ A model whose lock pins packages gets an environment of its own in `.cache/envir
 project's. It is installed when the lock changes. No model's packages can thus break another's.
 """
 
-import re
 import subprocess
 import sys
 import sysconfig
@@ -13,9 +12,7 @@ from pathlib import Path
 
 from forecastle.manifest import sha256
 from forecastle.project.compose import ROOT
-
-TRAIN, SERVE = "requirements-train", "requirements"
-NAME = re.compile(r"^[A-Za-z0-9][\w.-]*", re.MULTILINE)  # of a package, in an .in or .txt file
+from forecastle.project.pins import packages, unpinned
 
 
 class InstallError(Exception):
@@ -23,7 +20,7 @@ class InstallError(Exception):
 
 
 def python(model: str, lock: str, root: Path = ROOT) -> Path:
-    """The interpreter that trains (`TRAIN`) or serves (`SERVE`) a model, its packages installed.
+    """The interpreter that trains (`pins.TRAIN`) or serves (`pins.SERVE`) a model, its packages installed.
 
     What `<lock>.in` names and `<lock>.txt` does not pin is pinned first.
 
@@ -37,7 +34,7 @@ def python(model: str, lock: str, root: Path = ROOT) -> Path:
         if done.returncode:
             raise InstallError(f"{model}: {', '.join(missing)} cannot be pinned, see above")
     pinned = folder / f"{lock}.txt"
-    if not pinned.is_file() or not NAME.search(pinned.read_text(encoding="utf-8")):
+    if not packages(pinned):
         return Path(sys.executable)
     home = root / ".cache/environments" / f"{model}-{lock}"
     interpreter, stamp = home / "bin/python", home / "lock"
@@ -46,15 +43,6 @@ def python(model: str, lock: str, root: Path = ROOT) -> Path:
         _install(model, home, interpreter, pinned)
         stamp.write_text(wanted)
     return interpreter
-
-
-def unpinned(folder: Path, lock: str) -> list[str]:
-    """The packages that `<lock>.in` names and `<lock>.txt` does not pin."""
-    wanted, pinned = (
-        {re.sub(r"[-_.]+", "-", name).lower() for name in NAME.findall(_read(folder / f"{lock}{suffix}"))}
-        for suffix in (".in", ".txt")
-    )
-    return sorted(wanted - pinned)
 
 
 def _install(model: str, home: Path, interpreter: Path, pinned: Path) -> None:
@@ -68,7 +56,3 @@ def _install(model: str, home: Path, interpreter: Path, pinned: Path) -> None:
     options = ["--disable-pip-version-check", "--require-hashes", "--requirement", str(pinned)]
     if subprocess.run([*pip, *options]).returncode:
         raise InstallError(f"{model}: its packages cannot be installed, see above")
-
-
-def _read(file: Path) -> str:
-    return file.read_text(encoding="utf-8") if file.is_file() else ""

@@ -36,7 +36,7 @@ from forecastle.catalogue.app import create_catalogue
 from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store.engine import Store, StoreError
 from forecastle.manifest import ArtifactError
-from forecastle.project import compose, environment
+from forecastle.project import compose, environment, pins
 from forecastle.project.environment import InstallError
 from forecastle.project.process import FAILED, Process
 from forecastle.project.train import served
@@ -160,7 +160,7 @@ def load_all(root: Path = compose.ROOT, **variables: str) -> dict[str, ASGIApp]:
         try:
             is_forecast = _is_forecast(folder)
             served(folder, folder / folders.ARTIFACT, serving / name)
-            python = environment.python(name, environment.SERVE, root)
+            python = environment.python(name, pins.SERVE, root)
             if is_forecast and python == Path(sys.executable):
                 apps[name] = load(serving / name)
             else:

@@ -23,7 +23,7 @@ from forecastle import folder as folders
 from forecastle import manifest as manifests
 from forecastle import observations, sealing
 from forecastle.manifest import ArtifactError
-from forecastle.project import compose, environment
+from forecastle.project import compose, environment, pins
 from forecastle.project.compose import ROOT
 from forecastle.project.environment import InstallError
 
@@ -71,7 +71,7 @@ def train(model: str, root: Path = ROOT) -> None:
     """
     folder = root / "models" / model
     manifests.recover(folder / folders.ARTIFACT)
-    python = environment.python(model, environment.TRAIN, root)
+    python = environment.python(model, pins.TRAIN, root)
     cache = root / ".cache"
     cache.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix="training.") as scratch:
@@ -108,7 +108,7 @@ def test(model: str, artifact: Path, scratch: Path, root: Path = ROOT) -> None:
     folder = root / "models" / model
     served(folder, artifact, scratch)
     folders.copy(folder, folders.gate_files(folder), scratch)
-    python = environment.python(model, environment.SERVE, root)
+    python = environment.python(model, pins.SERVE, root)
     _run([python, *PYTEST, *ISOLATED], scratch, f"{model}: its tests fail, and the last artifact stays")
 
 

@@ -16,7 +16,7 @@ def main() -> None:
         connection.request("GET", "/readyz")
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        sys.exit(f"not ready: {error}")
+        sys.exit(f"not ready: {str(error).strip()}")
     if status not in (200, 404):
         sys.exit(f"not ready: status {status}")
     print("ready")

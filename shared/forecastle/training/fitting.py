@@ -15,6 +15,7 @@ from forecastle.training.recipe import Recipe
 
 FAILED_COUNTRIES = 0.1  # at most
 REFITS = 2  # at most, each without the countries that have not converged
+LONGER = 2  # times as many draws, if only what all countries share has not converged
 SHOWN = 5  # countries whose first reason an error names
 
 
@@ -38,7 +39,7 @@ def fit(recipe: Recipe, selected: Observations, step: Step) -> Fitted:
     """Fit a model, and leave out the countries that it cannot be fitted to.
 
     Where countries are pooled, the others are then fitted again: the parameters that all share have not
-    converged either.
+    converged either. If it is these alone, the chains are sampled anew, `LONGER` times as long, once.
 
     Args:
         recipe: The model.
@@ -51,17 +52,24 @@ def fit(recipe: Recipe, selected: Observations, step: Step) -> Fitted:
     tried = selected.frame["country"].nunique()
     if recipe.sampling.each_country:
         return _each_country(recipe, selected, step, tried)
-    for refits_left in reversed(range(REFITS + 1)):
-        fitted = recipe.sampling.fit(selected.frame, recipe.build, step)
+    sampling, refits_left = recipe.sampling, REFITS
+    while True:
+        fitted = sampling.fit(selected.frame, recipe.build, step)
         with step("checking"):
             summary = diagnostics.summarise(fitted)
             verdict = diagnostics.check(fitted, summary)
             failed = diagnostics.unfit(summary) if verdict.reasons else {}
-        if not failed or not refits_left or selected.frame["country"].nunique() == len(failed):
-            break
-        selected = _without(failed, selected, tried)
-        print(f"{recipe.model}: fitting again without {', '.join(failed)}", file=sys.stderr)
-    return _passed(fitted, summary, selected, verdict)
+        if failed and refits_left and len(failed) < selected.frame["country"].nunique():
+            refits_left -= 1
+            selected = _without(failed, selected, tried)
+            print(f"{recipe.model}: fitting again without {', '.join(failed)}", file=sys.stderr)
+        elif verdict.reasons and not failed and sampling == recipe.sampling:
+            sampling = dataclasses.replace(
+                sampling, draws=LONGER * sampling.draws, tune=LONGER * sampling.tune
+            )
+            print(f"{recipe.model}: sampling again, {LONGER} times as long", file=sys.stderr)
+        else:
+            return _passed(fitted, summary, selected, verdict)
 
 
 def _each_country(recipe: Recipe, selected: Observations, step: Step, tried: int) -> Fitted:

@@ -16,16 +16,6 @@ def errors() -> float:
     return ERRORS._value.get()
 
 
-def test_a_new_store_gets_its_tables(store: Store) -> None:
-    store.check()
-    with store.reading() as connection:
-        tables = set(sa.inspect(connection).get_table_names())
-        (state,) = connection.execute(sa.select(schema.state)).all()
-    assert tables == {*schema.metadata.tables, "alembic_version"}
-    assert state.schema_version == 1
-    assert state.written_at.tzinfo is not None
-
-
 def test_what_raises_leaves_nothing_behind(store: Store) -> None:
     with pytest.raises(ZeroDivisionError), store.writing() as connection:
         connection.execute(sa.update(schema.state).values(schema_version=2))

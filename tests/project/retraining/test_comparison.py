@@ -10,8 +10,7 @@ from forecastle.project.retraining.comparison import compare
 from forecastle.scores import QUANTILES
 
 from ...conftest import HORIZON, MakeArtifact
-from ...tiny import CODES, TRUTH
-from .test_main import made
+from ...tiny import CODES, TRUTH, made
 
 
 def forecasts(dates: list[str], codes: list[str], observed: list[int], **attrs: str) -> xr.Dataset:
@@ -38,7 +37,7 @@ def test_forecasts_of_the_same_country_and_day_are_compared(
 ) -> None:
     """By date, since an incumbent's forecast starts at each country's own last day."""
     draws = np.broadcast_to(np.arange(1, HORIZON + 1), (100, len(CODES), HORIZON))
-    known = Artifact.load(made(make_artifact, draws, data={"file": "data.csv", "sha256": "0" * 64}))
+    known = Artifact.load(made(make_artifact, draws))
     dates = ["2020-04-29", "2020-04-30", "2020-05-09", "2020-05-09", "2020-05-27", "2020-05-28"]
     compared = compare(
         known, forecasts(dates, ["DEU", "DEU", "DEU", "AND", "USA", "USA"], [0, 1, 12, 9, 28, 29])
@@ -57,6 +56,6 @@ def test_forecasts_of_the_same_country_and_day_are_compared(
 
 @pytest.mark.parametrize("attrs", [{"target": "cumulative deaths"}, {"unit": "cases"}])
 def test_different_quantities_are_not_compared(attrs: dict[str, str], make_artifact: MakeArtifact) -> None:
-    known = Artifact.load(made(make_artifact, TRUTH, data={"file": "data.csv", "sha256": "0" * 64}))
+    known = Artifact.load(made(make_artifact, TRUTH))
     with pytest.raises(RetrainingError, match="which cannot be compared"):
         compare(known, forecasts(["2020-05-09"], ["DEU"], [9], **attrs))

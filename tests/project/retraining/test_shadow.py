@@ -1,28 +1,25 @@
 """retraining/shadow.py where there is nothing to do; what is Docker's to do is in tests/e2e."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from forecastle.project.retraining.shadow import main
 
-DOCKER = """#!/bin/sh
-case "$*" in
+from .conftest import Docker
+
+DOCKER = """case "$*" in
     "compose ps --quiet --status running shadow") echo 0123456789ab ;;
     "inspect --format {{json .Config.Env}} 0123456789ab") echo '["PATH=/venv/bin","MODEL=flu-shadow"]' ;;
     *) echo "unknown: $*" >&2; exit 1 ;;
-esac
-"""
+esac"""
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(tmp_path: Path, docker: Docker) -> Path:
     """A project in which Docker says that the shadow of `flu` runs."""
     (tmp_path / "data").mkdir()
-    (tmp_path / "docker").write_text(DOCKER)
-    (tmp_path / "docker").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    docker(DOCKER)
     return tmp_path
 
 

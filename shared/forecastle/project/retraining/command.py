@@ -12,7 +12,8 @@ from forecastle.project.retraining.images import ImagesError
 
 def run(model: str, work: Callable[[], None]) -> int:
     """Do the work and return the exit code. SIGTERM interrupts it as Ctrl-C does, so that it tidies up."""
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    # Not the handler of SIGINT: a script's job in the background ignores that.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         work()
     except Refused as error:

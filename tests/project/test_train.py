@@ -1,0 +1,66 @@
+"""train.py: any train.py runs in a copy, and its artifact replaces the last one if it passes its tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from forecastle.project import train
+from forecastle.sealing import verified
+
+TRAIN = '''"""A constant."""
+from pathlib import Path
+
+Path("artifact/constant").write_text("7")
+'''
+GATE = """
+from pathlib import Path
+
+def test_the_constant_is_small():
+    assert int(Path("artifact/constant").read_text()) < 10
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project's only model, which is trained."""
+    folder = tmp_path / "models/plain"
+    folder.mkdir(parents=True)
+    (folder / "train.py").write_text(TRAIN)
+    (folder / "main.py").touch()
+    assert train.main([], tmp_path) == 0
+    return folder
+
+
+def test_what_was_trained_is_sealed_and_current_until_its_sources_change(folder: Path) -> None:
+    assert verified(folder / "artifact")
+    assert (folder / "artifact/constant").read_text() == "7"
+    (folder / "main.py").write_text("# changed")
+    (folder / "test_plain.py").write_text(GATE)
+    assert not train.is_stale(folder)
+    (folder / "train.py").write_text(TRAIN.replace("7", "8"))
+    assert train.is_stale(folder)
+    assert train.main(["--stale", "plain"], folder.parents[1]) == 0
+    assert (folder / "artifact/constant").read_text() == "8"
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        (TRAIN.replace("7", "70"), "plain: its tests fail, and the last artifact stays"),
+        (TRAIN + "1 / 0\n", "plain: train.py failed, and the last artifact stays"),
+        ("", "plain: train.py left nothing in artifact/: let it save there what main.py loads; the last"),
+        (TRAIN + "Path('plot.png').touch()\n", "plain: train.py wrote plot.png outside artifact/"),
+    ],
+)
+def test_what_fails_leaves_the_last_artifact_and_nothing_else(
+    code: str, line: str, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "train.py").write_text(code)
+    (folder / "test_plain.py").write_text(GATE)
+    version, before = verified(folder / "artifact"), sorted(os.listdir(folder))
+    assert train.main(["plain"], folder.parents[1]) == 1
+    assert capfd.readouterr().err.splitlines()[-1].startswith(line)
+    assert verified(folder / "artifact") == version
+    assert sorted(os.listdir(folder)) == before
+    assert list((folder.parents[1] / ".cache").iterdir()) == []
