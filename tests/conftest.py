@@ -77,7 +77,13 @@ def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
     0 to 199 on every day, unless others are given, shape (draw, country, day ahead).
     """
 
-    def make(model: str = "flu", *, draws: np.ndarray | None = None, **members: Any) -> Path:
+    def make(
+        model: str = "flu",
+        *,
+        draws: np.ndarray | None = None,
+        posterior: bytes = b"not read by the server",
+        **members: Any,
+    ) -> Path:
         days = [ORIGIN - datetime.timedelta(before) for before in reversed(range(OBSERVED_DAYS))]
         if draws is None:
             draws = np.broadcast_to(np.arange(DRAWS)[:, None, None], (DRAWS, len(NAMES), HORIZON))
@@ -128,7 +134,7 @@ def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
             np.save(scratch / "draws.npy", draws.astype(np.float32))
             (scratch / "observations.csv").write_text("\n".join(["date,country,observed", *rows]) + "\n")
             (scratch / "parameters.json").write_text(json.dumps(parameters))
-            (scratch / "posterior.nc").write_bytes(b"not read by the server")
+            (scratch / "posterior.nc").write_bytes(posterior)
             (scratch / "backtest.json").write_text("null")
             np.savez(scratch / "backtest.npz")
             (scratch / "card.html").write_text(

@@ -21,6 +21,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 LIBRARY = Path(__file__).resolve().parents[1] / "shared"
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
 def series(exposition: str) -> dict[str, float]:
     """Metrics by name and labels."""
     pairs = [line.rsplit(" ", 1) for line in exposition.splitlines() if line[0] != "#"]
@@ -79,9 +86,7 @@ class Served:
     """A server process, its address and what it wrote to stderr."""
 
     def __init__(self, folder: Path, **variables: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = os.environ | {"BIND": f"127.0.0.1:{self.port}"} | variables
         self.environment |= {"PYTHONDONTWRITEBYTECODE": "1"}

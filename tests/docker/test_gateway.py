@@ -7,10 +7,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from forecastle.project import local_gateway
 from forecastle.runtime import logs
 from forecastle.web.problem_types import of_status
+from forecastle.web.representations import _accepted
 
 from .. import nginx
 
@@ -23,9 +27,11 @@ def mapped(variable: str, value: str) -> str:
     (block,) = re.findall(rf"map \S.* \${variable} {{\n(.*?)\n    }}", CONF, re.DOTALL)
     default = ""
     for line in block.splitlines():
-        pattern, result = re.fullmatch(r'\s*(".*?"|\S+) (.*?);.*', line).groups()  # type: ignore[union-attr]
+        if line.strip().startswith("volatile;"):
+            continue
+        pattern, result = re.fullmatch(r'\s*(".*?"|\S+) "?(.*?)"?;.*', line).groups()  # type: ignore[union-attr]
         if pattern == "default":
-            default = result.strip('"')
+            default = result
             continue
         flags = re.IGNORECASE if pattern.startswith('"~*') else 0
         pattern = re.sub(r"\(\?<(?=\w+>)", "(?P<", pattern.strip('"').lstrip("~*"))
@@ -141,6 +147,78 @@ def test_a_valid_traceparent_is_kept_and_any_other_replaced(given: str, kept: bo
 )
 def test_what_is_tried_anew_where_no_replica_answered(failed: str, again: bool) -> None:
     assert bool(mapped("again", failed)) == again
+
+
+MEDIA = st.sampled_from(
+    [
+        "text/csv",
+        "TEXT/CSV",
+        "application/json",
+        "application/x-ndjson",
+        "application/ndjson",
+        "*/*",
+        "text/html",
+        "",
+    ]
+)
+WEIGHT = st.sampled_from(["", ";q=0", ";q=0.5", "; q=1", ";q=x", ";charset=utf-8"])
+ITEM = st.builds("{}{}".format, MEDIA, WEIGHT)
+
+
+@given(st.builds(str.join, st.sampled_from([",", ", ", " ,"]), st.lists(ITEM, max_size=4)))
+def test_an_answer_is_kept_as_the_representation_that_the_apps_choose(accept: str) -> None:
+    """Or not at all, if it takes weights to choose."""
+    assert mapped("representation", accept) in (_accepted(accept), "weighted")
+
+
+@pytest.mark.parametrize(
+    ("accept", "kept"),
+    [
+        ("", "json"),
+        ("*/*", "json"),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "json"),
+        ("text/csv", "csv"),
+        ("application/x-ndjson, */*", "ndjson"),
+        ("text/csv;q=0.5, application/json", "weighted"),
+    ],
+)
+def test_what_most_clients_send_is_one_of_three(accept: str, kept: str) -> None:
+    assert mapped("representation", accept) == kept
+    assert mapped("cache", f"{kept} ") == ("off" if kept == "weighted" else "answers")
+
+
+@pytest.mark.parametrize(
+    ("answer", "same", "kept"),
+    [
+        ("yes 1234 {} Accept", "|", True),
+        ("yes 999999 {} Accept, Accept-Encoding", "|", True),
+        ("yes 1234 {} Accept, Origin", "https://page.example|https://page.example", True),
+        ("yes 1234 {} Accept, Origin", "https://page.example|*", True),
+        ("yes 1234 {} Accept, Origin", "https://page.example|", False),
+        ("yes 1234 {} Accept", "a|b|c", False),
+        (" 1234 {} Accept", "|", False),  # does not say that it may
+        ("yes 1000000 {} Accept", "|", False),
+        ("yes  {} Accept", "|", False),  # of unknown length
+        ("yes 1234 {} Accept, Cookie", "|", False),
+        ("yes 1234 {} *", "|", False),
+    ],
+)
+def test_which_answers_are_kept(answer: str, same: str, kept: bool) -> None:
+    assert (mapped("not_kept", answer.format(mapped("same", same))) == "") == kept
+
+
+def test_the_cache_leaves_most_of_its_file_system_free() -> None:
+    """nginx looks every ten seconds whether there is too much in it."""
+    (temporary,) = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["gateway"]["tmpfs"]
+    size, largest, free = (
+        int(re.search(pattern, text)[1])  # type: ignore[index]
+        for pattern, text in (
+            (r"size=(\d+)m", temporary),
+            (r"max_size=(\d+)m", CONF),
+            (r"min_free=(\d+)m", CONF),
+        )
+    )
+    assert 2 * largest <= free <= size - largest
 
 
 def test_every_error_of_nginx_is_in_the_table() -> None:

@@ -2,17 +2,12 @@
 
 import asyncio
 import json
-import re
-import subprocess
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from forecastle.artifact import Artifact
@@ -22,7 +17,6 @@ from forecastle.catalogue.store import forecasts
 from forecastle.catalogue.store.engine import Store
 from forecastle.project.local_gateway import Gateway
 from forecastle.runtime.monitoring import Monitoring
-from forecastle.runtime.server import HttpProtocol
 from forecastle.service import create_app
 
 from .. import nginx
@@ -63,23 +57,15 @@ def ports(
         for some in (local.models, {"flu-shadow": _keep(store, "flu-shadow", apps["flu"])})
     )
     catalogue = Monitoring(create_catalogue(clients, store, settings, shadows), model="catalogue")
-    behind: dict[str, Any] = {"catalogue": catalogue, **local.models}
-    listening = {name: free_port() for name in (*behind, "local", "nginx", "status")}
-    servers = [_server(local, listening["local"], "on")]
-    servers += [_server(app, listening[name], "off") for name, app in behind.items()]
-    thread = threading.Thread(target=asyncio.run, args=(_serve(servers),), daemon=True)
-    thread.start()
-    process = subprocess.Popen(nginx.command(_configure(folder / "nginx", behind, listening), network="host"))
+    gateway = nginx.Server(local, free_port(), "on")
+    gateway.start()
     try:
-        for name in ("local", "nginx"):
-            until(lambda: ask(listening[name], "/models").status == 200, 30, f"{name} answers")  # noqa: B023
-        yield Ports(listening["local"], listening["nginx"])
+        with nginx.running({"catalogue": catalogue, **local.models}, folder) as real:
+            for port in (gateway.port, real.port):
+                until(lambda: ask(port, "/models").status == 200, 30, "it answers")  # noqa: B023
+            yield Ports(gateway.port, real.port)
     finally:
-        process.terminate()
-        process.wait(10)
-        for server in servers:
-            server.should_exit = True
-        thread.join(10)
+        gateway.stop()
 
 
 def _keep(store: Store, model: str, app: FastAPI) -> Monitoring:
@@ -105,35 +91,6 @@ def _plain() -> FastAPI:
         return [as_of, shop]
 
     return app
-
-
-def _server(app: Any, port: int, lifespan: Any) -> uvicorn.Server:
-    config = uvicorn.Config(
-        app, port=port, http=HttpProtocol, lifespan=lifespan, log_level="error", server_header=False
-    )
-    return uvicorn.Server(config)
-
-
-async def _serve(servers: list[uvicorn.Server]) -> None:
-    await asyncio.gather(*(server.serve() for server in servers))
-
-
-def _configure(folder: Path, names: dict[str, Any], listening: dict[str, int]) -> Path:
-    """nginx's configuration with the addresses of this machine in the place of the containers'."""
-    nginx.configure(folder, [name for name in names if name != "catalogue"])
-    upstreams = folder / "routes/upstreams"
-    addresses = re.sub(
-        r"server (\S+):8000 resolve",
-        lambda found: f"server 127.0.0.1:{listening[found[1]]}",
-        upstreams.read_text(),
-    )
-    upstreams.write_text(addresses)
-    conf = folder / "nginx.conf"
-    text = conf.read_text()
-    for container, port in (("8080", listening["nginx"]), ("8081", listening["status"])):
-        text = text.replace(f"listen {container};", f"listen 127.0.0.1:{port};")
-    conf.write_text(text)
-    return folder
 
 
 class Outcome(NamedTuple):

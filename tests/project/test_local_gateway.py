@@ -25,7 +25,7 @@ from forecastle.runtime.monitoring import Monitoring
 from forecastle.service import create_app
 
 from ..conftest import Ask, MakeArtifact
-from ..served import series
+from ..served import free_port, series
 
 MAIN = """
 from pathlib import Path
@@ -71,12 +71,6 @@ def root(make_artifact: MakeArtifact, tmp_path_factory: pytest.TempPathFactory) 
         (folder / "helper.py").write_text(f"NAME = {name!r}")
     (root / "models/flu/artifact").symlink_to(make_artifact("flu"))
     return root
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @contextmanager

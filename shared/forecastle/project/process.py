@@ -22,7 +22,7 @@ from forecastle.web import problems
 START_SECONDS = 60  # after which a model that does not answer counts as failed
 PAUSE = 0.1  # seconds between two looks at a model that starts
 RETRY_SECONDS = 5
-HOP_BY_HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer"}
+HOP_BY_HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"trailer"}
 
 
 FAILED = "This model could not start: the terminal of `make run` shows why."

@@ -9,6 +9,9 @@ from forecastle.web.representations import MEDIA_TYPES, encode
 
 # Short: clients see a new version of a model within 5 s. Stale answers stand in while the model is down.
 CACHE_CONTROL = "public, max-age=2, stale-while-revalidate=3, stale-if-error=86400"
+# An answer with this depends on path and query alone, and on which representation `Accept` chooses: not on
+# the host, for one. The gateway's cache keeps no others.
+KEEP = {"X-Gateway-Keep": "yes"}
 
 
 class Document(NamedTuple):
@@ -45,7 +48,7 @@ class Document(NamedTuple):
 
 def cacheable(digest: Any) -> dict[str, str]:
     """The headers of an answer that caches may keep; `digest` is a hash of what the answer depends on."""
-    return {"ETag": f'"{digest.hexdigest()[:32]}"', "Cache-Control": CACHE_CONTROL, "Vary": "Accept"}
+    return {"ETag": f'"{digest.hexdigest()[:32]}"', "Cache-Control": CACHE_CONTROL, "Vary": "Accept", **KEEP}
 
 
 def is_known(request: Request, etag: str) -> bool:

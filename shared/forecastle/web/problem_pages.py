@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
+from forecastle.web.documents import KEEP
 from forecastle.web.problem_types import PATH, TYPES
 
 # A page loads nothing and runs nothing.
@@ -55,5 +56,5 @@ def _page(title: str, content: str) -> HTMLResponse:
         "body{font:1rem/1.6 system-ui,sans-serif;max-width:42rem;margin:2rem auto;padding:0 1rem}</style>"
         f"</head><body><main><h1>{html.escape(title)}</h1>{content}</main></body></html>"
     )
-    headers = {"Cache-Control": "public, max-age=3600", "Content-Security-Policy": POLICY}
+    headers = {"Cache-Control": "public, max-age=3600", "Content-Security-Policy": POLICY, **KEEP}
     return HTMLResponse(page, headers=headers)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from forecastle.web.documents import Document
+from forecastle.web.documents import KEEP, Document
 
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 ADDRESS = "/docs/page"  # no model can be called `docs`
@@ -41,6 +41,7 @@ def routes() -> APIRouter:
         if version != digest or name not in assets:
             raise HTTPException(404)
         media_type = MEDIA_TYPES[Path(name).suffix]
-        return Response(assets[name], headers={"Cache-Control": FOR_GOOD}, media_type=media_type)
+        headers = {"Cache-Control": FOR_GOOD, **KEEP}
+        return Response(assets[name], headers=headers, media_type=media_type)
 
     return router
