@@ -11,6 +11,7 @@ UNTIL ?=
 URL ?= http://localhost:$(PORT)
 INCUMBENT ?=
 UPGRADE ?=
+KIND ?= forecast
 STOP ?=
 
 VENV := .venv
@@ -21,6 +22,8 @@ MODELS := $(sort $(shell for model in $$(ls models | grep -Ex '[a-z][a-z0-9]*(-[
 # A target that takes MODEL= is about that model, or about all.
 CHOSEN := $(or $(MODEL),$(MODELS))
 DATA := $(or $(FORECASTLE_DATA),$(wildcard data/current.csv),data/first-wave-2020.csv)
+# Nothing of Forecastle's style is asked of a model that imports nothing of it.
+PLAIN = $(shell for model in $(MODELS); do grep -qs forecastle models/$$model/*.py || echo models/$$model; done)
 # Where retraining finds new data.
 NEWEST = --url "$(URL)" --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)"
 # Of all models; the packages that a model alone needs get an environment of their own (project/environment.py).
@@ -79,12 +82,13 @@ test: $(VENV)/test ## every test; those against real containers if a Docker Engi
 	@docker version >/dev/null 2>&1 || echo "No Docker Engine answers: tests/e2e was left out."
 
 lint: javascript $(VENV)/test ## ruff, codespell, mypy, import-linter, tsc, Biome, and docker/models.yml against the folders of models/
-	$(PY) -m ruff check .
-	$(PY) -m ruff format --check .
+	$(PY) -m ruff check . $(PLAIN:%=--exclude %)
+	$(PY) -m ruff format --check . $(PLAIN:%=--exclude %)
+	@test -z "$(PLAIN)" || $(PY) -m ruff check --isolated --select F $(PLAIN)
 	$(PY) -m codespell_lib $$(git ls-files)
 	$(PY) $(VENV)/bin/lint-imports --no-logo
 	$(PY) -m mypy shared
-	@set -e; for model in $(MODELS); do echo "mypy models/$$model"; $(PY) -m mypy models/$$model; done
+	@set -e; for model in $(filter-out $(PLAIN),$(MODELS:%=models/%)); do echo "mypy $$model"; $(PY) -m mypy $$model; done
 	$(PY) -m forecastle.project.compose --check
 
 build: ## the serving image of MODEL= (or all images); training happens in the build
@@ -105,8 +109,8 @@ data: $(VENV)/run ## use FILE= (path or address; DEATHS=, SINCE=, UNTIL=) from n
 observe: $(VENV)/run ## send FILE= (as `make data` takes it) to the gateway at URL=, with the key in OBSERVATIONS_KEY
 	@$(PY) -m forecastle.project.send_observations --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)" --url "$(URL)"
 
-new: $(PY) ## a folder models/MODEL from the template, and its service in docker/models.yml
-	@PYTHONPATH=shared $(PY) -m forecastle.project.compose --new="$(MODEL)"
+new: $(PY) ## a folder models/MODEL from a template (KIND=plain: no forecast), and its service in docker/models.yml
+	@PYTHONPATH=shared $(PY) -m forecastle.project.compose --new="$(MODEL)" --kind="$(KIND)"
 
 compose: $(PY) ## write docker/models.yml: a service for each folder of models/
 	@PYTHONPATH=shared $(PY) -m forecastle.project.compose

@@ -18,7 +18,8 @@ command -v "$python" >/dev/null || fail "there is no command $python: install Py
 among() { printf '%s\n' $2 | grep -Fqx -e "$1"; } # among WORD WORDS
 project() { PYTHONPATH=shared PYTHONDONTWRITEBYTECODE=1 "$python" -m "forecastle.project.$@"; }
 
-models=$(project compose --list)
+project compose # with the service of a new model; it also says who is left out
+models=$(project compose --list 2>/dev/null)
 all="$models gateway catalogue"
 monitoring="prometheus alertmanager grafana"
 for name in "$@"; do
@@ -39,10 +40,7 @@ chosen=
 for name in $names; do
     if among "$name" "$models"; then chosen="$chosen $name"; fi
 done
-if [ -n "$chosen" ]; then
-    project compose # the entry of a new model
-    project compose --check $chosen
-fi
+[ -z "$chosen" ] || project compose --check $chosen
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

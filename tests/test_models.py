@@ -1,21 +1,23 @@
-"""What every folder of models/ must hold and do, whoever wrote it."""
+"""What every folder of models/ must do, whoever wrote it; and more, if its artifact is a forecast."""
 
+import asyncio
 import datetime
 import inspect
 import json
 import math
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import arviz as az
+import httpx
 import numpy as np
 import pytest
 
+from forecastle import manifest
 from forecastle.artifact import Artifact
-from forecastle.project import compose, local_gateway
+from forecastle.project import compose, environment, local_gateway, pins, train
+from forecastle.project.process import Process
 from forecastle.runtime.monitoring import Monitoring
 from forecastle.training import diagnostics
 
@@ -33,42 +35,60 @@ def folder(
 ) -> Path:
     """A copy of a model's folder with an artifact: its image's, a current one of the folder, or a new one."""
     path = ROOT / "models" / request.param
-    copy = tmp_path_factory.mktemp("models") / request.param
+    copy = tmp_path_factory.mktemp("project") / "models" / request.param
     shutil.copytree(path, copy, ignore=shutil.ignore_patterns("artifact*", "__pycache__"))
-    current = ["make", "--question", f"models/{request.param}/artifact/manifest.json"]
     if artifact := artifacts_of_images.get(request.param):
         shutil.copytree(artifact, copy / "artifact")
-    elif subprocess.run(current, cwd=ROOT, capture_output=True).returncode == 0:
+    elif (path / "train.py").is_file() and not train.is_stale(path):
         shutil.copytree(path / "artifact", copy / "artifact")
-    else:
-        train = [sys.executable, copy / "train.py"]
-        done = subprocess.run(train, capture_output=True, text=True, timeout=900)
-        assert done.returncode == 0, done.stderr
+    elif (path / "train.py").is_file():
+        train.train(request.param, copy.parents[1])
     return copy
 
 
 @pytest.fixture(scope="session")
 def artifact(folder: Path) -> Artifact:
+    """That of a forecast; the test is about forecasts alone."""
+    if manifest.read(folder / "artifact").get("kind") == manifest.PLAIN:
+        pytest.skip(f"{folder.name} forecasts nothing")
     return Artifact.load(folder / "artifact")
 
 
 @pytest.fixture(scope="session")
-def app(folder: Path) -> Any:
-    """The model's app as it is served, its middleware included."""
+def app(folder: Path, artifact: Artifact) -> Any:
+    """The app of a forecast as it is served, its middleware included."""
     return Monitoring(local_gateway.load(folder), model=folder.name, prefix=f"/{folder.name}")
 
 
-def test_train_py_says_what_it_fits_and_has_the_three_steps(folder: Path) -> None:
-    module = load(folder / "train.py")
-    assert module.__doc__ and len(module.__doc__.splitlines()[0]) <= 110
-    for step in ("observe", "build", "predict"):
-        assert inspect.getdoc(getattr(module, step)), step
+# Of any model
 
 
-def test_the_readme_is_a_model_card(folder: Path) -> None:
-    card = (folder / "README.md").read_text().lower()
-    for subject in ("question", "data", "likelihood", "prior", "posterior predictive check", "not to use"):
-        assert subject in card, subject
+def test_it_is_served_with_health_documentation_and_lineage(folder: Path, tmp_path: Path) -> None:
+    """As `make run` and its image serve it: in a process, a folder and with packages of its own."""
+    name, root = folder.name, folder.parents[1]
+    train.served(folder, folder / "artifact", tmp_path / name)
+    process = Process(name, tmp_path / name, environment.python(name, pins.SERVE, root))
+
+    async def asked() -> dict[str, httpx.Response]:
+        transport = httpx.ASGITransport(process)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            await process.start()
+            paths = ("livez", "readyz", "docs", "card", "manifest.json", "openapi.json", "metrics", "nothing")
+            return {path: await client.get(f"/{name}/{path}") for path in paths}
+
+    try:
+        answers = asyncio.run(asked())
+    finally:
+        process.stop()
+    statuses = {path: answer.status_code for path, answer in answers.items()}
+    assert statuses == {**dict.fromkeys(statuses, 200), "nothing": 404}
+    assert answers["manifest.json"].json()["model"] == name
+    assert answers["manifest.json"].json()["sources"]
+    assert answers["openapi.json"].json()["paths"]
+    assert "https://" not in answers["docs"].text
+    assert answers["nothing"].headers["content-type"] == "application/problem+json"
+    version = answers["manifest.json"].json()["version"]
+    assert f'version="{version}"' in answers["metrics"].text
 
 
 def test_every_lock_pins_by_hash_and_names_no_index(folder: Path) -> None:
@@ -78,6 +98,22 @@ def test_every_lock_pins_by_hash_and_names_no_index(folder: Path) -> None:
         pinned = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
         assert all("==" in line for line in pinned)
         assert text.count("--hash=sha256:") >= len(pinned)
+
+
+# Of forecasts
+
+
+def test_train_py_says_what_it_fits_and_has_the_three_steps(folder: Path, artifact: Artifact) -> None:
+    module = load(folder / "train.py")
+    assert module.__doc__ and len(module.__doc__.splitlines()[0]) <= 110
+    for step in ("observe", "build", "predict"):
+        assert inspect.getdoc(getattr(module, step)), step
+
+
+def test_the_readme_is_a_model_card(folder: Path, artifact: Artifact) -> None:
+    card = (folder / "README.md").read_text().lower()
+    for subject in ("question", "data", "likelihood", "prior", "posterior predictive check", "not to use"):
+        assert subject in card, subject
 
 
 def test_the_fit_has_converged_within_the_bounds(artifact: Artifact) -> None:

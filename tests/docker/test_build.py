@@ -56,7 +56,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_folder_that_cannot_be_a_model_stops_no_other(tree: Path) -> None:
     for name in ("Bad_Name", "good"):
-        shutil.copytree(ROOT / "shared/template", tree / "models" / name)
+        shutil.copytree(ROOT / "shared/template/forecast", tree / "models" / name)
     compose.write(tree)
 
     left_out, asked, *_ = build(root=tree).stdout.splitlines()
@@ -72,15 +72,26 @@ def test_a_folder_that_cannot_be_a_model_stops_no_other(tree: Path) -> None:
     ]
 
 
-def test_what_is_built_must_have_its_files_and_its_service(tree: Path) -> None:
-    shutil.copytree(ROOT / "shared/template", tree / "models/flu")
-    (tree / "models/flu/requirements.txt").unlink()
-    done = build("flu", root=tree)
-    assert done.returncode != 0
-    assert done.stdout.splitlines() == [
-        "models/flu/requirements.txt is missing: `make lock` writes it",
-        "docker/models.yml does not match the folders of models/: `make compose` writes it",
-    ]
+def test_a_new_folder_gets_its_service_and_its_packages_are_pinned_first(tree: Path) -> None:
+    shutil.copytree(ROOT / "shared/template/plain", tree / "models/flu")
+    (tree / "models/flu/requirements.in").write_text("scikit-learn\n")
+    written, pinning, asked, *_, last = build("flu", root=tree).stdout.splitlines()
+    assert written == "docker/models.yml is written"
+    assert pinning == "flu: pinning scikit-learn"
+    assert "--target lock --build-arg MODEL=flu" in asked
+    assert last == "the packages of flu cannot be pinned, see above"
+    assert "forecastle/flu:" in (tree / "docker/models.yml").read_text()
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_folder_without_train_py_is_served_with_what_it_has(given: bool, tree: Path) -> None:
+    folder = tree / "models/flu"
+    shutil.copytree(ROOT / "shared/template/plain", folder, ignore=shutil.ignore_patterns("train.py"))
+    if given:
+        (folder / "artifact").mkdir()
+    _, asked, *_ = build("flu", root=tree).stdout.splitlines()
+    assert "--build-arg ORIGIN=given" in asked
+    assert ("--build-context artifact=models/flu/artifact" in asked) is given
 
 
 def test_without_an_engine_it_says_what_to_do() -> None:

@@ -27,6 +27,7 @@ from ..conftest import borrow_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = (*compose.models(ROOT), "newcomer")
+FORECASTS = tuple(model for model in MODELS if model != "diagnosis")
 IMAGES = (*MODELS, "catalogue", "gateway")
 MONITORING_IMAGES = ("prometheus", "alertmanager", "grafana")
 PYTHON_IMAGE = os.environ.get("PYTHON_IMAGE", "python:3.13-slim")
@@ -276,6 +277,7 @@ def project(
         project.make("new", "MODEL=newcomer")
         main = folder / "models/newcomer/main.py"
         main.write_text(main.read_text() + SLOW_ROUTE)
+        (folder / "models/newcomer/requirements.txt").write_text("# Nothing.\n")
         project.make("build")
         artifacts = tmp_path_factory.mktemp("artifacts")
         for model in MODELS:

@@ -8,14 +8,14 @@ import re
 import pytest
 from openapi_spec_validator import validate
 
-from .conftest import MODELS, Project, run, until
+from .conftest import FORECASTS, MODELS, Project, run, until
 
 pytestmark = pytest.mark.engine
 
 PROBLEM = "application/problem+json"
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", FORECASTS)
 @pytest.mark.parametrize(
     ("path", "media_type"),
     [
@@ -49,6 +49,26 @@ def test_a_models_routes(stack: Project, model: str, path: str, media_type: str)
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+def test_a_model_that_forecasts_nothing_has_its_own_routes_and_what_all_have(stack: Project) -> None:
+    """models/diagnosis: scikit-learn and a plain FastAPI app, which import nothing of Forecastle."""
+    nuclei = {
+        **{"radius": 14.1, "texture": 19.3, "perimeter": 92.0, "area": 654.9, "smoothness": 0.096},
+        **{"compactness": 0.104, "concavity": 0.089, "concave_points": 0.049, "symmetry": 0.181},
+        "fractal_dimension": 0.063,
+    }
+    body = json.dumps(nuclei).encode()
+    answer = stack.get("/diagnosis/predict", "POST", body, **{"Content-Type": "application/json"})
+    assert answer.status == 200
+    assert 0 < answer.json["malignant"] < 1
+    (entry,) = [one for one in stack.get("/models").json["models"] if one["model"] == "diagnosis"]
+    assert (entry["kind"], entry["routes"]) == ("plain", ["POST /diagnosis/predict"])
+    assert "horizon" not in entry
+    for path in ("livez", "readyz", "docs", "card", "manifest.json", "openapi.json"):
+        assert stack.get(f"/diagnosis/{path}").status == 200
+    nothing = stack.get("/diagnosis/countries")
+    assert (nothing.status, nothing.headers["content-type"]) == (404, PROBLEM)
+
+
 def test_a_forecast_as_a_table(stack: Project) -> None:
     answer = stack.get("/deaths/countries/GBR/forecast?days=14", Accept="text/csv")
     assert answer.headers["content-type"].startswith("text/csv")
@@ -62,7 +82,7 @@ def test_the_catalogue_lists_every_model_with_its_health(stack: Project) -> None
     for model, entry in entries.items():
         manifest = stack.get(f"/{model}/manifest.json").json
         assert (entry["health"], entry["version"]) == ("ready", manifest["version"])
-        assert entry["data_through"] == manifest["data"]["last_day"]
+        assert entry.get("data_through") == manifest.get("data", {}).get("last_day")
     for path in ("/", "/openapi.json", "/docs"):
         assert stack.get(path).status == 200
 
@@ -75,8 +95,9 @@ def test_one_openapi_document_of_all_models(stack: Project) -> None:
         "gateway": None,
         **dict.fromkeys(MODELS, "ready"),
     }
-    for model in MODELS:
+    for model in FORECASTS:
         assert f"/{model}/countries/{{code}}/forecast" in document["paths"]
+    assert "/diagnosis/predict" in document["paths"]
     assert set(answer.headers["vary"].split(", ")) == {"Accept", "Accept-Encoding"}
     assert stack.get("/openapi.json", **{"If-None-Match": answer.headers["etag"]}).status == 304
     head = stack.get("/openapi.json", "HEAD")

@@ -26,7 +26,7 @@ volumes:
 """
 
 
-FILES = compose.BUILT + compose.LOCKS
+FILES = compose.CODE
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def root(tmp_path: Path) -> Path:
     """A project with one model, `deaths`, and a template."""
     (tmp_path / "docker-compose.yml").write_text(COMPOSE)
     add_model(tmp_path, "deaths")
-    template = tmp_path / "shared/template"
+    template = tmp_path / "shared/template/forecast"
     template.mkdir(parents=True)
     for file in FILES:
         (template / file).write_text(f'"""The {{{{model}}}} model, {file}."""\n')
@@ -107,20 +107,6 @@ def test_check_names_a_service_that_is_defined_twice(root: Path) -> None:
         compose.check(root)
 
 
-@pytest.mark.parametrize("file", compose.LOCKS)
-def test_check_names_a_missing_lock_and_writing_needs_none(
-    file: str, root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    add_model(root, "flu")
-    (root / "models/flu" / file).unlink()
-    assert run(root, capsys=capsys) == (0, ["docker/models.yml is written"])
-    assert list(services(root)) == ["deaths", "flu"]
-    missing = f"models/flu/{file} is missing: `make lock` writes it"
-    assert run(root, "--check", capsys=capsys) == (1, [missing])
-    assert run(root, "--check", "flu", capsys=capsys) == (1, [missing])
-    assert run(root, "--check", "deaths", capsys=capsys) == (0, [])
-
-
 def test_a_folder_that_holds_an_artifact_alone_is_no_model(root: Path) -> None:
     """As another branch leaves it behind, since git ignores artifacts."""
     (root / "models/flu/artifact").mkdir(parents=True)
@@ -144,6 +130,18 @@ def test_each_model_has_a_service(root: Path) -> None:
         }
         for name in ("a-b2", "deaths")
     }
+
+
+def test_a_folder_without_train_py_gives_its_artifact_to_the_build(root: Path) -> None:
+    for name in ("bare", "given"):
+        (root / "models" / name).mkdir()
+        (root / "models" / name / "main.py").touch()
+    (root / "models/given/artifact").mkdir()
+    compose.write(root)
+    args = {name: {"MODEL": name, "ORIGIN": "given"} for name in ("bare", "given")}
+    assert services(root)["bare"]["build"] == {"args": args["bare"]}
+    contexts = {"artifact": "../models/given/artifact"}
+    assert services(root)["given"]["build"] == {"args": args["given"], "additional_contexts": contexts}
 
 
 def test_writing_again_changes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,6 +171,16 @@ def test_new_makes_a_model_from_the_template(root: Path, capsys: pytest.CaptureF
     assert (root / "models/flu-2/train.py").read_text() == '"""The flu-2 model, train.py."""\n'
     compose.check(root)
     assert compose.models(root) == ["deaths", "flu-2"]
+
+
+def test_new_takes_the_template_of_the_kind(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = root / "shared/template/plain"
+    plain.mkdir()
+    (plain / "main.py").write_text('"""{{model}}, a plain one."""\n')
+    assert run(root, "--new", "flu", "--kind", "plain", capsys=capsys)[0] == 0
+    assert (root / "models/flu/main.py").read_text() == '"""flu, a plain one."""\n'
+    unknown = (1, ["KIND=other is unknown: choose forecast or plain"])
+    assert run(root, "--new", "other", "--kind", "other", capsys=capsys) == unknown
 
 
 def test_new_refuses_what_exists(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -212,7 +220,6 @@ def test_new_refuses_the_name_of_a_challenger(root: Path, capsys: pytest.Capture
         ("bad name", FILES, "'bad name' is no name for a model: use a-z and 0-9"),
         ("gateway", FILES, "'gateway' is taken by a route or a service of Forecastle's own"),
         ("flu", ["train.py"], "it has no main.py"),
-        ("flu", ["main.py"], "it has no train.py"),
     ],
 )
 def test_a_folder_that_cannot_be_a_model_stops_no_other(
@@ -233,9 +240,7 @@ def test_a_folder_that_cannot_be_a_model_stops_no_other(
         assert line.startswith(f"models/{name}: {reason}")
 
 
-def test_a_folder_that_only_serves_is_a_model_of_make_run(
-    root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_that_only_serves_is_a_model(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, file in (("served", "main.py"), ("trained", "train.py")):
         (root / "models" / name).mkdir()
         (root / "models" / name / file).touch()

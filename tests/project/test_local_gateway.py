@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,23 +58,24 @@ async def name():
 """
 
 
-@pytest.fixture
-def root(make_artifact: MakeArtifact, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def root(make_artifact: MakeArtifact, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with a forecast model, two plain apps with helpers of one name, and three broken ones."""
+    root = tmp_path_factory.mktemp("project")
     stops = PLAIN.replace("app.state.started = True", "1 / 0")
     mains = {"flu": MAIN, "one": PLAIN, "two": PLAIN, "raises": "1 / 0", "stops": stops, "untrained": MAIN}
     for name, main in mains.items():
-        folder = tmp_path / "models" / name
+        folder = root / "models" / name
         folder.mkdir(parents=True)
         (folder / "main.py").write_text(main)
         (folder / "helper.py").write_text(f"NAME = {name!r}")
-    (tmp_path / "models/flu/artifact").symlink_to(make_artifact("flu"))
-    return tmp_path
+    (root / "models/flu/artifact").symlink_to(make_artifact("flu"))
+    return root
 
 
-@pytest.fixture
-def server(root: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """The command itself, serving that repository."""
+@contextmanager
+def started(root: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The command itself, serving that repository, and its port."""
     port = free_port()
     code = f"from forecastle.project import local_gateway as gateway\n\
 from pathlib import Path; root = Path({str(root)!r}); \
@@ -81,7 +83,7 @@ load_all = gateway.load_all; gateway.load_all = lambda **names: load_all(root, *
 gateway.main(['--port', '{port}'])"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
                 get(port, "/models")
@@ -90,8 +92,15 @@ gateway.main(['--port', '{port}'])"
                 time.sleep(0.1)
         yield process, port
     finally:
-        process.kill()
-        process.wait(10)
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def server(root: Path) -> Iterator[int]:
+    """The port of one that no test stops."""
+    with started(root) as (_, port):
+        yield port
 
 
 def get(port: int, path: str) -> tuple[int, str, str]:
@@ -103,40 +112,47 @@ def get(port: int, path: str) -> tuple[int, str, str]:
     return response.status, response.headers["Content-Type"], response.read().decode()
 
 
-def test_every_model_answers_under_its_own_name(server: tuple[subprocess.Popen[str], int]) -> None:
+def test_every_model_answers_under_its_own_name(root: Path) -> None:
     """Forecasts, two apps with a module of the same name, their start-up code, and what failed to start."""
-    process, port = server
-    assert json.loads(get(port, "/flu/countries/GBR/forecast?days=3")[2])["country"] == "GBR"
-    assert json.loads(get(port, "/one/name")[2]) == ["one", True]
-    assert json.loads(get(port, "/two/name")[2]) == ["two", True]
-    assert 'forecastle_countries{model="flu"} 4.0' in get(port, "/flu/metrics")[2]
-    get(port, "/two/name")
-    for name, named in (("one", 1), ("two", 2)):  # both of which count under one name
-        metrics = series(get(port, f"/{name}/metrics")[2])
-        assert metrics["named_total"] == named
-        assert metrics["forecastle_workers"] == 1
-        assert metrics["process_cpu_seconds_total"] > 0
-        assert any(f'model="{name}"' in line for line in metrics if line.startswith("forecastle_build_info"))
-    assert "named_total" not in get(port, "/flu/metrics")[2]
-    for name in ("raises", "stops", "untrained"):
-        status, media_type, body = get(port, f"/{name}/countries")
-        assert (status, media_type) == (503, "application/problem+json")
-        assert "could not start" in json.loads(body)["detail"]
-    listed = {entry["model"]: entry["health"] for entry in json.loads(get(port, "/models")[2])["models"]}
-    assert {name for name, health in listed.items() if health == "ready"} == {"flu", "one", "two"}
-    assert {name for name, health in listed.items() if health == "down"} == {"raises", "stops", "untrained"}
+    with started(root) as (process, port):
+        assert json.loads(get(port, "/flu/countries/GBR/forecast?days=3")[2])["country"] == "GBR"
+        assert json.loads(get(port, "/one/name")[2]) == ["one", True]
+        assert json.loads(get(port, "/two/name")[2]) == ["two", True]
+        assert 'forecastle_countries{model="flu"} 4.0' in get(port, "/flu/metrics")[2]
+        get(port, "/two/name")
+        for name, named in (("one", 1), ("two", 2)):  # both of which count under one name
+            metrics = series(get(port, f"/{name}/metrics")[2])
+            assert metrics["named_total"] == named
+            assert metrics["forecastle_workers"] == 1
+            assert metrics["process_cpu_seconds_total"] > 0
+            assert any(
+                f'model="{name}"' in line for line in metrics if line.startswith("forecastle_build_info")
+            )
+        assert "named_total" not in get(port, "/flu/metrics")[2]
+        for name in ("raises", "stops", "untrained"):
+            status, media_type, body = get(port, f"/{name}/countries")
+            assert (status, media_type) == (503, "application/problem+json")
+            assert "could not start" in json.loads(body)["detail"]
+        listed = {entry["model"]: entry["health"] for entry in json.loads(get(port, "/models")[2])["models"]}
+        assert {name for name, health in listed.items() if health == "ready"} == {"flu", "one", "two"}
+        assert {name for name, health in listed.items() if health == "down"} == {
+            "raises",
+            "stops",
+            "untrained",
+        }
 
-    process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 0
-    assert process.stderr
-    output = process.stderr.read()
-    assert f"http://localhost:{port}/flu/docs" in output
-    assert (
-        "untrained is not served: " in output and "manifest.json is missing: train the model first" in output
-    )
-    assert "raises is not served: its server has ended, see above" in output
-    assert output.endswith("stopped\n")
-    assert "KeyboardInterrupt" not in output
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        assert process.stderr
+        output = process.stderr.read()
+        assert f"http://localhost:{port}/flu/docs" in output
+        assert (
+            "untrained is not served: " in output
+            and "manifest.json is missing: train the model first" in output
+        )
+        assert "raises is not served: its server has ended, see above" in output
+        assert output.endswith("stopped\n")
+        assert "KeyboardInterrupt" not in output
 
 
 @pytest.mark.parametrize(
@@ -156,8 +172,8 @@ def test_every_model_answers_under_its_own_name(server: tuple[subprocess.Popen[s
         ("/" + "x" * 1_000_000, 414),
     ],
 )
-def test_bad_requests_are_problems(path: str, status: int, server: tuple[subprocess.Popen[str], int]) -> None:
-    answered, media_type, body = get(server[1], path)
+def test_bad_requests_are_problems(path: str, status: int, server: int) -> None:
+    answered, media_type, body = get(server, path)
     assert (answered, media_type) == (status, "application/problem+json")
     assert json.loads(body)["status"] == status
     assert "Traceback" not in body

@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pytest
 
+import forecastle
+from forecastle import folder as folders
+from forecastle.manifest import sha256
 from forecastle.project import train
 from forecastle.sealing import verified
+
+from ..conftest import MakeArtifact
 
 TRAIN = '''"""A constant."""
 from pathlib import Path
@@ -64,3 +69,17 @@ def test_what_fails_leaves_the_last_artifact_and_nothing_else(
     assert verified(folder / "artifact") == version
     assert sorted(os.listdir(folder)) == before
     assert list((folder.parents[1] / ".cache").iterdir()) == []
+
+
+def test_a_forecast_is_current_until_its_observations_change(
+    make_artifact: MakeArtifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data.csv"
+    data.write_text("date,country,cases,deaths\n")
+    monkeypatch.setenv("FORECASTLE_DATA", str(data))
+    library = Path(forecastle.__file__).parent
+    known = {"file": "data.csv", "sha256": sha256(data), "last_day": "2020-04-24", "changes": []}
+    artifact = make_artifact("flu", data=known, sources=folders.sources(tmp_path / "nothing", library))
+    assert not train.is_stale(artifact.parent)
+    data.write_text("date,country,cases\n")
+    assert train.is_stale(artifact.parent)

@@ -2,7 +2,7 @@
 
     make compose    write docker/models.yml: python -m forecastle.project.compose
     make lint       report folders and files that do not match: ... --check
-    make new        make models/flu from the template: ... --new flu
+    make new        make models/flu from a template: ... --new flu --kind plain
     docker build    list the models, one a line: ... --list
 
 It needs only the standard library and Python 3.9, so that building images needs only Docker besides.
@@ -20,7 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE = "docker-compose.yml"
 SERVICES = "docker/models.yml"  # COMPOSE includes it
-TEMPLATE = "shared/template"
+TEMPLATES = "shared/template"  # a folder for each kind
+KINDS = ("forecast", "plain")
 TOKEN = "{{model}}"
 NEEDED = "main.py"  # what makes a folder a model
 CODE = (NEEDED, "train.py")
@@ -116,12 +117,14 @@ def write(root: Path = ROOT) -> bool:
     return True
 
 
-def new(name: str, root: Path = ROOT) -> None:
-    """Make `models/<name>` from the template, and write `docker/models.yml`.
+def new(name: str, root: Path = ROOT, kind: str = KINDS[0]) -> None:
+    """Make `models/<name>` from the template of a kind, and write `docker/models.yml`.
 
     Raises:
-        ComposeError: A model cannot have this name, or the name is taken.
+        ComposeError: A model cannot have this name, the name is taken, or there is no such kind.
     """
+    if kind not in KINDS:
+        raise ComposeError(f"KIND={kind} is unknown: choose {' or '.join(KINDS)}")
     if fault := _unfit(name):
         raise ComposeError(fault)
     folder = root / "models" / name
@@ -131,7 +134,9 @@ def new(name: str, root: Path = ROOT) -> None:
         raise ComposeError(f"{COMPOSE} has a service {name} already: choose another name")
     scratch = folder.with_name(f".{name}.part")
     shutil.rmtree(scratch, ignore_errors=True)
-    shutil.copytree(root / TEMPLATE, scratch, ignore=shutil.ignore_patterns("__pycache__", "artifact*"))
+    shutil.copytree(
+        root / TEMPLATES / kind, scratch, ignore=shutil.ignore_patterns("__pycache__", "artifact*")
+    )
     for file in scratch.rglob("*.*"):
         file.write_text(file.read_text(encoding="utf-8").replace(TOKEN, name), encoding="utf-8")
     scratch.rename(folder)
@@ -153,6 +158,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     )
     action.add_argument("--list", action="store_true", help="list the models that can be built, one a line")
     action.add_argument("--new", metavar="NAME", help="make models/NAME from the template")
+    parser.add_argument("--kind", default=KINDS[0], help=f"with --new: {' or '.join(KINDS)}")
     options = parser.parse_args(argv)
     try:
         if options.list:
@@ -161,7 +167,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
         elif options.check is not None:
             check(root, options.check)
         elif options.new is not None:
-            new(options.new, root)
+            new(options.new, root, options.kind)
             print(f"models/{options.new} is made, and its service in {SERVICES}: start with its train.py")
         elif write(root):
             print(f"{SERVICES} is written")

@@ -27,7 +27,7 @@ from forecastle.project import compose, environment, pins
 from forecastle.project.compose import ROOT
 from forecastle.project.environment import InstallError
 
-PYTEST = ("-m", "pytest", "--quiet", "--no-header", "--color=auto", "-p", "no:cacheprovider")
+PYTEST = ("-m", "pytest", "--quiet", "--no-header", "--disable-warnings", "-p", "no:cacheprovider")
 # No configuration of a folder above.
 ISOLATED = ("--config-file=/dev/null", "--rootdir=.")
 
