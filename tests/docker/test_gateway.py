@@ -113,6 +113,15 @@ def test_no_query_is_logged_that_could_hold_a_secret(request_line: str, path: st
 
 
 @pytest.mark.parametrize(
+    ("variable", "longest"), [("short_path", 500), ("short_agent", 200), ("short_method", 20)]
+)
+def test_no_more_is_logged_than_a_line_has_room_for(variable: str, longest: int) -> None:
+    assert mapped(variable, "x" * longest).startswith("$")  # as it is
+    assert mapped(variable, "x" * (longest + 1)) == "x" * longest + "..."
+    assert mapped(variable, "x" * 8000) == "x" * longest + "..."
+
+
+@pytest.mark.parametrize(
     ("given", "kept"),
     [
         (f"00-{'a' * 32}-{'b' * 16}-01", True),

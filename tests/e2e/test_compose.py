@@ -1,5 +1,6 @@
 """docker-compose.yml: which images it runs, and what of the environment reaches a container."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +85,20 @@ def test_an_image_in_a_registry_is_not_run_in_the_place_of_ours(tiny: Project, r
     finally:
         tiny.run("docker", "compose", "--profile", "*", "down", environment=everywhere)
         run("docker", "image", "rm", "--force", *images.values(), shadow, check=False)
+
+
+def test_docker_keeps_no_more_of_a_log_than_fits_on_a_disk(tiny: Project) -> None:
+    config = json.loads(tiny.compose("--profile", "*", "config", "--format", "json"))
+    assert {"gateway", "catalogue", "deaths", "shadow", "nginx-exporter", "grafana"} <= config[
+        "services"
+    ].keys()
+    for name, service in config["services"].items():
+        logging = service["logging"]
+        assert logging == {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}, name
+    tiny.compose("up", "--no-start", "deaths")
+    (container,) = tiny.compose("ps", "--all", "--quiet", "deaths").split()
+    logged = inspect(container)["HostConfig"]["LogConfig"]
+    assert logged == {"Type": "json-file", "Config": {"max-file": "3", "max-size": "10m"}}
 
 
 @pytest.mark.parametrize("path", ["./key", "{folder}/key", ""])

@@ -58,6 +58,26 @@ def test_what_looks_like_a_secret_is_masked(secret: str) -> None:
         assert "hunter2" not in line("failed", exc_info=(ValueError, error, None))["exception"]
 
 
+def test_a_long_text_loses_its_middle() -> None:
+    for length in (2000, 2001, 100_000):
+        message = line("%s", "a" * length + "b")["message"]
+        assert message.startswith("a" * 1000) and message.endswith("a" * 999 + "b")
+        assert f"{length + 1 - 2000} characters" in message and len(message) < 2100
+    assert line("%s", "a" * 2000)["message"] == "a" * 2000
+    for text in ("a" * 100_000, "a\n" * 50_000):
+        try:
+            raise ValueError(text + "b")
+        except ValueError as error:
+            exception = line("failed", exc_info=(ValueError, error, error.__traceback__))["exception"]
+        assert exception.startswith("Traceback") and "test_logs.py" in exception and exception.endswith("b")
+        assert len(exception) < 8100
+
+
+def test_a_secret_is_masked_before_a_text_loses_its_middle() -> None:
+    text = "a" * 990 + " password=" + "hunter2" * 5000 + " " + "b" * 995
+    assert "hunter2" not in line(text)["message"]
+
+
 @pytest.mark.parametrize(
     "harmless",
     [

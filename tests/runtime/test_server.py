@@ -48,6 +48,10 @@ async def slow() -> str:
     await asyncio.sleep(1)
     return "done"
 
+@app.get("/fails/{text}")
+def fails_long(text: str) -> None:
+    raise RuntimeError(text)
+
 @app.get("/fails")
 def fails() -> None:
     logging.getLogger("model").info("about to fail")
@@ -186,6 +190,16 @@ def test_an_unhandled_exception_is_a_problem_and_one_event_in_the_log(server: Se
     exposed, failed = [event for event in server.events() if event.get("request_id") == "find-me"]
     assert exposed["message"] == "about to fail"
     assert failed["exception"].endswith("RuntimeError: a secret")
+
+
+def test_no_client_fills_the_log_with_what_it_sends(server: Served) -> None:
+    long = "x" * 7000
+    assert server.get(f"/fails/{long}", **{"User-Agent": long, "X-Request-ID": long}).status_code == 500
+    eventually(lambda: "in GET /fails/" in server.log.read_text())  # it is logged after the answer
+    (line,) = [line for line in server.log.read_text().splitlines() if "in GET /fails/" in line]
+    assert json.loads(line)["message"].startswith("unhandled exception in GET /fails/xxx")
+    assert json.loads(line)["exception"].startswith("Traceback")
+    assert line.count("x") < 2000 and len(line) < 12_000
 
 
 def test_the_log_is_json_with_model_and_version(server: Served) -> None:

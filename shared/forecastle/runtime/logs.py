@@ -1,7 +1,8 @@
 """Logs: one line of JSON for each event, on stderr, also from gunicorn and uvicorn.
 
 Every line has time, level, logger, message, model and version. A line about a request also has the request's
-id and the id of its trace. What looks like a secret is masked.
+id and the id of its trace. What looks like a secret is masked, and long text loses its middle, since a client
+may have chosen it.
 """
 
 import ipaddress
@@ -17,6 +18,9 @@ SECRET = re.compile(
     r"(?i)(\b[\w-]*(?:authorization|password|secret|token|[_-]key|apikey)\b[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic)\s+)?"
     r"|\b(?:bearer|basic)\s+(?=\S{8})|://[^/\s:@]*:(?=[^\s/@]*@))[^\s\"',;@]+"
 )
+
+# Characters of a message, of a line of an exception, and of all of its lines.
+LONGEST_MESSAGE, LONGEST_LINE, LONGEST_EXCEPTION = 2000, 500, 8000
 
 # Labels of lines about the current request: model, version, request id and trace id.
 request: ContextVar[dict[str, str] | None] = ContextVar("request", default=None)
@@ -38,11 +42,13 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": masked(record.getMessage().strip()),
+            "message": shortened(masked(record.getMessage().strip()), LONGEST_MESSAGE),
             **(request.get() or self.labels),
         }
         if record.exc_info:
-            event["exception"] = masked(self.formatException(record.exc_info))
+            lines = masked(self.formatException(record.exc_info)).split("\n")
+            text = "\n".join(shortened(line, LONGEST_LINE) for line in lines)
+            event["exception"] = shortened(text, LONGEST_EXCEPTION)
         return json.dumps(event)
 
 
@@ -75,6 +81,14 @@ def config(level: str = "info", **labels: str) -> dict[str, Any]:
 def masked(text: str) -> str:
     """The text with *** for what looks like a secret."""
     return SECRET.sub(r"\1***", text)
+
+
+def shortened(text: str, longest: int) -> str:
+    """The text, without its middle if it has more characters than `longest`."""
+    if len(text) <= longest:
+        return text
+    half = longest // 2
+    return f"{text[:half]} [... {len(text) - 2 * half} characters ...] {text[-half:]}"
 
 
 def anonymous(address: str) -> str:

@@ -118,7 +118,8 @@ class Monitoring:
         try:
             await app(scope, receive, send_with_id)
         except Exception:
-            logger.exception("unhandled exception in %s %s", method, path)
+            shown = logs.shortened(path, logs.LONGEST_LINE)
+            logger.exception("unhandled exception in %s %s", method, shown)
             if not status:  # else the answer has begun, and the server notices if its end is missing
                 failed = problems.answer(Request(scope), 500, problems.UNHANDLED)
                 await failed(scope, receive, send_with_id)
