@@ -78,6 +78,8 @@ done
 if [ -n "${FORECASTLE_DATA:-}" ]; then
     [ -f "$FORECASTLE_DATA" ] || fail "FORECASTLE_DATA=$FORECASTLE_DATA is not a file"
     mkdir "$scratch/data" && cp "$FORECASTLE_DATA" "$scratch/data/current.csv"
+    beside=${FORECASTLE_DATA%.*}.json # where the data come from
+    if [ -f "$beside" ]; then cp "$beside" "$scratch/data/current.json"; fi
     set -- "$@" --build-context "data=$scratch/data"
 fi
 

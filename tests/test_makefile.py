@@ -33,7 +33,7 @@ def tree(tmp_path: Path) -> Path:
     for name in ("Makefile", "docker-compose.yml"):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("models", "shared", "data", "docker"):
-        ignored = shutil.ignore_patterns("artifact", "__pycache__", "current.csv")
+        ignored = shutil.ignore_patterns("artifact", "__pycache__", "current.*")
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
     return tmp_path
 

@@ -74,12 +74,20 @@ class Data:
         sha256: Its hash, in hexadecimal digits.
         last_day: The last day with a report in it.
         changes: What cleaning and selection changed, in words.
+        title: What is counted, and where and when, if that is known.
+        source: Who collected the counts, likewise.
+        url: A page about them, likewise.
+        licence: Under which they may be used, likewise.
     """
 
     file: str
     sha256: str
     last_day: datetime.date
     changes: list[str]
+    title: str | None = None
+    source: str | None = None
+    url: str | None = None
+    licence: str | None = None
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,11 @@ import base64
 import csv
 import datetime
 import io
+import json
 import os
 import re
 import shutil
+import tempfile
 import threading
 import time
 import zlib
@@ -35,13 +37,15 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
+from pydantic import BaseModel, Field
 from starlette import requests
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from forecastle import artifact
+from forecastle import artifact, sealing
 from forecastle.artifact import Artifact
 from forecastle.catalogue.app import create_catalogue
 from forecastle.project import local_gateway
+from forecastle.runtime.any_app import AnyApp
 from forecastle.service import create_app
 from forecastle.web import problems
 
@@ -116,6 +120,32 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+KNOWN = {
+    **{"file": "flu.csv", "sha256": "0" * 64, "last_day": "2020-04-24", "changes": []},
+    **{"title": "Influenza: deaths a day", "source": "Sentinel", "url": "https://sentinel.test/flu"},
+}
+
+
+def species() -> ASGIApp:
+    """A model that forecasts nothing."""
+
+    class Flower(BaseModel):
+        measures: list[float] = Field(examples=[[5.1, 3.5]])
+
+    app = FastAPI()
+
+    @app.post("/predict/{way}")
+    def predict(way: str, flower: Flower) -> dict[str, Any]:
+        return {"way": way, "sum": sum(flower.measures)}
+
+    folder = Path(tempfile.mkdtemp())
+    (folder / "train.py").write_text('"""Species of iris."""')
+    (folder / "artifact").mkdir()
+    (folder / "artifact/model.json").write_text("{}")
+    sealing.seal(folder, folder, "species", 1)
+    return AnyApp(app, folder)
+
+
 class Down:
     """A model whose app can be taken down."""
 
@@ -143,10 +173,11 @@ def url(make_artifact: MakeArtifact, colds: Down) -> Iterator[str]:
     independent = np.random.default_rng(4).permuted(totals(3, 90), axis=0)  # so that they may fall
     apps: dict[str, ASGIApp] = {
         "colds": colds,
-        "flu": create_app(Artifact.load(make_artifact("flu", draws=counts(1, 60)))),
+        "flu": create_app(Artifact.load(make_artifact("flu", draws=counts(1, 60), data=KNOWN))),
         "growth": create_app(Artifact.load(make_artifact("growth", draws=totals(2, 40), **cases))),
         "low": create_app(Artifact.load(make_artifact("low", draws=counts(6, 40), **cases))),
         "plain": FastAPI(),
+        "species": species(),
         "rival": create_app(
             Artifact.load(make_artifact("rival", draws=independent, reference=True, **cases))
         ),
@@ -238,7 +269,8 @@ def open_page(browser: Browser, url: str) -> Iterator[Open]:
 def settled(page: Page) -> None:
     """Wait until all is loaded, drawn and asked for."""
     expect(page.locator("main:not([aria-busy])")).to_be_attached()
-    expect(page.locator("#answers:not([aria-busy]) li, #problem:visible").first).to_be_attached()
+    answered = "#answers:not([aria-busy]) li, #problem:visible, form.try"
+    expect(page.locator(answered).first).to_be_attached()
 
 
 def choose(page: Page, what: str, typed: str) -> None:
@@ -824,7 +856,7 @@ def test_csv_and_png_are_downloaded(open_page: Open, url: str, tmp_path: Path) -
     text = download.value.path().read_text()
     rows = list(csv.DictReader(io.StringIO(text)))
     assert len(rows) == 2 * (5 + HORIZON)
-    assert {len(row) for row in csv.reader(io.StringIO(text))} == {10 + 2 * 3}
+    assert {len(row) for row in csv.reader(io.StringIO(text))} == {11 + 2 * 3}
     answer = httpx.get(f"{url}/flu/countries/FRA/forecast", params={"days": 28, "level": 0.95}).json()
     (last,) = [row for row in rows if row["country"] == "FRA" and row["date"] == "2020-05-22"]
     expected = answer["forecast"][-1]
@@ -912,3 +944,35 @@ def test_it_is_dark_where_the_system_is(open_page: Open) -> None:
         colour = page.evaluate("getComputedStyle(document.querySelector('.card')).backgroundColor")
         brightness[scheme] = sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
     assert brightness["light"] > 240 and brightness["dark"] < 50
+
+
+def test_a_model_that_forecasts_nothing_shows_its_routes_to_be_tried(open_page: Open) -> None:
+    page = open_page("/?model=species")
+    assert page.locator("#title").text_content() == "Species of iris"
+    form = page.locator("form.try")
+    assert form.locator("h3").text_content() == "POST /species/predict/{way}"
+    assert json.loads(form.locator("textarea").input_value()) == {"measures": [5.1, 3.5]}
+    form.locator("input").fill("/species/predict/quickly")
+    form.get_by_role("button", name="Try it").click()
+    expect(form.locator(".answer")).to_contain_text('"way": "quickly"')
+    expect(form.locator(".answer")).to_contain_text("200 OK")
+    assert page.locator("#about a", has_text="Model card").get_attribute("href") == "/species/card"
+    assert not page.locator("#chart").is_visible()
+    page.goto(page.url.replace("species", "flu"))
+    page.wait_for_selector("#chart svg")
+    assert page.locator("form.try").count() == 0
+
+
+def test_it_says_what_is_counted_by_whom_and_that_the_data_are_old(open_page: Open, tmp_path: Path) -> None:
+    page = open_page("/?model=flu")
+    assert (page.locator("#source").text_content() or "").startswith("Influenza: deaths a day, by Sentinel.")
+    assert page.locator("#about a", has_text="Sentinel").get_attribute("href") == "https://sentinel.test/flu"
+    notice = page.locator("#notices").text_content() or ""
+    assert notice.startswith("The data of flu end on 24 April 2020, ") and "years ago" in notice
+    size = "element => getComputedStyle(element).fontSize"
+    assert page.locator("#notices p").first.evaluate(size) == page.locator("body").evaluate(size)
+    with page.expect_download() as download:
+        page.click("#csv")
+    download.value.save_as(tmp_path / "flu.csv")
+    rows = list(csv.DictReader((tmp_path / "flu.csv").open()))
+    assert {row["data"] for row in rows} == {"Influenza: deaths a day, by Sentinel"}

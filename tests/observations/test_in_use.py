@@ -29,7 +29,11 @@ def test_use(saved: Saved, folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     pd.testing.assert_frame_equal(read(current).frame, read(path).frame)
     assert main(["--file", str(current)], folder) == 0
     assert current.read_bytes() == written
-    assert sorted(path.name for path in folder.iterdir()) == ["current.csv", "first-wave-2020.csv"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "current.csv",
+        "current.json",
+        "first-wave-2020.csv",
+    ]
 
 
 def test_use_jhu(saved: Saved, folder: Path) -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 from forecastle.catalogue.openapi import METHODS
 from forecastle.catalogue.upstreams import Upstream
 from forecastle.manifest import FORECAST, PLAIN
-from forecastle.service.answers import BacktestSummary, DiagnosticsSummary
+from forecastle.service.answers import BacktestSummary, DataSource, DiagnosticsSummary
 
 
 class ModelEntry(BaseModel):
@@ -32,6 +32,7 @@ class ModelEntry(BaseModel):
     unit: str | None = Field(default=None, examples=["deaths"])
     first_day: datetime.date | None = Field(default=None, description="The first fitted day of any country.")
     data_through: datetime.date | None = Field(default=None, description="The last day in the data.")
+    data: DataSource | None = Field(default=None, description="Of a forecast: where the counts come from.")
     trained_at: datetime.datetime | None = None
     horizon: int | None = Field(default=None, description="The number of days that are forecast.")
     countries: int | None = Field(default=None, description="The number of countries with forecasts.")

@@ -195,8 +195,9 @@ class Format:
 _OWID_COLUMNS = ("date", "code", "country", "new_cases", "new_deaths")
 _OWID_OLD_COLUMNS = ("date", "iso_code", "location", "new_cases", "new_deaths")
 JHU = Format("JHU's time series", _JHU_PLACES, _jhu)
+OURS = Format("our own", ("date", "country", "cases", "deaths"), _ours)
 FORMATS = (
-    Format("our own", ("date", "country", "cases", "deaths"), _ours),
+    OURS,
     Format("ECDC", ("dateRep", "geoId", "countriesAndTerritories", "cases", "deaths"), _ecdc),
     Format("Our World in Data", _OWID_COLUMNS, _owid, (*_OWID_COLUMNS, "population")),
     Format("Our World in Data", _OWID_OLD_COLUMNS, _owid, (*_OWID_OLD_COLUMNS, "population")),

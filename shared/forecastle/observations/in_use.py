@@ -10,8 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from forecastle.observations.address import shown
+from forecastle.observations.address import is_address, shown
+from forecastle.observations.formats import OURS
 from forecastle.observations.options import add_options, read_chosen
+from forecastle.observations.provenance import Provenance
 from forecastle.observations.schema import ObservationsError, span, write
 
 DATA = Path(__file__).resolve().parents[3] / "data"
@@ -59,6 +61,7 @@ def _use(options: argparse.Namespace, folder: Path) -> None:
         threshold = f"{LEAST_DEATHS} deaths or {LEAST_CASES} cases in total"
         raise ObservationsError(f"{source}: no country over the threshold of {threshold}")
     write(frame, folder / CURRENT)
+    _provenance(options, known.format, folder).write(folder / CURRENT)
     print(f"{source}: {known.format}")
     print(f"  rows {len(frame):,}, countries {len(totals)}, days {span(frame)}")
     print(f"  cases {totals['cases'].sum():,}, deaths {totals['deaths'].sum():,}")
@@ -69,10 +72,26 @@ def _use(options: argparse.Namespace, folder: Path) -> None:
     print(f"{folder / CURRENT} is written: `make run` and `make build` now use it, until `make data`")
 
 
+def _provenance(options: argparse.Namespace, file_format: str, folder: Path) -> Provenance:
+    """That of the file beside the chosen one, or else what its format and its name tell."""
+    if not options.file:
+        return Provenance.of(folder / DEFAULT)
+    if is_address(options.file):
+        name = shown(options.file).partition("?")[0]  # a query may hold a secret
+    elif (known := Provenance.of(Path(options.file).expanduser())) != Provenance():
+        return known
+    else:
+        name = Path(options.file).name
+    if file_format == OURS.name:
+        return Provenance(source=name)
+    return Provenance("COVID-19: confirmed cases and deaths a day", f"{file_format}, {name}")
+
+
 def _use_default(folder: Path) -> None:
     if not (folder / DEFAULT).is_file():
         raise ObservationsError(f"{folder / DEFAULT} is missing: check it out again")
     (folder / CURRENT).unlink(missing_ok=True)
+    Provenance().write(folder / CURRENT)
     (folder / DEFAULT).touch()  # or Make would not see that the data have changed
     print(f"{folder / DEFAULT} is in use again")
 

@@ -39,6 +39,15 @@ class DiagnosticsSummary(BaseModel):
     )
 
 
+class DataSource(BaseModel):
+    """Where the counts come from; what is not known is null."""
+
+    title: str | None = Field(default=None, description="What is counted, and where and when.")
+    source: str | None = Field(default=None, description="Who collected the counts.")
+    url: str | None = Field(default=None, description="A page about them.")
+    licence: str | None = Field(default=None, description="Under which they may be used.")
+
+
 class Overview(BaseModel):
     """What a model is and what it offers."""
 
@@ -49,6 +58,7 @@ class Overview(BaseModel):
     unit: str = Field(description="Of all counts.", examples=["deaths"])
     first_day: datetime.date = Field(description="The first day that was fitted, of any country.")
     data_through: datetime.date = Field(description="The last day in the data.")
+    data: DataSource
     trained_at: datetime.datetime
     horizon: int = Field(description="How many days ahead forecasts reach.", examples=[28])
     countries: int = Field(description="How many there are forecasts for.", examples=[92])
@@ -210,6 +220,12 @@ def overview(artifact: Artifact, root: str) -> Overview:
         unit=manifest.unit,
         first_day=min(country.first_day for country in artifact.countries.values()),
         data_through=artifact.data_through,
+        data=DataSource(
+            title=manifest.data.title,
+            source=manifest.data.source,
+            url=manifest.data.url,
+            licence=manifest.data.licence,
+        ),
         trained_at=manifest.created,
         horizon=artifact.horizon,
         countries=len(artifact.countries),

@@ -9,6 +9,7 @@ writes what a fit to the data up to that day forecasts of the days after it (`ma
 """
 
 import argparse
+import dataclasses
 import datetime
 import importlib.metadata
 import inspect
@@ -26,6 +27,7 @@ import forecastle
 from forecastle import artifact, observations
 from forecastle.folder import sources
 from forecastle.observations import Observations, Reported
+from forecastle.observations.provenance import Provenance
 from forecastle.training import backtest, card, contract, diagnostics, files, fitting, prior
 from forecastle.training.backtest import Forecasts
 from forecastle.training.progress import Step, steps
@@ -181,7 +183,13 @@ def _make_artifact(recipe: Recipe, path: Path, reported: Reported, step: Step, s
         seed=recipe.sampling.seed,
         training_seconds=round(time.perf_counter() - started, 1),
         horizon=HORIZON,
-        data=artifact.Data(path.name, artifact.sha256(path), selected.last_day, selected.changes),
+        data=artifact.Data(
+            path.name,
+            artifact.sha256(path),
+            selected.last_day,
+            selected.changes,
+            **dataclasses.asdict(Provenance.of(path)),
+        ),
         series=_countries(rows),
         excluded=selected.excluded,
         versions=_versions(),

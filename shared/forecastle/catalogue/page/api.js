@@ -106,3 +106,29 @@ export async function excluded(model) {
   const manifest = await get(`/${model}/manifest.json`);
   return Object.entries(manifest.excluded ?? {}).map(([code, entry]) => ({code, ...entry}));
 }
+
+/**
+ * The OpenAPI document of a model.
+ * @param {string} model
+ */
+export const openapi = (model) => get(`/${model}/openapi.json`);
+
+/**
+ * A request that somebody typed: its status and what it answers, JSON laid out to be read.
+ * @param {string} method
+ * @param {string} path
+ * @param {string} [body] in JSON
+ */
+export async function attempt(method, path, body) {
+  try {
+    const headers = body ? {'Content-Type': 'application/json'} : undefined;
+    const answer = await request(path, {method, body: body || undefined, headers});
+    const text = await answer.text();
+    const shown = /json/.test(answer.headers.get('Content-Type') ?? '')
+      ? JSON.stringify(JSON.parse(text), null, 2)
+      : text;
+    return `${answer.status} ${answer.statusText}\n${shown}`;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}

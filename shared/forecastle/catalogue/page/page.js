@@ -6,6 +6,7 @@ import * as choices from './choices.js';
 import {Combobox} from './combobox.js';
 import {byId, element, present} from './dom.js';
 import {png, save} from './download.js';
+import {plain} from './plain.js';
 import {answers, reach, readings} from './readings.js';
 import {event, firstDay, forecastOf, lastDay, lastForecast, load, ownCounts, usualScale} from './series.js';
 import {csv, table} from './table.js';
@@ -73,6 +74,11 @@ async function show() {
     const entry = entryOf(view.model);
     offerChoices();
     if (!entry) throw new api.Problem(404, `There is no model ${view.model} here: choose one above.`);
+    if (entry.kind === 'plain') {
+      const routes = await plain(entry);
+      if (thisLoad === loads) showPlain(entry, routes);
+      return;
+    }
     if (!entry.horizon && entry.health === 'ready') {
       throw new api.Problem(404, `${view.model} has no forecasts that this page can show: see its API.`);
     }
@@ -233,7 +239,8 @@ function draw() {
   const names = [...new Set(series.map(({model}) => model))];
   title.textContent = [counts === 'daily' ? `Daily ${unit}` : `Cumulative ${unit}`, ...places].join(', ');
   const fitted = origin === dataThrough ? '' : `, fitted through ${longDate(origin)}`;
-  source.textContent = `Model${names.length > 1 ? 's' : ''} ${names.join(', ')}; data through ${longDate(dataThrough)}${fitted}`;
+  const of = `Model${names.length > 1 ? 's' : ''} ${names.join(', ')}; data through ${longDate(dataThrough)}${fitted}`;
+  source.textContent = [...new Set(series.map(({data}) => data)), of].filter(Boolean).join('. ');
   document.title = `${title.textContent} · Forecastle`;
   showForecastParts(true);
   drawChart();
@@ -248,6 +255,8 @@ function draw() {
 function showForecastParts(shown) {
   for (const part of document.querySelectorAll('.of-forecast')) part.toggleAttribute('hidden', !shown);
   problemBox.hidden = shown;
+  byId('chart', HTMLElement).hidden = false;
+  byId('routes', HTMLElement).replaceChildren();
 }
 
 function drawChart() {
@@ -295,6 +304,25 @@ function drawModels() {
 
 function drawTable() {
   present(tableBox.querySelector('.scroll')).replaceChildren(...series.map(table));
+}
+
+/**
+ * A model without a forecast: what it is, and its routes.
+ * @param {ModelEntry} entry
+ * @param {HTMLElement[]} routes
+ */
+function showPlain(entry, routes) {
+  series = [];
+  missing = [];
+  refuse('');
+  chart.clear();
+  showForecastParts(false);
+  title.textContent = entry.title ?? entry.model;
+  source.textContent = `Model ${entry.model}`;
+  document.title = `${title.textContent} · Forecastle`;
+  byId('chart', HTMLElement).hidden = true;
+  drawModels();
+  byId('routes', HTMLElement).replaceChildren(...routes);
 }
 
 /** @param {unknown} error */

@@ -1,6 +1,7 @@
 // A series: one model's forecast for one country, with what was observed before it. Days are numbers, see words.js.
 
 import * as api from './api.js';
+import {counted} from './trust.js';
 import {toDay, toIso} from './words.js';
 
 /** @import {Counts, Day, ForecastDay, Interval, ModelEntry, ObservedDay, Series, View} from './types.d.ts' */
@@ -48,6 +49,7 @@ export async function load(entry, code, counts) {
     code: forecast.country,
     name: forecast.name,
     unit: forecast.unit,
+    data: counted(entry.data),
     counts,
     own,
     dataThrough: toDay(forecast.data_through),

@@ -70,6 +70,7 @@ export function csv(allSeries) {
       'name',
       'counts',
       'unit',
+      'data',
       'date',
       'observed',
       'mean',
@@ -78,7 +79,7 @@ export function csv(allSeries) {
     ],
   ];
   for (const series of allSeries) {
-    const {model, version, code, name, counts, unit} = series;
+    const {model, version, code, name, counts, unit, data} = series;
     for (const day of days(series)) {
       const [observed, forecast] = [observedOn(series, day), forecastOf(series, day)];
       rows.push([
@@ -88,6 +89,7 @@ export function csv(allSeries) {
         name,
         counts,
         unit,
+        data,
         toIso(day),
         observed?.value,
         forecast?.mean,

@@ -1,10 +1,11 @@
 // What to know about a model before its forecasts are used: health, age, and how past ones did.
 
 import {element, svg} from './dom.js';
-import {ago, longDate, prose, toDay} from './words.js';
+import {ago, DAY, longDate, prose, toDay} from './words.js';
 
 /** @import {Child, Day, ModelEntry, Score, Scores} from './types.d.ts' */
 
+const OLD = 60; // days after which data are old
 const NEAR = 0.05; // a coverage as far as this from its level is called right
 
 /**
@@ -20,8 +21,29 @@ export function notices(entry, caveat) {
       notice(`${entry.model} is a reference model: it is there for comparison, not for use.`),
     entry.health === 'down' &&
       notice(`${entry.model} does not answer at the moment. What is shown of it may be old.`),
+    ...old(entry).map(notice),
     caveat && notice(`${entry.model}: ${prose(caveat)}`),
   ].filter((shown) => shown instanceof Node);
+}
+
+/**
+ * What is counted and by whom.
+ * @param {ModelEntry['data']} data
+ */
+export const counted = (data) => [data?.title, data?.source].filter(Boolean).join(', by ');
+
+/**
+ * That the data end long ago, if they do.
+ * @param {ModelEntry} entry
+ */
+function old({model, data_through: iso}) {
+  const through = iso && toDay(iso);
+  const words = through && ago(through);
+  return through && Date.now() / DAY - through > OLD
+    ? [
+        `The data of ${model} end on ${longDate(through)}, ${words}: its forecasts are of the days after that.`,
+      ]
+    : [];
 }
 
 /**
@@ -37,6 +59,10 @@ export function about(entry, newest) {
     'Health',
     element('span', {class: `health ${entry.health}`}, entry.health === 'ready' ? 'Answering' : 'Down'),
   );
+  const {title, source, url, licence} = entry.data ?? {};
+  if (title) fact('Data', title);
+  if (source || url) fact('Source', url ? element('a', {href: url}, source ?? url) : String(source));
+  if (licence) fact('Licence', licence);
   if (through) {
     fact('Data through', `${longDate(through)}, ${ago(through)}`);
     if (through < newest) fact('Behind', `${newest - through} days behind the newest data here`);
@@ -50,8 +76,8 @@ export function about(entry, newest) {
   /** @type {(href: string, text: string) => HTMLElement} */
   const link = (href, text) => element('a', {href}, text);
   const links = [
-    entry.horizon != null && link(`/${entry.model}/card`, 'Model card'),
-    link(entry.links.docs, 'Its API'),
+    (entry.horizon != null || entry.kind === 'plain') && link(`/${entry.model}/card`, 'Model card'),
+    entry.links.docs && link(entry.links.docs, 'Its API'),
   ];
   return element(
     'div',

@@ -6,18 +6,23 @@
 export interface ModelEntry {
   model: string;
   health: 'ready' | 'down';
+  /** `plain`: it forecasts nothing. */
+  kind?: 'forecast' | 'plain';
+  /** Of a plain model: "POST /iris/predict". */
+  routes?: string[];
   title: string | null;
   version: string | null;
   target: string | null;
   unit: string | null;
   data_through: string | null;
+  data?: {title?: string; source?: string; url?: string; licence?: string};
   trained_at: string | null;
   horizon: number | null;
   countries: number | null;
   reference: boolean | null;
   diagnostics: {r_hat: number | null; divergences: number | null} | null;
   backtest: (Score & {origins: string[]}) | null;
-  links: {docs: string};
+  links: {docs?: string; card?: string};
 }
 
 export interface Score {
@@ -103,6 +108,8 @@ export interface Series {
   code: string;
   name: string;
   unit: string;
+  /** What is counted and by whom; empty if that is not known. */
+  data: string;
   counts: Counts;
   /** What the model itself forecasts. */
   own: Counts;

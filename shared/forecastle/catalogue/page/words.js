@@ -2,7 +2,7 @@
 
 /** @import {Day, Interval} from './types.d.ts' */
 
-const DAY = 86400000;
+export const DAY = 86400000; // milliseconds
 const whole = new Intl.NumberFormat('en-GB', {maximumFractionDigits: 0});
 const fine = new Intl.NumberFormat('en-GB', {maximumSignificantDigits: 2});
 const compact = new Intl.NumberFormat('en-GB', {notation: 'compact', maximumSignificantDigits: 3});

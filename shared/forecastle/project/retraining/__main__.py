@@ -16,6 +16,7 @@ import xarray as xr
 
 from forecastle import observations
 from forecastle.artifact import Artifact
+from forecastle.observations.provenance import Provenance
 from forecastle.project.compose import ROOT
 from forecastle.project.retraining import Refused, command, data, incumbents
 from forecastle.project.retraining.comparison import DAYS, WIS_RATIO, Comparison, compare
@@ -79,8 +80,11 @@ def retrain(model: str, incumbent: Incumbent, new: pd.DataFrame, scratch: Path, 
 
     current = scratch / observations.CURRENT
     observations.write(new, current)
+    provenance = Provenance.of(data.in_use(root))
+    provenance.write(current)
     incumbent.replace(current, comparison)
     current.replace(root / "data" / observations.CURRENT)
+    provenance.write(root / "data" / observations.CURRENT)
     print(f"{model}: the challenger has replaced {old.version}")
     print(f"{model}: its data, up to {new['date'].max():%Y-%m-%d}, are in use: data/{observations.CURRENT}")
     print(f"{model}: {incumbent.serve()}")
