@@ -41,8 +41,10 @@ from pydantic import BaseModel, Field
 from starlette import requests
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+import forecastle
 from forecastle import artifact, sealing
 from forecastle.artifact import Artifact
+from forecastle.catalogue import page as page_module
 from forecastle.catalogue.app import create_catalogue
 from forecastle.project import local_gateway
 from forecastle.runtime.any_app import AnyApp
@@ -51,6 +53,9 @@ from forecastle.web import problems
 
 from ..conftest import DRAWS, HORIZON, NAMES, ORIGIN, TOTAL, Ask, MakeArtifact
 
+PAGE = Path(page_module.__file__).parent
+COUNTRIES = Path(forecastle.__file__).with_name("countries.csv")
+ENTRY = re.compile(r"^  ([A-Z]{3}): \[(.*)\],$", re.MULTILINE)
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 # No network but the test's own, and no sandbox where the user is root.
 FLAGS = [
@@ -976,3 +981,36 @@ def test_it_says_what_is_counted_by_whom_and_that_the_data_are_old(open_page: Op
     download.value.save_as(tmp_path / "flu.csv")
     rows = list(csv.DictReader((tmp_path / "flu.csv").open()))
     assert {row["data"] for row in rows} == {"Influenza: deaths a day, by Sentinel"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [("UK", "GBR"), ("england", "GBR"), ("Deutschland", "DEU"), ("hellas", "GRC"), ("fra", "FRA")],
+)
+def test_a_country_is_found_by_whatever_it_is_called(typed: str, code: str, open_page: Open) -> None:
+    page = open_page("/?model=flu")
+    page.locator("#country-input").fill(typed)
+    assert page.locator("#country-list li").first.text_content() == NAMES[code]
+
+
+def test_other_names_are_of_countries_and_no_two_countries_have_one() -> None:
+    """Of all countries, not only of those of the synthetic models."""
+    text = (PAGE / "aliases.js").read_text()
+    aliases = {code: re.findall(r"""'([^']+)'|"([^"]+)\"""", names) for code, names in ENTRY.findall(text)}
+    places = {row["alpha3"]: row["name"] for row in csv.DictReader(COUNTRIES.open())}
+    assert aliases.keys() <= places.keys() and len(aliases) > 60
+    names = [(one or other).lower() for entry in aliases.values() for one, other in entry]
+    assert len(names) == len({*names})
+    assert {"america", "england", "deutschland", "ivory coast", "uk"} <= {*names}
+
+
+def test_the_tab_follows_what_is_shown_and_errors(open_page: Open) -> None:
+    page = open_page("/?model=flu&country=GBR", problems=True)
+    expect(page).to_have_title("Daily deaths, United Kingdom · Forecastle")
+    choose(page, "country", "Fra")
+    expect(page).to_have_title("Daily deaths, France · Forecastle")
+    page.evaluate(
+        "history.pushState(null, '', '/?model=flu&country=XXX'); dispatchEvent(new PopStateEvent('popstate'))"
+    )
+    expect(page.locator("#problem")).to_be_visible()
+    expect(page).to_have_title("XXX · Forecastle")

@@ -1,5 +1,7 @@
 // What there is to choose: options for the comboboxes.
 
+import {ALIASES} from './aliases.js';
+
 /** @import {Country, ExcludedCountry, ModelEntry, Option, View} from './types.d.ts' */
 
 /** @type {(entries: ModelEntry[]) => Option[]} */
@@ -28,14 +30,14 @@ export const comparisons = (entries, known, main, view) =>
   ].filter(({value}) => value !== view.country && !view.with.includes(value));
 
 /**
- * Found by its name, its code and its initials.
+ * Found by its names, its code and its initials.
  * @param {Country} country
  * @returns {Option}
  */
 function place({code, name}) {
   const words = name.split(/[\s-]+/);
   const initials = words.map((word) => word[0]).join('');
-  return {value: code, label: name, words: `${code} ${initials}`};
+  return {value: code, label: name, words: `${code} ${initials}`, names: ALIASES[code]};
 }
 
 /** @type {(one: Option, other: Option) => number} */

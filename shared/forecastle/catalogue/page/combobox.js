@@ -21,7 +21,7 @@ export class Combobox {
     this.choose = choose;
     this.opens = opens;
     this.clears = clears;
-    /** @type {(Option & {text: string})[]} */
+    /** @type {(Option & {text: string; known: string[]})[]} */
     this.options = [];
     this.shown = this.options; // those that match what is typed
     this.active = -1;
@@ -44,7 +44,8 @@ export class Combobox {
   setOptions(options) {
     this.options = options.map((option) => ({
       ...option,
-      text: plain(`${option.label} ${option.words ?? ''}`),
+      text: plain([option.label, option.words, ...(option.names ?? [])].join(' ')),
+      known: [option.label, option.value, ...(option.names ?? [])].map(plain),
     }));
     if (!this.list.hidden) this.open(this.typed);
   }
@@ -101,13 +102,19 @@ export class Combobox {
   }
 
   /**
-   * Options that start with what was typed come first, then those with a word that does.
+   * Options that are called what was typed come first, then those that start with it, then those with a word that
+   * does.
    * @param {string} typed
    */
   matches(typed) {
-    /** @param {{text: string}} option */
-    const rank = ({text}) =>
-      [text.startsWith(typed), text.includes(` ${typed}`), text.includes(typed)].indexOf(true);
+    /** @param {{text: string; known: string[]}} option */
+    const rank = ({text, known}) =>
+      [
+        known.includes(typed),
+        text.startsWith(typed),
+        text.includes(` ${typed}`),
+        text.includes(typed),
+      ].indexOf(true);
     return this.options.filter((option) => rank(option) >= 0).sort((one, other) => rank(one) - rank(other)); // which keeps the order of equals
   }
 

@@ -182,6 +182,8 @@ export interface Option {
   value: string;
   label: string;
   words?: string | null;
+  /** What it is called besides. */
+  names?: string[];
   hint?: string;
 }
 
