@@ -1,5 +1,6 @@
 // What to know about a model before its forecasts are used: health, age, and how past ones did.
 
+import {before} from './api.js';
 import {element, svg} from './dom.js';
 import {ago, longDate, prose, toDay} from './words.js';
 
@@ -50,7 +51,7 @@ export function about(entry, newest) {
   /** @type {(href: string, text: string) => HTMLElement} */
   const link = (href, text) => element('a', {href}, text);
   const links = [
-    entry.horizon != null && link(`/${entry.model}/card`, 'Model card'),
+    entry.horizon != null && link(`${before}/${entry.model}/card`, 'Model card'),
     link(entry.links.docs, 'Its API'),
   ];
   return element(
