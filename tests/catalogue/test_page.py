@@ -166,6 +166,20 @@ class Down:
             await self.app(scope, receive, send)
 
 
+class Under:
+    """A proxy that serves a gateway under /forecasts as well."""
+
+    def __init__(self, gateway: ASGIApp) -> None:
+        self.gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/forecasts/"):
+            headers = [*scope["headers"], (b"x-forwarded-prefix", b"/forecasts")]
+            path, raw_path = (scope[name][len("/forecasts") :] for name in ("path", "raw_path"))
+            scope = {**scope, "headers": headers, "path": path, "raw_path": raw_path}
+        await self.gateway(scope, receive, send)
+
+
 @pytest.fixture(scope="module")
 def colds(make_artifact: MakeArtifact) -> Down:
     return Down(create_app(Artifact.load(make_artifact("colds", draws=counts(5, 30), unit="colds"))))
@@ -190,7 +204,7 @@ def url(make_artifact: MakeArtifact, colds: Down) -> Iterator[str]:
         "wave": create_app(Artifact.load(after_a_wave(make_artifact("wave", draws=counts(7, 10))))),
     }
     server = uvicorn.Server(
-        uvicorn.Config(local_gateway.Gateway(apps), host="127.0.0.1", port=0, log_level="warning")
+        uvicorn.Config(Under(local_gateway.Gateway(apps)), host="127.0.0.1", port=0, log_level="warning")
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -313,6 +327,21 @@ def test_it_starts_with_a_forecast_of_a_model_that_is_for_use(open_page: Open) -
     expect(page.locator("#title")).to_contain_text("Daily colds")
     assert page.locator("#chart path.band").count() == 3
     assert len(shown(page)) == 1
+
+
+def test_it_works_under_a_path_of_a_proxy(open_page: Open, url: str) -> None:
+    asked: list[str] = []
+    page = open_page("/forecasts/?model=flu&country=GBR")
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    page.reload()
+    settled(page)
+    choose(page, "country", "fra")
+    assert shown(page)
+    assert {"/forecasts/models", "/forecasts/flu/countries/FRA/forecast"} <= set(asked)
+    links = [link.get_attribute("href") or "" for link in page.locator("a[href]").all()]
+    assert {"/forecasts/", "/forecasts/docs", "/forecasts/flu/docs", "/forecasts/flu/card"} <= set(links)
+    assert all(path.startswith("/forecasts/") for path in (*asked, *links))
+    assert all(httpx.get(url + link).status_code == 200 for link in links)
 
 
 def test_a_model_and_a_country_are_chosen_by_typing(open_page: Open, url: str) -> None:

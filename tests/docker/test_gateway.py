@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from forecastle.project import local_gateway
 from forecastle.runtime import logs
+from forecastle.web import prefix
 from forecastle.web.problem_types import of_status
 from forecastle.web.representations import _accepted
 
@@ -156,6 +157,40 @@ def test_a_valid_traceparent_is_kept_and_any_other_replaced(given: str, kept: bo
 )
 def test_what_is_tried_anew_where_no_replica_answered(failed: str, again: bool) -> None:
     assert bool(mapped("again", failed)) == again
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("/forecasts", "/a/b-c_d~e/f.g", "/forecasts/", "/a.b", "/" + "x" * 127, "/" + "x" * 128, "", "/"),
+        *(
+            "forecasts",
+            "//elsewhere.example",
+            "/a//b",
+            "/../a",
+            "/a/..",
+            "/./a",
+            "/.a",
+            "https://elsewhere.example",
+        ),
+        *(
+            "/a b",
+            "/a%2fb",
+            "/a?b",
+            "/a#b",
+            "/a;b",
+            '/a"b',
+            "/a<b",
+            "/a\\b",
+            "/\\elsewhere.example",
+            "/a, /b",
+            "/é",
+        ),
+    ],
+)
+def test_nginx_believes_the_same_prefix_as_the_apps(given: str) -> None:
+    scope = {"headers": [(b"x-forwarded-prefix", given.encode())]}
+    assert mapped("prefix", given) == prefix.forwarded(scope)
 
 
 MEDIA = st.sampled_from(

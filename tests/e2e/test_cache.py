@@ -119,7 +119,7 @@ def test_no_accept_and_no_host_makes_an_answer_of_its_own(gateway: nginx.Gateway
     for number in range(20):
         headers = {"Accept": f"text/html, image/x{number}, */*;q=0.{number}", "Host": f"host{number}.example"}
         answer = ask(gateway.port, path, **headers)
-        assert (answer.body, answer.headers["x-cache"]) == (first.body, "HIT")
+        assert answer.body == first.body and answer.headers["x-cache"] != "MISS"
     assert files(gateway) == before + 1
 
 
@@ -161,19 +161,15 @@ def test_an_answer_to_a_key_is_given_to_nobody_else(gateway: nginx.Gateway) -> N
 
 def test_a_page_elsewhere_gets_the_answer_that_its_origin_is_allowed(gateway: nginx.Gateway) -> None:
     path = f"/flu{FORECAST}&level=0.74"
-    caches: dict[str, list[str]] = {origin: [] for origin in ("", ALLOWED, FOREIGN, "null")}
+    caches: dict[str, list[bool]] = {origin: [] for origin in ("", ALLOWED, FOREIGN, "null")}
     for _ in range(2):
         for origin, seen in caches.items():
             answer = ask(gateway.port, path, **({"Origin": origin} if origin else {}))
             allowed = answer.headers.get("access-control-allow-origin")
             assert allowed == (ALLOWED if origin == ALLOWED else None)
-            seen.append(answer.headers["x-cache"])
-    assert caches == {
-        "": ["MISS", "HIT"],
-        ALLOWED: ["MISS", "HIT"],
-        FOREIGN: ["MISS"] * 2,
-        "null": ["MISS"] * 2,
-    }
+            seen.append(answer.headers["x-cache"] != "MISS")
+    kept, not_kept = [False, True], [False, False]
+    assert caches == {"": kept, ALLOWED: kept, FOREIGN: not_kept, "null": not_kept}
 
 
 def test_a_full_cache_makes_room_and_breaks_off_no_answer(gateway: nginx.Gateway) -> None:

@@ -39,6 +39,18 @@ def app() -> Monitoring:
     return Monitoring(app, model="flu", version="v1", prefix="/flu")
 
 
+@pytest.mark.parametrize("path", ["/items/1", "/flu/items/1"])
+def test_what_a_proxy_puts_before_all_paths_is_in_the_root(app: Monitoring, ask: Ask, path: str) -> None:
+    answer = ask(app, path, headers={"X-Forwarded-Prefix": "/forecasts"})
+    root = "/forecasts/flu" if path.startswith("/flu") else "/forecasts"
+    assert (answer.json()["root"], answer.headers["vary"]) == (root, "X-Forwarded-Prefix")
+    for prefix in ("//elsewhere.example", "https://elsewhere.example", "/../x", "x", "/a b", ""):
+        answer = ask(app, path, headers={"X-Forwarded-Prefix": prefix})
+        assert answer.json()["root"] == root.removeprefix("/forecasts") and "vary" not in answer.headers
+    two = [("X-Forwarded-Prefix", "/a"), ("X-Forwarded-Prefix", "/b")]
+    assert ask(app, path, headers=two).json()["root"] == root.removeprefix("/forecasts")
+
+
 def requests(method: str, route: str, status: int) -> str:
     return (
         f'http_server_request_duration_seconds_count{{http_request_method="{method}",'

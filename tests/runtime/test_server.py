@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -179,6 +180,18 @@ def test_without_a_receiver_of_traces_opentelemetrys_sdk_is_not_even_imported(se
     for name in ("sdk", "exporter", "instrumentation", "proto", "semconv"):
         assert f"opentelemetry.{name}" not in modules
     assert not modules & {"google.protobuf", "requests", "urllib3"}
+
+
+@pytest.mark.parametrize("path", ["/flu/forecast?format=ndjson", "/livez", "/posterior.nc", "/nowhere"])
+def test_a_client_of_http_1_0_gets_no_chunks(server: Served, path: str) -> None:
+    expected = server.get(path)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
+    assert int(head.split()[1]) == expected.status_code
+    assert b"transfer-encoding" not in head.lower()
+    assert f"content-length: {len(body)}".encode() in head.lower()
+    assert body == expected.content or expected.status_code == 404  # whose request_id differs
 
 
 def test_an_unhandled_exception_is_a_problem_and_one_event_in_the_log(server: Served) -> None:

@@ -5,13 +5,14 @@ import datetime
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, ValidationError
 
 from forecastle.catalogue.openapi import METHODS
 from forecastle.catalogue.upstreams import Upstream
 from forecastle.manifest import FORECAST, PLAIN
 from forecastle.service.answers import BacktestSummary, DataSource, DiagnosticsSummary
+from forecastle.web.prefix import forwarded
 
 
 class ModelEntry(BaseModel):
@@ -56,10 +57,13 @@ def routes(upstreams: Sequence[Upstream]) -> APIRouter:
     router = APIRouter()
 
     @router.get("/models", operation_id="get_models", response_model_exclude_none=True)
-    async def models(response: Response) -> ModelList:
+    async def models(request: Request, response: Response) -> ModelList:
         """Every model with its version, data window, diagnostics, backtest and health."""
         response.headers["Cache-Control"] = "no-store"
-        return ModelList(models=await asyncio.gather(*map(_entry, upstreams)))
+        before, entries = forwarded(request.scope), await asyncio.gather(*map(_entry, upstreams))
+        for entry in entries:
+            entry.links = {name: before + path for name, path in entry.links.items()}
+        return ModelList(models=entries)
 
     return router
 

@@ -7,6 +7,7 @@ It is always valid. A model that is down is described as in its last answer. The
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -16,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from forecastle.catalogue.upstreams import Answer, Upstream, get_all
 from forecastle.web import openapi
 from forecastle.web.documents import Document
+from forecastle.web.prefix import forwarded
 from forecastle.web.problems import documented
 
 OWN = "gateway"  # the tag of the catalogue's routes; no model may have this name
@@ -30,21 +32,25 @@ Names = dict[tuple[str, str], str]  # components' names in the merged document, 
 def install(app: FastAPI, upstreams: Sequence[Upstream]) -> None:
     """Make `/openapi.json` of the catalogue's app describe these models, too."""
     known: list[Answer] = []
-    document: Document | None = None
+
+    @lru_cache(32)  # a client may choose what a path starts with
+    def document(before: str) -> Document:
+        models = {upstream.name: answer for upstream, answer in zip(upstreams, known, strict=True)}
+        return openapi.render(merge(app.openapi(), models, before))
 
     async def merged(request: Request) -> Response:
-        nonlocal known, document
+        nonlocal known
         answers = await get_all(upstreams, "/openapi.json")
-        if document is None or answers != known:
-            models = {upstream.name: answer for upstream, answer in zip(upstreams, answers, strict=True)}
-            known, document = answers, openapi.render(merge(app.openapi(), models))
-        return document.answer(request)
+        if answers != known:
+            known = answers
+            document.cache_clear()
+        return document(forwarded(request.scope)).answer(request)
 
     openapi.replace(app, merged)
 
 
-def merge(own: Json, models: Mapping[str, Answer]) -> Json:
-    """One document from the catalogue's own and those of the models.
+def merge(own: Json, models: Mapping[str, Answer], before: str = "") -> Json:
+    """One document from the catalogue's own and those of the models, all of whose paths come after `before`.
 
     A model's paths and operation ids start with its name, which is their tag, too. Components that are equal
     in several documents are shared; one that differs gets the model's name as a prefix.
@@ -74,8 +80,8 @@ def merge(own: Json, models: Mapping[str, Answer]) -> Json:
                     operation["security"] = [_secured(each, names) for each in security]
                 if source != OWN:
                     operation.setdefault("responses", {}).setdefault("503", UNAVAILABLE)
-    about = {"openapi": own["openapi"], "info": own["info"]}
-    tags = [_tag(name, answer, name in documents) for name, answer in models.items()]
+    about = {"openapi": own["openapi"], "info": own["info"], **openapi.servers(before)}
+    tags = [_tag(name, answer, name in documents, before) for name, answer in models.items()]
     own_tag = {"name": OWN, "description": "Routes that are not about a single model."}
     return {**about, "tags": [own_tag, *tags], "paths": paths, "components": components}
 
@@ -96,7 +102,7 @@ def _place(model: str, path: str) -> str:
     return path if path == inference or path.startswith(inference + "/") else f"/{model}{path}"
 
 
-def _tag(model: str, answer: Answer, listed: bool) -> Json:
+def _tag(model: str, answer: Answer, listed: bool, before: str) -> Json:
     """The model's description and health."""
     about = answer.content["info"] if listed else {}
     words = [about.get("title"), about.get("description")]
@@ -106,7 +112,7 @@ def _tag(model: str, answer: Answer, listed: bool) -> Json:
         )
     if not listed:
         words.append("Its routes are not listed here, since it has not described them yet.")
-    links = {"externalDocs": {"url": f"/{model}/docs"}} if listed else {}
+    links = {"externalDocs": {"url": f"{before}/{model}/docs"}} if listed else {}
     description = "\n\n".join(each for each in words if each)
     return {"name": model, "description": description, "x-health": answer.health, **links}
 

@@ -26,6 +26,7 @@ from forecastle.service.forecasts import NO_QUANTILES, ForecastQuery, ends
 from forecastle.service.rendering import About, Forecast, Forecasts, HubTable
 from forecastle.web import problems
 from forecastle.web.documents import Document
+from forecastle.web.prefix import forwarded
 from forecastle.web.problems import InvalidValue, ProblemError
 from forecastle.web.queries import DEFAULT_LEVELS, Code, must_be, wrong
 from forecastle.web.representations import chosen
@@ -109,7 +110,8 @@ def _of_model(model: str, client: httpx.AsyncClient, store: Store) -> APIRouter:
     async def past(request: Request, query: PastQuery, code: str | None = None) -> Response:
         representation = chosen(request, query.format)
         try:
-            found = await asyncio.to_thread(_find, store, model, query, code, representation)
+            before = forwarded(request.scope)
+            found = await asyncio.to_thread(_find, store, model, query, code, representation, before)
         except StoreError as error:
             if query.known_at is not None:  # of which the model knows nothing
                 raise unavailable("read", error) from None
@@ -129,7 +131,7 @@ def _knows(store: Store, model: str) -> bool:
 
 
 def _find(
-    store: Store, model: str, query: PastQuery, code: str | None, representation: str
+    store: Store, model: str, query: PastQuery, code: str | None, representation: str, before: str
 ) -> Document | None:
     """The answer about a country, or without `code` about all; None if the model itself is to be asked."""
     with store.reading() as connection:
@@ -148,13 +150,16 @@ def _find(
     if query.days > (horizon := max(len(row.mean) for row in found)):
         words = f"must be a whole number from 1 to {horizon}, the horizon of this model, not {query.days}"
         raise InvalidValue("days", words)
+    for row in found if before else ():
+        row.answer["links"] = {name: before + path for name, path in row.answer["links"].items()}
     if representation == "hubverse":
         table = HubTable(version.data_through, query.days, [_whole(row) for row in found])
         return Document.rendered(table, representation)
     each = [_chosen(row, query) for row in found]
     if code is not None:
         return Document.rendered(each[0], representation)
-    return Document.rendered(Forecasts(_about_all(model, found[0].answer), each), representation)
+    about = _about_all(f"{before}/{model}", found[0].answer)
+    return Document.rendered(Forecasts(about, each), representation)
 
 
 async def _ask(request: Request, client: httpx.AsyncClient) -> Response:
@@ -175,9 +180,9 @@ async def _ask(request: Request, client: httpx.AsyncClient) -> Response:
     return response
 
 
-def _about_all(model: str, of_country: dict[str, Any]) -> dict[str, Any]:
+def _about_all(root: str, of_country: dict[str, Any]) -> dict[str, Any]:
     """The members of an answer about all countries before its forecasts, out of those about a country."""
-    links = {"model": f"/{model}/", "countries": f"/{model}/countries"}
+    links = {"model": f"{root}/", "countries": f"{root}/countries"}
     members = {name: of_country[name] for name in OfModel.model_fields}
     return {**members, "links": links, "counts": of_country["counts"]}
 

@@ -200,7 +200,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         gateway_url = f"http://localhost:{options.port}"
         os.environ["GATEWAY_URL"] = gateway_url
         apps = load_all(GATEWAY_URL=gateway_url, LOG_LEVEL=level)
-    except (compose.ComposeError, StoreError, SettingsError) as error:
+    except (StoreError, SettingsError) as error:
         sys.exit(str(error))
     url = gateway_url
     print(f"\n{url}/ shows the forecasts; stop with Ctrl-C", file=sys.stderr)

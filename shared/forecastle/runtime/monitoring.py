@@ -19,6 +19,7 @@ from forecastle.runtime import logs, tracing
 from forecastle.runtime.metrics import Metrics, route_of
 from forecastle.runtime.settings import TraceSettings
 from forecastle.web import problems
+from forecastle.web.prefix import HEADER, forwarded
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -41,7 +42,8 @@ class Monitoring:
         model: The model's name, for metrics, traces and logs.
         version: The version that is served, likewise; without it the artifact's.
         prefix: The path of the app at the gateway, such as `/deaths`. Paths with and without it lead to the
-            same routes; with it `root_path` is set, so that links and Swagger UI keep it.
+            same routes; with it `root_path` is set, so that links and Swagger UI keep it. So they keep what
+            a proxy puts before all paths (`X-Forwarded-Prefix`).
         own: The registry of the app's own metrics.
 
     Raises:
@@ -84,7 +86,8 @@ class Monitoring:
             await self.app(scope, receive, send)
             return
 
-        app, path = self.app, self._enter_prefix(scope)
+        before = forwarded(scope)
+        app, path = self.app, self._enter_prefix(scope, before)
         method = scope["method"] if scope["method"] in METHODS else "_OTHER"
         request_id, parent = _ids(scope)
         trace_id = parent[1].decode() if parent else secrets.token_hex(16)
@@ -101,6 +104,8 @@ class Monitoring:
                     *message.get("headers", ()),
                     (b"x-request-id", request_id.encode()),
                 ]
+                if before:
+                    message["headers"].append((b"vary", HEADER.encode()))
             elif method != "HEAD":
                 size += len(message.get("body", b""))
             await send(message)
@@ -133,17 +138,15 @@ class Monitoring:
         """The app of now: the local gateway may replace `self.app`."""
         await self.app(scope, receive, send)
 
-    def _enter_prefix(self, scope: Scope) -> str:
+    def _enter_prefix(self, scope: Scope, before: str) -> str:
+        """The path within the app; `scope` gets what comes before it."""
         path: str = scope["path"]
-        if not self.prefix or not path.startswith(self.prefix):
-            return path
-        rest = path[len(self.prefix) :]
-        if rest == "":
-            scope["path"] = path = path + "/"
-        elif rest[0] != "/":
-            return path
-        scope["root_path"] = self.prefix
-        return path[len(self.prefix) :]
+        own = self.prefix if f"{path}/".startswith(f"{self.prefix}/") else ""
+        if own and path == own:
+            path += "/"
+        if own or before:
+            scope["root_path"], scope["path"] = before + own, before + path
+        return path[len(own) :]
 
     def _note_active(self) -> None:
         """Write the metrics for other processes once a second: twice a request would be slow."""

@@ -37,7 +37,8 @@ from typing import Any, ClassVar
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn_worker import UvicornWorker
 
@@ -60,6 +61,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     url = b""
 
+    def __init__(self, config: Config, *arguments: Any, **more: Any) -> None:
+        super().__init__(config, *arguments, **more)
+        self.app = WithoutChunks(self.app)
+
     def on_url(self, url: bytes) -> None:
         if len(self.url) <= LONGEST_URL:  # a longer one is refused, so the rest of it need not be kept
             super().on_url(url)
@@ -80,6 +85,40 @@ class HttpProtocol(HttpToolsProtocol):
         lines += [name + b": " + value for name, value in response.raw_headers]
         self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + bytes(response.body))
         self.transport.close()
+
+
+class WithoutChunks:
+    """ASGI middleware: a client of HTTP/1.0 knows no chunks, and gets an answer of unknown length whole."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["http_version"] != "1.0" or scope["method"] == "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        start: Message | None = None
+        body = bytearray()
+
+        async def send_whole(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                names = {name.lower() for name, _ in message.get("headers", ())}
+                if b"content-length" not in names and message["status"] not in (204, 304):
+                    start = message
+                    return
+            if start is None:
+                await send(message)
+                return
+            body.extend(message.get("body", b""))
+            if not message.get("more_body"):
+                length = (b"content-length", str(len(body)).encode())
+                others = [one for one in start.get("headers", ()) if one[0].lower() != b"transfer-encoding"]
+                await send({**start, "headers": [*others, length]})
+                await send({"type": "http.response.body", "body": bytes(body)})
+
+        await self.app(scope, receive, send_whole)
 
 
 class ForecastleWorker(UvicornWorker):

@@ -197,8 +197,8 @@ class Health(BaseModel):
     status: str = Field(examples=["ready"])
 
 
-def overview(artifact: Artifact, root: str) -> Overview:
-    """What the model is, with links that start with the path `root`."""
+def overview(artifact: Artifact, root: str, before: str) -> Overview:
+    """What the model is; links start with the path `root`, those to the gateway's own paths with `before`."""
     manifest = artifact.manifest
     links = {
         "countries": f"{root}/countries",
@@ -207,10 +207,10 @@ def overview(artifact: Artifact, root: str) -> Overview:
         "card": f"{root}/card",
         "manifest": f"{root}/manifest.json",
         "posterior": f"{root}/posterior.nc",
-        "inference": f"/v2/models/{artifact.model}",
+        "inference": f"{before}/v2/models/{artifact.model}",
         "openapi": f"{root}/openapi.json",
         "docs": f"{root}/docs",
-        "problems": problem_types.PATH,
+        "problems": f"{before}{problem_types.PATH}",
     }
     return Overview(
         title=manifest.title,

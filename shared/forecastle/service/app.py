@@ -25,7 +25,7 @@ from forecastle.service.card import page as card_page
 from forecastle.service.direct import Direct, DirectRoute
 from forecastle.service.lookup import find
 from forecastle.service.paths import Kind
-from forecastle.web import middleware, openapi
+from forecastle.web import middleware, openapi, prefix
 from forecastle.web.documents import CACHE_CONTROL, Document, is_known, not_modified
 from forecastle.web.markdown import POLICY
 from forecastle.web.problems import ProblemError, documented
@@ -216,7 +216,8 @@ def _add_countries(app: FastAPI, documents: Documents) -> None:
     @app.get("/", response_model=answers.Overview, responses=documented(422), **WITHOUT_PARAMETERS)
     async def overview(request: Request) -> Response:
         """What the model is, and where to go from here."""
-        return documents.answer(request, "json", answers.overview, _root(request))
+        before = prefix.forwarded(request.scope)
+        return documents.answer(request, "json", answers.overview, _root(request), before)
 
     @app.get(
         "/countries",

@@ -9,8 +9,8 @@ from forecastle.web.representations import MEDIA_TYPES, encode
 
 # Short: clients see a new version of a model within 5 s. Stale answers stand in while the model is down.
 CACHE_CONTROL = "public, max-age=2, stale-while-revalidate=3, stale-if-error=86400"
-# An answer with this depends on path and query alone, and on which representation `Accept` chooses: not on
-# the host, for one. The gateway's cache keeps no others.
+# An answer with this depends on path and query alone, on `X-Forwarded-Prefix`, and on which representation
+# `Accept` chooses: not on the host, for one. The gateway's cache keeps no others.
 KEEP = {"X-Gateway-Keep": "yes"}
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -14,10 +14,9 @@ from forecastle.web.documents import Document
 def install(app: FastAPI) -> None:
     """Let caches keep the app's `/openapi.json`, and send 304 to clients that have it."""
 
-    @cache
+    @lru_cache(32)  # a client may choose what a path starts with
     def document(root_path: str) -> Document:
-        servers = {"servers": [{"url": root_path}]} if root_path else {}
-        return render({**app.openapi(), **servers})
+        return render({**app.openapi(), **servers(root_path)})
 
     async def openapi(request: Request) -> Response:
         return document(request.scope.get("root_path", "")).answer(request)
@@ -29,6 +28,11 @@ def replace(app: FastAPI, answer: Callable[[Request], Awaitable[Response]]) -> N
     """Answer `/openapi.json` with `answer` in place of FastAPI's own route."""
     assert app.openapi_url
     app.router.routes.insert(0, Route(app.openapi_url, answer))
+
+
+def servers(root: str) -> dict[str, Any]:
+    """The member of a document that says what all of its paths start with."""
+    return {"servers": [{"url": root}]} if root else {}
 
 
 def render(document: dict[str, Any]) -> Document:

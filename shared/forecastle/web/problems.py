@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Mount
 
-from forecastle.web import problem_pages, problem_types
+from forecastle.web import prefix, problem_pages, problem_types
 
 MEDIA_TYPE = "application/problem+json"
 INFERENCE = re.compile("(/[^/]+)?/v2(/|$)")  # paths of the Open Inference Protocol
@@ -90,15 +90,16 @@ def response(
     detail: str,
     *,
     type: str | None = None,
+    before: str = "",
     instance: str | None = None,
     request_id: str | None = None,
     headers: Mapping[str, str] | None = None,
     **members: Any,
 ) -> Response:
-    """The answer about a problem; members that are None are left out."""
+    """The answer about a problem; members that are None are left out, and its link starts with `before`."""
     name = type or problem_types.of_status(status)
     members = {
-        "type": problem_types.uri(name),
+        "type": before + problem_types.uri(name) if name else problem_types.NO_TYPE,
         "title": problem_types.TYPES[name].title if name else _phrase(status),
         "status": status,
         "detail": detail,
@@ -113,11 +114,13 @@ def response(
 
 def answer(request: Request, status: int, detail: str, **others: Any) -> Response:
     """`response` with `instance` and `request_id` taken from the request."""
-    instance = (request.scope.get("raw_path") or b"").decode("latin-1") or None
+    path = (request.scope.get("raw_path") or b"").decode("latin-1")
+    before = prefix.forwarded(request.scope)
     request_id = getattr(request.state, "request_id", None)
-    if INFERENCE.match(instance or ""):
+    if INFERENCE.match(path):
         others["error"] = detail
-    return response(status, detail, instance=instance, request_id=request_id, **others)
+    instance = before + path or None
+    return response(status, detail, before=before, instance=instance, request_id=request_id, **others)
 
 
 def install(app: FastAPI) -> None:

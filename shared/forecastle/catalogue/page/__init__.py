@@ -5,11 +5,13 @@ may keep them for good.
 """
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from forecastle.web.documents import KEEP, Document
+from forecastle.web.prefix import forwarded
 
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 ADDRESS = "/docs/page"  # no model can be called `docs`
@@ -27,14 +29,20 @@ def routes() -> APIRouter:
     folder = Path(__file__).parent
     assets = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix in MEDIA_TYPES}
     digest = hashlib.sha256(b"".join(name.encode() + body for name, body in assets.items())).hexdigest()[:16]
-    html = (folder / "index.html").read_text(encoding="utf-8").replace("{{assets}}", f"{ADDRESS}/{digest}")
-    the_page = Document.of(html.encode(), "text/html; charset=utf-8")
-    the_page.headers["Content-Security-Policy"] = POLICY
+    html = (folder / "index.html").read_text(encoding="utf-8")
+    html = html.replace("{{assets}}", f"{{{{before}}}}{ADDRESS}/{digest}")
+
+    @lru_cache(32)  # a client may choose what a path starts with
+    def document(before: str) -> Document:
+        the_page = Document.of(html.replace("{{before}}", before).encode(), "text/html; charset=utf-8")
+        the_page.headers["Content-Security-Policy"] = POLICY
+        return the_page
+
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
     async def page(request: Request) -> Response:
-        return the_page.answer(request)
+        return document(forwarded(request.scope)).answer(request)
 
     @router.get(f"{ADDRESS}/{{version}}/{{name}}")
     async def asset(version: str, name: str) -> Response:

@@ -10,7 +10,6 @@ export const ALIASES = {
   BIH: ['Bosnia'],
   BLR: ['Byelorussia'],
   BRA: ['Brasil'],
-  CAF: ['CAR'],
   CHE: ['Schweiz', 'Suisse', 'Svizzera'],
   CHN: ['PRC', 'Zhongguo', 'Mainland China'],
   CIV: ['Ivory Coast', "Cote d'Ivoire"],

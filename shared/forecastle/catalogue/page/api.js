@@ -4,6 +4,10 @@
 /** @import {Observation, Probability, Scores} from './types.d.ts' */
 /** @typedef {Record<string, string | number | number[] | null>} Parameters */
 
+// What a proxy puts before every path, or nothing: this file lies there in docs/page/<version>/. What the gateway answers
+// as a link has it already.
+export const before = new URL('../../..', import.meta.url).pathname.slice(0, -1);
+
 // An error that the API described (RFC 9457), or that it could not be reached at all: then the status is 0.
 export class Problem extends Error {
   /**
@@ -72,13 +76,13 @@ async function getRows(path, name) {
 }
 
 /** @type {(model: string, code: string) => string} */
-const countryPath = (model, code) => `/${model}/countries/${encodeURIComponent(code)}`;
+const countryPath = (model, code) => `${before}/${model}/countries/${encodeURIComponent(code)}`;
 
 /** @type {() => Promise<ModelEntry[]>} */
-export const models = async () => (await get('/models')).models;
+export const models = async () => (await get(`${before}/models`)).models;
 
 /** @type {(model: string) => Promise<CountryEntry[]>} */
-export const countries = (model) => getRows(`/${model}/countries`, 'countries');
+export const countries = (model) => getRows(`${before}/${model}/countries`, 'countries');
 
 /** @type {(model: string, code: string) => Promise<Observation[]>} */
 export const observations = (model, code) =>
@@ -95,7 +99,7 @@ export const probability = (model, code, event, signal) =>
  * How the model's forecasts did once the days were reported; null where no scores are kept.
  * @type {(model: string) => Promise<Scores | null>}
  */
-export const scores = (model) => get(`/models/${model}/scores`).catch(() => null);
+export const scores = (model) => get(`${before}/models/${model}/scores`).catch(() => null);
 
 /**
  * The countries that this model has no forecast for.
@@ -103,7 +107,7 @@ export const scores = (model) => get(`/models/${model}/scores`).catch(() => null
  * @returns {Promise<ExcludedCountry[]>}
  */
 export async function excluded(model) {
-  const manifest = await get(`/${model}/manifest.json`);
+  const manifest = await get(`${before}/${model}/manifest.json`);
   return Object.entries(manifest.excluded ?? {}).map(([code, entry]) => ({code, ...entry}));
 }
 
@@ -111,7 +115,7 @@ export async function excluded(model) {
  * The OpenAPI document of a model.
  * @param {string} model
  */
-export const openapi = (model) => get(`/${model}/openapi.json`);
+export const openapi = (model) => get(`${before}/${model}/openapi.json`);
 
 /**
  * A request that somebody typed: its status and what it answers, JSON laid out to be read.

@@ -16,7 +16,7 @@ export async function plain(entry) {
   return routes.map((route) => {
     const [method, path] = route.split(' ');
     const own = path.slice(entry.model.length + 1);
-    return tried(method, path, document.paths[own]?.[method.toLowerCase()] ?? {}, document);
+    return tried(method, `${api.before}${path}`, document.paths[own]?.[method.toLowerCase()] ?? {}, document);
   });
 }
 

@@ -1,5 +1,6 @@
 // What to know about a model before its forecasts are used: health, age, and how past ones did.
 
+import {before} from './api.js';
 import {element, svg} from './dom.js';
 import {ago, DAY, longDate, prose, toDay} from './words.js';
 
@@ -76,7 +77,7 @@ export function about(entry, newest) {
   /** @type {(href: string, text: string) => HTMLElement} */
   const link = (href, text) => element('a', {href}, text);
   const links = [
-    (entry.horizon != null || entry.kind === 'plain') && link(`/${entry.model}/card`, 'Model card'),
+    (entry.horizon != null || entry.kind === 'plain') && link(`${before}/${entry.model}/card`, 'Model card'),
     entry.links.docs && link(entry.links.docs, 'Its API'),
   ];
   return element(
