@@ -421,6 +421,19 @@ def test_the_lines_are_dragged(open_page: Open, url: str) -> None:
     )
 
 
+def test_a_date_is_taken_anywhere_at_its_tag_and_stays(open_page: Open) -> None:
+    page = open_page("/?model=flu&country=GBR&above=150&date=2020-05-10")
+    tag = page.locator(".handle.day .tag").bounding_box()
+    assert tag
+    for x in (tag["x"] + 4, tag["x"] + tag["width"] - 4):
+        page.mouse.move(x, tag["y"] + 10)
+        page.mouse.down()
+        page.mouse.move(x, tag["y"] + 12)
+        page.mouse.up()
+        assert page.input_value("#date") == "2020-05-10"
+    settled(page)
+
+
 def test_the_lines_are_moved_by_keys(open_page: Open, url: str) -> None:
     page = open_page("/?model=flu&country=GBR&above=150&date=2020-05-10")
     threshold, day = page.locator(".handle.threshold"), page.locator(".handle.day")
@@ -458,7 +471,7 @@ def test_a_line_off_the_chart_is_an_arrow_until_it_comes_back(open_page: Open) -
         assert inside["x"] >= box["x"] and inside["x"] + inside["width"] <= box["x"] + box["width"]
     page.fill("#date", "2020-05-10")
     page.fill("#threshold", "150")
-    for line, tag in {"threshold": "150", "day": "10 May"}.items():
+    for line, tag in {"threshold": "150", "day": "10 May 2020"}.items():
         expect(page.locator(f".handle.{line} text")).to_have_text(tag)
         expect(page.locator(f".handle.{line} .line")).to_have_attribute("visibility", "visible")
     settled(page)
@@ -542,8 +555,8 @@ def test_counts_are_daily_or_cumulative_whatever_the_model_forecasts(open_page: 
     page.locator("#table summary").click()
     # The last day's total, and backwards from it what was counted each day.
     rows = page.locator("#table tbody tr").all_text_contents()
-    assert any(row.startswith("2020-04-241,000") for row in rows)
-    assert any(row.startswith("2020-04-23960") for row in rows)
+    assert any(row.startswith("24 April 20201,000") for row in rows)
+    assert any(row.startswith("23 April 2020960") for row in rows)
 
     choose(page, "model", "growth")
     expect(page.locator("#title")).to_have_text("Cumulative cases, United Kingdom")
@@ -554,7 +567,7 @@ def test_counts_are_daily_or_cumulative_whatever_the_model_forecasts(open_page: 
     date = page.input_value("#date")
     assert shown(page) == [api_probability(url, "growth", "GBR", above=100, on=date, counts="daily")]
     rows = page.locator("#table tbody tr").all_text_contents()
-    assert any(row.startswith("2020-04-2410") for row in rows)
+    assert any(row.startswith("24 April 202010") for row in rows)
 
 
 def test_countries_and_models_are_compared(open_page: Open, url: str) -> None:
@@ -814,7 +827,7 @@ def test_the_table_tells_what_the_chart_draws(open_page: Open, url: str) -> None
     rows = page.locator("#table tbody tr")
     expect(rows).to_have_count(HORIZON + 5)
     day = httpx.get(f"{url}/flu/countries/GBR/forecast", params={"days": 28}).json()["forecast"][-1]
-    expect(rows.first).to_contain_text(f"2020-05-22{day['median']:.0f}")
+    expect(rows.first).to_contain_text(f"22 May 2020{day['median']:.0f}")
     said = page.locator("#chart [role=img]").get_attribute("aria-label") or ""
     assert said.startswith("daily deaths, United Kingdom, model flu: observed through 24 April 2020")
 
@@ -823,14 +836,14 @@ def test_values_under_the_pointer_are_read(open_page: Open) -> None:
     page = open_page("/?model=flu&country=DEU")
     box = page.locator("#chart svg").bounding_box()
     assert box
-    expect(page.locator("#reading-date")).to_have_text("Friday, 8 May 2020")
+    expect(page.locator("#reading-date")).to_have_text("8 May 2020")
     dot = page.locator("circle.observed").last.bounding_box()
     assert dot
     page.mouse.move(dot["x"] + 2, box["y"] + 60)
-    expect(page.locator("#reading-date")).to_have_text("Friday, 24 April 2020")
+    expect(page.locator("#reading-date")).to_have_text("24 April 2020")
     expect(page.locator("#readings")).to_contain_text("Observed40")
     page.mouse.move(0, 0)
-    expect(page.locator("#reading-date")).to_have_text("Friday, 8 May 2020")
+    expect(page.locator("#reading-date")).to_have_text("8 May 2020")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -948,14 +961,19 @@ def test_axe_finds_no_violation(path: str, scheme: str, open_page: Open) -> None
 
 
 def test_a_date_is_written_in_one_way(open_page: Open) -> None:
-    """ISO 8601 in the table, and in words everywhere else, also where the API says it."""
+    """Also in the table, on the chart's line, and where the API says it; only the axis leaves the year out."""
     page = open_page("/?model=flu&country=GBR&above=150&date=2020-05-10")
     expect(page.locator("#answers")).to_contain_text("on 10 May 2020 above 150")
+    expect(page.locator("#reading-date")).to_have_text("10 May 2020")
+    expect(page.locator(".handle.day text")).to_have_text("10 May 2020")
     page.locator("#table summary").click()
-    expect(page.locator("#table tbody th").first).to_have_text("2020-05-22")
-    texts = page.locator("main").inner_text().replace(page.locator("#table").inner_text(), "")
-    version = page.locator(".facts dd").last.inner_text()
-    assert not re.search(r"\d{4}-\d\d-\d\d", texts.replace(version, ""))
+    expect(page.locator("#table tbody th").first).to_have_text("22 May 2020")
+    page.locator("#chart .dates").evaluate("axis => axis.remove()")
+    texts = page.locator("main").inner_text().replace(page.locator(".facts dd").last.inner_text(), "")
+    written = r"\d{4}-\d\d-\d\d|\d+/\d+/\d+|[A-Z]?[a-z]*day|\b\d{1,2} [A-Z][a-z]{2,}\b(?: \d{4})?"
+    dates = [date for date in re.findall(written, texts) if date not in {"day", "Horizon"}]
+    assert len(dates) > 30
+    assert all(re.fullmatch(r"\d{1,2} (April|May) 2020", date) for date in dates), dates
 
 
 def test_a_print_shows_what_is_chosen_in_light_colours(open_page: Open) -> None:
