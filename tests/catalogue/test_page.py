@@ -125,6 +125,7 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+UKRAINE = {"excluded": {"UKR": {"name": "Ukraine", "reason": "it has 40 cases, and 50 are needed"}}}
 KNOWN = {
     **{"file": "flu.csv", "sha256": "0" * 64, "last_day": "2020-04-24", "changes": []},
     **{"title": "Influenza: deaths a day", "source": "Sentinel", "url": "https://sentinel.test/flu"},
@@ -194,7 +195,7 @@ def url(make_artifact: MakeArtifact, colds: Down) -> Iterator[str]:
         "colds": colds,
         "flu": create_app(Artifact.load(make_artifact("flu", draws=counts(1, 60), data=KNOWN))),
         "growth": create_app(Artifact.load(make_artifact("growth", draws=totals(2, 40), **cases))),
-        "low": create_app(Artifact.load(make_artifact("low", draws=counts(6, 40), **cases))),
+        "low": create_app(Artifact.load(make_artifact("low", draws=counts(6, 40), **UKRAINE, **cases))),
         "plain": FastAPI(),
         "species": species(),
         "rival": create_app(
@@ -1041,7 +1042,10 @@ def test_it_says_what_is_counted_by_whom_and_that_the_data_are_old(open_page: Op
 
 @pytest.mark.parametrize(
     ("typed", "code"),
-    [("UK", "GBR"), ("england", "GBR"), ("Deutschland", "DEU"), ("hellas", "GRC"), ("fra", "FRA")],
+    [
+        *(("UK", "GBR"), ("U.K.", "GBR"), ("england", "GBR"), ("Deutschland", "DEU"), ("fra", "FRA")),
+        *(("hellas", "GRC"), ("Ελλάδα", "GRC"), ("ελλ", "GRC")),
+    ],
 )
 def test_a_country_is_found_by_whatever_it_is_called(typed: str, code: str, open_page: Open) -> None:
     page = open_page("/?model=flu")
@@ -1049,15 +1053,29 @@ def test_a_country_is_found_by_whatever_it_is_called(typed: str, code: str, open
     assert page.locator("#country-list li").first.text_content() == NAMES[code]
 
 
+def test_an_exact_name_comes_before_a_longer_one(open_page: Open) -> None:
+    """UK is no other name of Ukraine, whose name starts with it."""
+    page = open_page("/?model=low")
+    page.locator("#country-input").click()
+    expect(page.locator("#country-list li")).to_have_count(len(NAMES) + 1)
+    page.locator("#country-input").fill("UK")
+    expect(page.locator("#country-list li")).to_have_text([NAMES["GBR"], re.compile("^Ukraine")])
+    page.locator("#country-input").fill("ukr")
+    expect(page.locator("#country-list li")).to_have_text([re.compile("^Ukraine")])
+
+
 def test_other_names_are_of_countries_and_no_two_countries_have_one() -> None:
     """Of all countries, not only of those of the synthetic models."""
     text = (PAGE / "aliases.js").read_text()
     aliases = {code: re.findall(r"""'([^']+)'|"([^"]+)\"""", names) for code, names in ENTRY.findall(text)}
     places = {row["alpha3"]: row["name"] for row in csv.DictReader(COUNTRIES.open())}
-    assert aliases.keys() <= places.keys() and len(aliases) > 60
+    assert aliases.keys() <= places.keys() and len(aliases) == text.count(": [")  # each on a line of its own
     names = [(one or other).lower() for entry in aliases.values() for one, other in entry]
     assert len(names) == len({*names})
-    assert {"america", "england", "deutschland", "ivory coast", "uk"} <= {*names}
+    for code, entry in aliases.items():
+        others = {name.lower() for other, name in places.items() if other != code}
+        assert not others & {(one or other).lower() for one, other in entry}, code
+    assert {"america", "england", "deutschland", "ivory coast", "uk", "uae", "日本"} <= {*names}
 
 
 def test_the_tab_follows_what_is_shown_and_errors(open_page: Open) -> None:
