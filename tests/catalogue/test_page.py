@@ -462,8 +462,8 @@ def test_a_day_outside_the_forecast_is_said_to_be(open_page: Open) -> None:
 
 
 def test_a_line_off_the_chart_is_an_arrow_until_it_comes_back(open_page: Open) -> None:
-    page = open_page("/?model=flu&country=GBR&above=1000000&date=2021-01-01")
-    for line, tag in {"threshold": "↑ 1,000,000", "day": "1 January 2021 →"}.items():
+    page = open_page("/?model=flu&country=GBR&above=1000000&date=2020-11-30")
+    for line, tag in {"threshold": "↑ 1,000,000", "day": "30 November 2020 →"}.items():
         expect(page.locator(f".handle.{line} text")).to_have_text(tag)
         expect(page.locator(f".handle.{line} .line")).to_have_attribute("visibility", "hidden")
     box = page.locator("#chart svg").bounding_box()
@@ -471,6 +471,8 @@ def test_a_line_off_the_chart_is_an_arrow_until_it_comes_back(open_page: Open) -
         inside = each.bounding_box()
         assert box and inside
         assert inside["x"] >= box["x"] and inside["x"] + inside["width"] <= box["x"] + box["width"]
+        length = each.evaluate("tag => tag.parentElement.querySelector('text').getComputedTextLength()")
+        assert length < inside["width"] - 2
     page.fill("#date", "2020-05-10")
     page.fill("#threshold", "150")
     for line, tag in {"threshold": "150", "day": "10 May 2020"}.items():

@@ -349,7 +349,7 @@ export class Chart {
     const x = this.dayX();
     const [before, after] = [day < this.days[0], day > this.days[1]];
     const date = before ? `← ${longDate(day)}` : after ? `${longDate(day)} →` : longDate(day);
-    const dateWidth = tagWidth(date);
+    const dateWidth = tagWidth(date) + 8; // letters are wider than digits
     const dateX = Math.min(right - dateWidth, Math.max(left, x - dateWidth / 2));
     const dateTag = {x: dateX, y: bottom + 6, width: dateWidth};
     placeHandle(this.day, {x1: x, x2: x, y1: top, y2: bottom}, date, dateTag, !before && !after);
