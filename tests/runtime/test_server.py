@@ -1,5 +1,6 @@
 """The server as a container runs it: real processes, real connections."""
 
+import http.client
 import json
 import os
 import re
@@ -7,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -257,18 +257,16 @@ def test_on_sigterm_it_finishes_what_it_is_answering(
 ) -> None:
     before = sorted(folder.rglob("*"))
     server = serve(folder, WORKERS="2", TMPDIR=str(tmp_path))
-    answers: list[httpx.Response] = []
-    requests = [threading.Thread(target=lambda: answers.append(server.get("/slow"))) for _ in range(4)]
-    for request in requests:
-        request.start()
+    # Not by httpx, which on a busy machine may take as long to begin as the server to end.
+    asked = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=10) for _ in range(4)]
+    for connection in asked:
+        connection.request("GET", "/slow")
     time.sleep(0.4)
     server.process.send_signal(signal.SIGTERM)
     time.sleep(0.3)
     with pytest.raises(httpx.ConnectError):
         server.get("/readyz")
-    for request in requests:
-        request.join()
-    assert [answer.json() for answer in answers] == ["done"] * 4
+    assert [json.load(connection.getresponse()) for connection in asked] == ["done"] * 4
     assert server.process.wait(timeout=5) == 0
     assert sorted(folder.rglob("*")) == before  # it wrote nothing there,
     assert not list(tmp_path.iterdir())  # and left nothing elsewhere

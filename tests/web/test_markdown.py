@@ -43,5 +43,7 @@ def test_links_lead_to_the_web_or_nowhere() -> None:
 
 def test_the_models_own_readmes_are_rendered_whole() -> None:
     for readme in ROOT.glob("models/*/README.md"):
-        html = render(readme.read_text())
-        assert "<table>" in html and "Likelihood" in html and "<img" not in html
+        prose = readme.read_text()
+        html = render(prose)
+        assert "<strong>Question.</strong>" in html and "<img" not in html
+        assert ("<table>" in html) is ("|---" in prose)
