@@ -125,6 +125,7 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+UKRAINE = {"excluded": {"UKR": {"name": "Ukraine", "reason": "it has 40 cases, and 50 are needed"}}}
 KNOWN = {
     **{"file": "flu.csv", "sha256": "0" * 64, "last_day": "2020-04-24", "changes": []},
     **{"title": "Influenza: deaths a day", "source": "Sentinel", "url": "https://sentinel.test/flu"},
@@ -194,7 +195,7 @@ def url(make_artifact: MakeArtifact, colds: Down) -> Iterator[str]:
         "colds": colds,
         "flu": create_app(Artifact.load(make_artifact("flu", draws=counts(1, 60), data=KNOWN))),
         "growth": create_app(Artifact.load(make_artifact("growth", draws=totals(2, 40), **cases))),
-        "low": create_app(Artifact.load(make_artifact("low", draws=counts(6, 40), **cases))),
+        "low": create_app(Artifact.load(make_artifact("low", draws=counts(6, 40), **UKRAINE, **cases))),
         "plain": FastAPI(),
         "species": species(),
         "rival": create_app(
@@ -338,8 +339,8 @@ def test_it_works_under_a_path_of_a_proxy(open_page: Open, url: str) -> None:
     choose(page, "country", "fra")
     assert shown(page)
     assert {"/forecasts/models", "/forecasts/flu/countries/FRA/forecast"} <= set(asked)
-    links = [link.get_attribute("href") or "" for link in page.locator("a[href]").all()]
-    links = [link for link in links if not link.startswith("https://")]  # to the data's source
+    own = page.locator(f"a[href]:not([href='{KNOWN['url']}'])")  # all but the data's source
+    links = [link.get_attribute("href") or "" for link in own.all()]
     assert {"/forecasts/", "/forecasts/docs", "/forecasts/flu/docs", "/forecasts/flu/card"} <= set(links)
     assert all(path.startswith("/forecasts/") for path in (*asked, *links))
     assert all(httpx.get(url + link).status_code == 200 for link in links)
@@ -422,6 +423,19 @@ def test_the_lines_are_dragged(open_page: Open, url: str) -> None:
     )
 
 
+def test_a_date_is_taken_anywhere_at_its_tag_and_stays(open_page: Open) -> None:
+    page = open_page("/?model=flu&country=GBR&above=150&date=2020-05-10")
+    tag = page.locator(".handle.day .tag").bounding_box()
+    assert tag
+    for x in (tag["x"] + 4, tag["x"] + tag["width"] - 4):
+        page.mouse.move(x, tag["y"] + 10)
+        page.mouse.down()
+        page.mouse.move(x, tag["y"] + 12)
+        page.mouse.up()
+        assert page.input_value("#date") == "2020-05-10"
+    settled(page)
+
+
 def test_the_lines_are_moved_by_keys(open_page: Open, url: str) -> None:
     page = open_page("/?model=flu&country=GBR&above=150&date=2020-05-10")
     threshold, day = page.locator(".handle.threshold"), page.locator(".handle.day")
@@ -448,8 +462,8 @@ def test_a_day_outside_the_forecast_is_said_to_be(open_page: Open) -> None:
 
 
 def test_a_line_off_the_chart_is_an_arrow_until_it_comes_back(open_page: Open) -> None:
-    page = open_page("/?model=flu&country=GBR&above=1000000&date=2021-01-01")
-    for line, tag in {"threshold": "↑ 1,000,000", "day": "1 January 2021 →"}.items():
+    page = open_page("/?model=flu&country=GBR&above=1000000&date=2020-11-30")
+    for line, tag in {"threshold": "↑ 1,000,000", "day": "30 November 2020 →"}.items():
         expect(page.locator(f".handle.{line} text")).to_have_text(tag)
         expect(page.locator(f".handle.{line} .line")).to_have_attribute("visibility", "hidden")
     box = page.locator("#chart svg").bounding_box()
@@ -457,9 +471,11 @@ def test_a_line_off_the_chart_is_an_arrow_until_it_comes_back(open_page: Open) -
         inside = each.bounding_box()
         assert box and inside
         assert inside["x"] >= box["x"] and inside["x"] + inside["width"] <= box["x"] + box["width"]
+        length = each.evaluate("tag => tag.parentElement.querySelector('text').getComputedTextLength()")
+        assert length < inside["width"] - 2
     page.fill("#date", "2020-05-10")
     page.fill("#threshold", "150")
-    for line, tag in {"threshold": "150", "day": "10 May"}.items():
+    for line, tag in {"threshold": "150", "day": "10 May 2020"}.items():
         expect(page.locator(f".handle.{line} text")).to_have_text(tag)
         expect(page.locator(f".handle.{line} .line")).to_have_attribute("visibility", "visible")
     settled(page)
@@ -543,8 +559,8 @@ def test_counts_are_daily_or_cumulative_whatever_the_model_forecasts(open_page: 
     page.locator("#table summary").click()
     # The last day's total, and backwards from it what was counted each day.
     rows = page.locator("#table tbody tr").all_text_contents()
-    assert any(row.startswith("2020-04-241,000") for row in rows)
-    assert any(row.startswith("2020-04-23960") for row in rows)
+    assert any(row.startswith("24 April 20201,000") for row in rows)
+    assert any(row.startswith("23 April 2020960") for row in rows)
 
     choose(page, "model", "growth")
     expect(page.locator("#title")).to_have_text("Cumulative cases, United Kingdom")
@@ -555,7 +571,7 @@ def test_counts_are_daily_or_cumulative_whatever_the_model_forecasts(open_page: 
     date = page.input_value("#date")
     assert shown(page) == [api_probability(url, "growth", "GBR", above=100, on=date, counts="daily")]
     rows = page.locator("#table tbody tr").all_text_contents()
-    assert any(row.startswith("2020-04-2410") for row in rows)
+    assert any(row.startswith("24 April 202010") for row in rows)
 
 
 def test_countries_and_models_are_compared(open_page: Open, url: str) -> None:
@@ -815,7 +831,7 @@ def test_the_table_tells_what_the_chart_draws(open_page: Open, url: str) -> None
     rows = page.locator("#table tbody tr")
     expect(rows).to_have_count(HORIZON + 5)
     day = httpx.get(f"{url}/flu/countries/GBR/forecast", params={"days": 28}).json()["forecast"][-1]
-    expect(rows.first).to_contain_text(f"2020-05-22{day['median']:.0f}")
+    expect(rows.first).to_contain_text(f"22 May 2020{day['median']:.0f}")
     said = page.locator("#chart [role=img]").get_attribute("aria-label") or ""
     assert said.startswith("daily deaths, United Kingdom, model flu: observed through 24 April 2020")
 
@@ -824,14 +840,14 @@ def test_values_under_the_pointer_are_read(open_page: Open) -> None:
     page = open_page("/?model=flu&country=DEU")
     box = page.locator("#chart svg").bounding_box()
     assert box
-    expect(page.locator("#reading-date")).to_have_text("Friday, 8 May 2020")
+    expect(page.locator("#reading-date")).to_have_text("8 May 2020")
     dot = page.locator("circle.observed").last.bounding_box()
     assert dot
     page.mouse.move(dot["x"] + 2, box["y"] + 60)
-    expect(page.locator("#reading-date")).to_have_text("Friday, 24 April 2020")
+    expect(page.locator("#reading-date")).to_have_text("24 April 2020")
     expect(page.locator("#readings")).to_contain_text("Observed40")
     page.mouse.move(0, 0)
-    expect(page.locator("#reading-date")).to_have_text("Friday, 8 May 2020")
+    expect(page.locator("#reading-date")).to_have_text("8 May 2020")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -949,18 +965,31 @@ def test_axe_finds_no_violation(path: str, scheme: str, open_page: Open) -> None
 
 
 def test_a_date_is_written_in_one_way(open_page: Open) -> None:
-    """ISO 8601 in the table, and in words everywhere else, also where the API says it."""
+    """In the table, on the chart's line, and where the API says it; only the axis leaves out the year."""
     page = open_page("/?model=flu&country=GBR&above=150&date=2020-05-10")
     expect(page.locator("#answers")).to_contain_text("on 10 May 2020 above 150")
+    expect(page.locator("#reading-date")).to_have_text("10 May 2020")
+    expect(page.locator(".handle.day text")).to_have_text("10 May 2020")
     page.locator("#table summary").click()
-    expect(page.locator("#table tbody th").first).to_have_text("2020-05-22")
-    texts = page.locator("main").inner_text().replace(page.locator("#table").inner_text(), "")
-    version = page.locator(".facts dd").last.inner_text()
-    assert not re.search(r"\d{4}-\d\d-\d\d", texts.replace(version, ""))
+    expect(page.locator("#table tbody th").first).to_have_text("22 May 2020")
+    page.locator("#chart .dates").evaluate("axis => axis.remove()")
+    texts = page.locator("main").inner_text().replace(page.locator(".facts dd").last.inner_text(), "")
+    written = r"\d{4}-\d\d-\d\d|\d+/\d+/\d+|[A-Z]?[a-z]*day|\b\d{1,2} [A-Z][a-z]{2,}\b(?: \d{4})?"
+    dates = [date for date in re.findall(written, texts) if date not in {"day", "Horizon"}]
+    assert len(dates) > 30
+    assert all(re.fullmatch(r"\d{1,2} (April|May) 2020", date) for date in dates), dates
 
 
 def test_a_print_shows_what_is_chosen_in_light_colours(open_page: Open) -> None:
     page = open_page("/?model=flu&country=GBR", color_scheme="dark")
+    with_options = printed(page).count(LIGHT_ACCENT)
+    page.locator("#options").evaluate("form => form.remove()")
+    assert with_options - printed(page).count(LIGHT_ACCENT) == 3  # one of each group
+
+
+def test_a_print_without_backgrounds_shows_what_is_chosen(open_page: Open) -> None:
+    page = open_page("/?model=flu&country=GBR")
+    page.evaluate("document.documentElement.style.printColorAdjust = 'economy'")
     with_options = printed(page).count(LIGHT_ACCENT)
     page.locator("#options").evaluate("form => form.remove()")
     assert with_options - printed(page).count(LIGHT_ACCENT) == 3  # one of each group
@@ -1015,7 +1044,10 @@ def test_it_says_what_is_counted_by_whom_and_that_the_data_are_old(open_page: Op
 
 @pytest.mark.parametrize(
     ("typed", "code"),
-    [("UK", "GBR"), ("england", "GBR"), ("Deutschland", "DEU"), ("hellas", "GRC"), ("fra", "FRA")],
+    [
+        *(("UK", "GBR"), ("U.K.", "GBR"), ("england", "GBR"), ("Deutschland", "DEU"), ("fra", "FRA")),
+        *(("hellas", "GRC"), ("Ελλάδα", "GRC"), ("ελλ", "GRC")),
+    ],
 )
 def test_a_country_is_found_by_whatever_it_is_called(typed: str, code: str, open_page: Open) -> None:
     page = open_page("/?model=flu")
@@ -1023,15 +1055,29 @@ def test_a_country_is_found_by_whatever_it_is_called(typed: str, code: str, open
     assert page.locator("#country-list li").first.text_content() == NAMES[code]
 
 
+def test_an_exact_name_comes_before_a_longer_one(open_page: Open) -> None:
+    """UK is no other name of Ukraine, whose name starts with it."""
+    page = open_page("/?model=low")
+    page.locator("#country-input").click()
+    expect(page.locator("#country-list li")).to_have_count(len(NAMES) + 1)
+    page.locator("#country-input").fill("UK")
+    expect(page.locator("#country-list li")).to_have_text([NAMES["GBR"], re.compile("^Ukraine")])
+    page.locator("#country-input").fill("ukr")
+    expect(page.locator("#country-list li")).to_have_text([re.compile("^Ukraine")])
+
+
 def test_other_names_are_of_countries_and_no_two_countries_have_one() -> None:
     """Of all countries, not only of those of the synthetic models."""
     text = (PAGE / "aliases.js").read_text()
     aliases = {code: re.findall(r"""'([^']+)'|"([^"]+)\"""", names) for code, names in ENTRY.findall(text)}
     places = {row["alpha3"]: row["name"] for row in csv.DictReader(COUNTRIES.open())}
-    assert aliases.keys() <= places.keys() and len(aliases) > 60
+    assert aliases.keys() <= places.keys() and len(aliases) == text.count(": [")  # each on a line of its own
     names = [(one or other).lower() for entry in aliases.values() for one, other in entry]
     assert len(names) == len({*names})
-    assert {"america", "england", "deutschland", "ivory coast", "uk"} <= {*names}
+    for code, entry in aliases.items():
+        others = {name.lower() for other, name in places.items() if other != code}
+        assert not others & {(one or other).lower() for one, other in entry}, code
+    assert {"america", "england", "deutschland", "ivory coast", "uk", "uae", "日本"} <= {*names}
 
 
 def test_the_tab_follows_what_is_shown_and_errors(open_page: Open) -> None:

@@ -259,8 +259,10 @@ export class Chart {
       svg('rect', {class: 'tag', height: 20, rx: 4}),
       svg('text', {class: 'tag-text', 'text-anchor': 'middle'}),
     );
+    let grip = 0; // pixels from the pointer to the day's line, which does not jump when its tag is taken at the side
     handle.addEventListener('pointerdown', (event) => {
       event.preventDefault();
+      grip = this.dayX() - this.pointerX(event);
       handle.focus({preventScroll: true});
       handle.setPointerCapture(event.pointerId);
       handle.classList.add('dragged');
@@ -269,7 +271,7 @@ export class Chart {
     const drag = (event, done) => {
       if (!handle.classList.contains('dragged')) return;
       if (done) handle.classList.remove('dragged');
-      this.move(line, line === 'day' ? this.dayAt(event) : this.valueAt(event), done);
+      this.move(line, line === 'day' ? this.dayAt(event, grip) : this.valueAt(event), done);
     };
     handle.addEventListener('pointermove', (event) => drag(event, false));
     handle.addEventListener('pointerup', (event) => drag(event, true));
@@ -344,10 +346,10 @@ export class Chart {
     );
     this.hideTicks('.counts text', 'y', y + 4, 16);
 
-    const x = Math.min(right, Math.max(left, this.x(day)));
+    const x = this.dayX();
     const [before, after] = [day < this.days[0], day > this.days[1]];
-    const date = before ? `← ${longDate(day)}` : after ? `${longDate(day)} →` : briefDate(day);
-    const dateWidth = tagWidth(date);
+    const date = before ? `← ${longDate(day)}` : after ? `${longDate(day)} →` : longDate(day);
+    const dateWidth = tagWidth(date) + 8; // letters are wider than digits
     const dateX = Math.min(right - dateWidth, Math.max(left, x - dateWidth / 2));
     const dateTag = {x: dateX, y: bottom + 6, width: dateWidth};
     placeHandle(this.day, {x1: x, x2: x, y1: top, y2: bottom}, date, dateTag, !before && !after);
@@ -385,9 +387,19 @@ export class Chart {
     this.hovered(inside ? day : null);
   }
 
+  // Where the day's line is, or at which side it is off the chart.
+  dayX() {
+    return Math.min(this.box.right, Math.max(this.box.left, this.x(this.shown.day)));
+  }
+
   /** @param {MouseEvent} event */
-  dayAt(event) {
-    return Math.round(this.x.invert(event.clientX - this.svg.getBoundingClientRect().left));
+  pointerX(event) {
+    return event.clientX - this.svg.getBoundingClientRect().left;
+  }
+
+  /** @param {MouseEvent} event */
+  dayAt(event, grip = 0) {
+    return Math.round(this.x.invert(this.pointerX(event) + grip));
   }
 
   /**

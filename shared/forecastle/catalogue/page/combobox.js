@@ -4,8 +4,15 @@ import {element, present} from './dom.js';
 
 /** @import {Option} from './types.d.ts' */
 
-/** @param {string} text */
-const plain = (text) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+/**
+ * Without accents, and U.K. as UK.
+ * @param {string} text
+ */
+const plain = (text) =>
+  text
+    .normalize('NFD')
+    .replace(/[\p{M}.]/gu, '')
+    .toLowerCase();
 
 export class Combobox {
   /**

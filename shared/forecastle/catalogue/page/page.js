@@ -12,7 +12,7 @@ import {event, firstDay, forecastOf, lastDay, lastForecast, load, ownCounts, usu
 import {csv, table} from './table.js';
 import {about, notices, past} from './trust.js';
 import {isCode, read, write} from './view.js';
-import {capital, longDate, prose, toDay, toIso, weekdayDate} from './words.js';
+import {capital, longDate, prose, toDay, toIso} from './words.js';
 
 /** @import {CountryEntry, Counts, Day, ExcludedCountry, Member, MissingSeries} from './types.d.ts' */
 /** @import {ModelEntry, NamedSeries, Scores, View} from './types.d.ts' */
@@ -371,7 +371,7 @@ function button(text, press) {
  */
 function showReadings(pointed) {
   const day = pointed ?? chosenDay();
-  byId('reading-date', HTMLElement).textContent = weekdayDate(day);
+  byId('reading-date', HTMLElement).textContent = longDate(day);
   /** @param {string} name */
   const remove = (name) => go({with: view.with.filter((other) => other !== name)});
   byId('readings', HTMLElement).replaceChildren(...readings(series, missing, day, remove));

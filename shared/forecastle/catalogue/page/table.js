@@ -2,7 +2,7 @@
 
 import {element} from './dom.js';
 import {forecastOf, LEVELS, observedOn} from './series.js';
-import {count, range, toIso} from './words.js';
+import {count, longDate, range, toIso} from './words.js';
 
 /** @import {Series} from './types.d.ts' */
 
@@ -47,7 +47,7 @@ export function table(series) {
           return element(
             'tr',
             {},
-            element('th', {scope: 'row'}, toIso(day)),
+            element('th', {scope: 'row'}, longDate(day)),
             cells.map((cell) => element('td', {}, cell)),
           );
         }),

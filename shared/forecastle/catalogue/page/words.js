@@ -9,7 +9,6 @@ const compact = new Intl.NumberFormat('en-GB', {notation: 'compact', maximumSign
 /** @param {Intl.DateTimeFormatOptions} options */
 const inWords = (options) => new Intl.DateTimeFormat('en-GB', {timeZone: 'UTC', ...options});
 const long = inWords({day: 'numeric', month: 'long', year: 'numeric'});
-const longest = inWords({weekday: 'long', day: 'numeric', month: 'long', year: 'numeric'});
 const brief = inWords({day: 'numeric', month: 'short'});
 const relative = new Intl.RelativeTimeFormat('en-GB', {numeric: 'auto'});
 
@@ -18,16 +17,20 @@ export const toDay = (iso) => Date.parse(iso.slice(0, 10)) / DAY;
 /** @type {(day: Day) => string} */
 export const toIso = (day) => new Date(day * DAY).toISOString().slice(0, 10);
 
-/** @type {(day: Day) => string} */
+/**
+ * How the page writes a date everywhere, except at the chart's axis and in files.
+ * @type {(day: Day) => string}
+ */
 export const longDate = (day) => long.format(day * DAY);
 /**
  * Words of the API, in which dates are ISO 8601.
  * @type {(text: string) => string}
  */
 export const prose = (text) => text.replace(/\b\d{4}-\d\d-\d\d\b/g, (iso) => longDate(toDay(iso)));
-/** @type {(day: Day) => string} */
-export const weekdayDate = (day) => longest.format(day * DAY);
-/** @type {(day: Day) => string} */
+/**
+ * At the chart's axis.
+ * @type {(day: Day) => string}
+ */
 export const briefDate = (day) => brief.format(day * DAY);
 
 /**
