@@ -116,6 +116,8 @@ def test_a_large_file_comes_whole_and_in_parts(gateway: nginx.Gateway) -> None:
 def test_no_accept_and_no_host_makes_an_answer_of_its_own(gateway: nginx.Gateway) -> None:
     path, before = f"/flu{FORECAST}&level=0.71", files(gateway)
     first = ask(gateway.port, path)
+    # nginx may still be storing an answer when its client has it.
+    until(lambda: ask(gateway.port, path).headers["x-cache"] != "MISS", 5, "it is kept")
     for number in range(20):
         headers = {"Accept": f"text/html, image/x{number}, */*;q=0.{number}", "Host": f"host{number}.example"}
         answer = ask(gateway.port, path, **headers)
@@ -161,15 +163,17 @@ def test_an_answer_to_a_key_is_given_to_nobody_else(gateway: nginx.Gateway) -> N
 
 def test_a_page_elsewhere_gets_the_answer_that_its_origin_is_allowed(gateway: nginx.Gateway) -> None:
     path = f"/flu{FORECAST}&level=0.74"
-    caches: dict[str, list[bool]] = {origin: [] for origin in ("", ALLOWED, FOREIGN, "null")}
-    for _ in range(2):
-        for origin, seen in caches.items():
-            answer = ask(gateway.port, path, **({"Origin": origin} if origin else {}))
-            allowed = answer.headers.get("access-control-allow-origin")
-            assert allowed == (ALLOWED if origin == ALLOWED else None)
-            seen.append(answer.headers["x-cache"] != "MISS")
-    kept, not_kept = [False, True], [False, False]
-    assert caches == {"": kept, ALLOWED: kept, FOREIGN: not_kept, "null": not_kept}
+
+    def kept(origin: str) -> bool:
+        answer = ask(gateway.port, path, **({"Origin": origin} if origin else {}))
+        allowed = answer.headers.get("access-control-allow-origin")
+        assert allowed == (ALLOWED if origin == ALLOWED else None)
+        return answer.headers["x-cache"] != "MISS"
+
+    for origin in ("", ALLOWED):
+        until(lambda: kept(origin), 5, "it is kept")  # noqa: B023
+    assert not any(kept(origin) for origin in (FOREIGN, "null") for _ in range(3))
+    assert kept("") and kept(ALLOWED)
 
 
 def test_a_full_cache_makes_room_and_breaks_off_no_answer(gateway: nginx.Gateway) -> None:
