@@ -17,8 +17,12 @@ from forecastle.training import contract
 from ..conftest import load
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = [ROOT / "shared/template/train.py"]
-SCRIPTS += [ROOT / "models" / name / "train.py" for name in compose.models()]
+SCRIPTS = [ROOT / "shared/template/forecast/train.py"]
+SCRIPTS += [
+    script
+    for name in compose.models()
+    if "def observe(" in (script := ROOT / "models" / name / "train.py").read_text()
+]
 CODES = ("AND", "FRA", "GBR")
 
 Counts = list[int | None]
