@@ -46,9 +46,7 @@ help: ## this list
 	@echo "models: $(or $(MODELS),none yet; 'make new MODEL=name' makes one)"
 	@echo "data:   $(DATA)"
 
-run: $(VENV)/run ## train what has no current artifact, serve all models at localhost:PORT (8080); no Docker
-	@$(PY) -m forecastle.project.local_gateway --port "$(PORT)" --check
-	@$(PY) -m forecastle.project.train --stale $(MODELS) || echo "going on with the models that have an artifact" >&2
+run: $(VENV)/run ## serve all models at localhost:PORT (8080) at once, train what has no current artifact; no Docker
 	@exec $(PY) -m forecastle.project.local_gateway --port "$(PORT)"
 
 train: known-model $(VENV)/run ## fit MODEL= (or all) to the data in use
