@@ -1,9 +1,15 @@
-"""progress.py: a log has a line for each tenth of a step and for its time."""
+"""progress.py: a log has a line for each tenth of a step and for its time; who waits is told instead."""
 
+import os
+import pty
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from forecastle import progress
 from forecastle.training.progress import silent, steps
 
 
@@ -41,3 +47,35 @@ def test_silent_steps_print_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with silent("sampling") as report:
         report(0.5)
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_process_that_waits_is_told_instead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(progress.VARIABLE, str(tmp_path / "told.json"))
+    with steps("deaths") as step:
+        with step("compiling"):
+            assert progress.read(tmp_path / "told.json") == ("compiling", None)
+        with step("sampling") as report:
+            report(0.256)
+            assert progress.read(tmp_path / "told.json") == ("sampling", 0.256)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_terminal_has_one_bar() -> None:
+    code = """
+from forecastle.training.progress import steps
+with steps("deaths") as step:
+    for name in ("compiling", "sampling", "saving"):
+        with step(name) as report:
+            report(0.5)
+"""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
+    subprocess.run([sys.executable, "-c", code], stderr=theirs, env=environment, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    *_, last = shown.split("\x1b[2K")  # a line is erased to be drawn anew
+    assert "deaths: saving" in last and "100%" in last
+    assert "compiling" not in last and "sampling" not in last
