@@ -1,16 +1,14 @@
 """progress.py: a log has a line for each tenth of a step and for its time; who waits is told instead."""
 
-import os
-import pty
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from forecastle import progress
 from forecastle.training.progress import silent, steps
+
+from ..terminal import shown_by
 
 
 def test_a_log_has_a_line_for_each_tenth(capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,12 +68,7 @@ with steps("deaths") as step:
         with step(name) as report:
             report(0.5)
 """
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
-    subprocess.run([sys.executable, "-c", code], stderr=theirs, env=environment, check=True)
-    os.close(theirs)
-    shown = os.read(ours, 100_000).decode()
-    os.close(ours)
+    shown = shown_by(code)
     *_, last = shown.split("\x1b[2K")  # a line is erased to be drawn anew
     assert "deaths: saving" in last and "100%" in last
     assert "compiling" not in last and "sampling" not in last

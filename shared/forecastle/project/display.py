@@ -18,7 +18,7 @@ class Display:
             rich.progress.TextColumn("{task.description}", markup=False),
             rich.progress.BarColumn(),
             rich.progress.TaskProgressColumn(),
-            rich.progress.TimeElapsedColumn(),
+            rich.progress.TextColumn("{task.fields[time]}", markup=False),
         )
         self.bars = rich.progress.Progress(
             *columns, console=self.console, disable=not self.console.is_terminal, refresh_per_second=4
@@ -46,18 +46,18 @@ class Display:
     def _draw(self, model: str, status: Status) -> None:
         self.bars.start()
         if model not in self.tasks:
-            self.tasks[model] = self.bars.add_task(model, start=False, total=1.0)
+            self.tasks[model] = self.bars.add_task(model, time="")
         number, progress = self.tasks[model], status.progress
         task = next(task for task in self.bars.tasks if task.id == number)
-        if progress is not None:
-            self.bars.start_task(number)
-            task.total = None if progress.fraction is None else 1.0
-            self.bars.update(number, completed=progress.fraction or 0.0)
-        elif status.status in DONE:
-            task.total = 1.0
-            self.bars.update(number, completed=0.0 if status.status else 1.0)
-            self.bars.stop_task(number)
-        self.bars.update(number, description=f"{model}: {words(status)}")
+        # Without a total the bar shows that something is done, but not how much.
+        task.total = None if progress and progress.fraction is None else 1.0
+        done = 0.0 if status.status else 1.0
+        self.bars.update(
+            number,
+            description=f"{model}: {words(status)}",
+            completed=(progress.fraction or 0.0) if progress else done,
+            time=f"{progress.seconds} s" if progress else task.fields["time"],
+        )
 
 
 def words(status: Status) -> str:
