@@ -58,7 +58,7 @@ def test_what_was_trained_is_sealed_and_current_until_its_sources_change(folder:
         (TRAIN + "1 / 0\n", "plain: train.py failed, and the last artifact stays"),
         (
             TRAIN + "import os\nos.kill(os.getpid(), 9)\n",
-            "plain: train.py failed, and the last artifact stays: it was killed (SIGKILL, as happens when memory",
+            "plain: train.py failed, and the last artifact stays: it was killed (SIGKILL, as happens",
         ),
         ("", "plain: train.py left nothing in artifact/: let it save there what main.py loads; the last"),
         (TRAIN + "Path('plot.png').touch()\n", "plain: train.py wrote plot.png outside artifact/"),
