@@ -1135,7 +1135,7 @@ def test_a_model_that_is_trained_says_how_far_it_is_and_is_shown_when_it_answers
     with live(trained.gateway) as at:
         page = open_page("/", at=at)
         expect(page.locator("#model-input")).to_have_value("deaths")
-        expect(page.locator("#problem")).to_contain_text("deaths has no forecasts yet")
+        expect(page.locator("#problem")).to_contain_text("deaths does not answer yet")
         expect(page.locator("#problem .stage")).to_have_text("sampling, 40 %")
         expect(page.locator("#about .stage")).to_have_text("sampling, 40 %")
         expect(page.locator(".health")).to_have_text("Not answering yet")

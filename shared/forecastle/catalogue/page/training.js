@@ -46,7 +46,7 @@ function content({model, status, progress}) {
 }
 
 /**
- * What stands in the place of forecasts that there are not yet.
+ * What stands in its place until it answers.
  * @param {ModelEntry} entry
  */
 export const instead = (entry) => [
@@ -55,7 +55,7 @@ export const instead = (entry) => [
     {},
     entry.status === 'failed'
       ? `${entry.model} is not served: the note above says why.`
-      : `${entry.model} has no forecasts yet. They are shown here as soon as it answers.`,
+      : `${entry.model} does not answer yet. It is shown here as soon as it does.`,
   ),
   isChanging(entry) && stage(entry),
 ];
@@ -64,11 +64,15 @@ export const instead = (entry) => [
  * Why a training failed, or an artifact cannot be served.
  * @param {ModelEntry} entry
  */
-export const verdict = ({model, health, verdict: lines}) =>
-  lines &&
-  element(
-    'div',
-    {class: 'notice'},
-    element('p', {}, `${model} was not renewed${health === 'ready' ? ', and is served as before' : ''}:`),
-    element('pre', {tabindex: '0'}, lines.join('\n')),
+export const verdict = ({model, health, verdict: lines}) => {
+  const now = health === 'ready' ? 'is served as before, and was not renewed' : 'is not served';
+  return (
+    lines &&
+    element(
+      'div',
+      {class: 'notice'},
+      element('p', {}, `${model} ${now}:`),
+      element('pre', {tabindex: '0'}, lines.join('\n')),
+    )
   );
+};

@@ -59,11 +59,13 @@ export function about(entry, newest) {
   /** @type {(name: string, content: Child) => void} */
   const fact = (name, content) => facts.append(element('dt', {}, name), element('dd', {}, content));
   const through = entry.data_through && toDay(entry.data_through);
-  const down = isChanging(entry) ? 'Not answering yet' : 'Down';
-  fact(
-    'Health',
-    element('span', {class: `health ${entry.health}`}, entry.health === 'ready' ? 'Answering' : down),
-  );
+  const [kind, words] =
+    entry.health === 'ready'
+      ? ['ready', 'Answering']
+      : isChanging(entry)
+        ? ['soon', 'Not answering yet']
+        : ['down', 'Down'];
+  fact('Health', element('span', {class: `health ${kind}`}, words));
   if (entry.status) fact('Training', stage(entry));
   const {title, source, url, licence} = entry.data ?? {};
   if (title) fact('Data', title);
