@@ -1100,6 +1100,8 @@ def test_the_tab_follows_what_is_shown_and_errors(open_page: Open) -> None:
 
 # --- while models are trained ---
 
+SOON = 20_000  # milliseconds: the page looks every two seconds, and the gateway every second
+
 
 class Trained:
     """A gateway as `make run` has it, of two forecasts without an artifact, and what is said of them."""
@@ -1109,6 +1111,7 @@ class Trained:
         trainings = Trainings([], root / "trainings", root)
         slots = {name: Slot(name, root / "run" / name, trainings, root) for name in self.folders}
         self.gateway = local_gateway.Gateway(slots, trainings=trainings)
+        self.url = ""
         self.by_model = trainings.by_model
         self.by_model["deaths"] = training(0.4)
         self.by_model["waves"] = Status(status="waiting")
@@ -1125,62 +1128,62 @@ def training(fraction: float | None) -> Status:
 
 
 @pytest.fixture
-def trained(tmp_path: Path) -> Trained:
-    return Trained(tmp_path)
+def trained(tmp_path: Path) -> Iterator[Trained]:
+    """A gateway that outlives the pages of the tests, which ask it again and again."""
+    trained = Trained(tmp_path)
+    with live(trained.gateway) as trained.url:
+        yield trained
 
 
 def test_a_model_that_is_trained_says_how_far_it_is_and_is_shown_when_it_answers(
     trained: Trained, open_page: Open, make_artifact: MakeArtifact
 ) -> None:
-    with live(trained.gateway) as at:
-        page = open_page("/", at=at)
-        expect(page.locator("#model-input")).to_have_value("deaths")
-        expect(page.locator("#problem")).to_contain_text("deaths does not answer yet")
-        expect(page.locator("#problem .stage")).to_have_text("sampling, 40 %")
-        expect(page.locator("#about .stage")).to_have_text("sampling, 40 %")
-        expect(page.locator(".health")).to_have_text("Not answering yet")
-        assert page.locator("#problem progress").get_attribute("value") == "0.4"
-        page.locator("#model-input").click()
-        expect(page.locator("#model-list [role=option]")).to_have_text(["deathstraining", "waveswaiting"])
-        page.keyboard.press("Escape")
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            assert Axe().run(page).response["violations"] == []
-        trained.by_model["deaths"] = training(0.85)
-        expect(page.locator("#problem .stage")).to_have_text("sampling, 85 %")
-        trained.by_model["deaths"] = training(None)
-        expect(page.locator("#problem .stage")).to_have_text("training, 12 s so far")
-        trained.finish("deaths", make_artifact("deaths"))
-        expect(page.locator("#title")).to_contain_text("Daily deaths")
-        expect(page.locator(".health")).to_have_text("Answering")
-        expect(page.locator("#about .stage")).to_have_count(0)
-        settled(page)
+    page = open_page("/", at=trained.url)
+    expect(page.locator("#model-input")).to_have_value("deaths")
+    expect(page.locator("#problem")).to_contain_text("deaths does not answer yet")
+    expect(page.locator("#problem .stage")).to_have_text("sampling, 40 %")
+    expect(page.locator("#about .stage")).to_have_text("sampling, 40 %")
+    expect(page.locator(".health")).to_have_text("Not answering yet")
+    assert page.locator("#problem progress").get_attribute("value") == "0.4"
+    page.locator("#model-input").click()
+    expect(page.locator("#model-list [role=option]")).to_have_text(["deathstraining", "waveswaiting"])
+    page.keyboard.press("Escape")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert Axe().run(page).response["violations"] == []
+    trained.by_model["deaths"] = training(0.85)
+    expect(page.locator("#problem .stage")).to_have_text("sampling, 85 %", timeout=SOON)
+    trained.by_model["deaths"] = training(None)
+    expect(page.locator("#problem .stage")).to_have_text("training, 12 s so far", timeout=SOON)
+    trained.finish("deaths", make_artifact("deaths"))
+    expect(page.locator("#title")).to_contain_text("Daily deaths", timeout=SOON)
+    expect(page.locator(".health")).to_have_text("Answering")
+    expect(page.locator("#about .stage")).to_have_count(0)
+    settled(page)
 
 
 def test_it_shows_the_first_forecast_that_answers_unless_a_model_was_chosen(
     trained: Trained, open_page: Open, make_artifact: MakeArtifact
 ) -> None:
-    with live(trained.gateway) as at:
-        page, chosen = open_page("/", at=at), open_page("/?model=deaths", at=at)
-        trained.finish("waves", make_artifact("waves"))
-        expect(page.locator("#model-input")).to_have_value("waves")
-        expect(page.locator("#title")).to_contain_text("Daily deaths")
-        settled(page)
-        expect(chosen.locator("#problem .stage")).to_have_text("sampling, 40 %")
-        expect(chosen.locator("#model-input")).to_have_value("deaths")
+    page, chosen = open_page("/", at=trained.url), open_page("/?model=deaths", at=trained.url)
+    trained.finish("waves", make_artifact("waves"))
+    expect(page.locator("#model-input")).to_have_value("waves", timeout=SOON)
+    expect(page.locator("#title")).to_contain_text("Daily deaths")
+    settled(page)
+    expect(chosen.locator("#problem .stage")).to_have_text("sampling, 40 %")
+    expect(chosen.locator("#model-input")).to_have_value("deaths")
 
 
 def test_a_model_that_failed_says_why(trained: Trained, open_page: Open) -> None:
-    with live(trained.gateway) as at:
-        page = open_page("/?model=deaths", at=at)
-        lines = ["  R-hat 1.4 of growth", "deaths: the fit is not to be used, and the last artifact stays"]
-        trained.by_model["deaths"] = Status(status="failed", verdict=lines)
-        expect(page.locator("#notices pre")).to_have_text("\n".join(lines))
-        expect(page.locator("#problem")).to_contain_text("deaths is not served")
-        expect(page.locator(".health")).to_have_text("Down")
-        assert Axe().run(page).response["violations"] == []
-        page.locator("#model-input").click()
-        expect(page.locator("#model-list [role=option]").first).to_have_text("deathsfailed")
+    page = open_page("/?model=deaths", at=trained.url)
+    lines = ["  R-hat 1.4 of growth", "deaths: the fit is not to be used, and the last artifact stays"]
+    trained.by_model["deaths"] = Status(status="failed", verdict=lines)
+    expect(page.locator("#notices pre")).to_have_text("\n".join(lines), timeout=SOON)
+    expect(page.locator("#problem")).to_contain_text("deaths is not served")
+    expect(page.locator(".health")).to_have_text("Down")
+    assert Axe().run(page).response["violations"] == []
+    page.locator("#model-input").click()
+    expect(page.locator("#model-list [role=option]").first).to_have_text("deathsfailed")
 
 
 def test_an_older_forecast_is_shown_until_the_new_one_answers(
@@ -1188,13 +1191,12 @@ def test_an_older_forecast_is_shown_until_the_new_one_answers(
 ) -> None:
     older, newer = (make_artifact("deaths", draws=counts(seed, 60)) for seed in (1, 2))
     put(older, trained.folders["deaths"])
-    with live(trained.gateway) as at:
-        eventually(lambda: httpx.get(f"{at}/deaths/").is_success)
-        page = open_page("/?model=deaths&country=GBR", at=at)
-        expect(page.locator("#title")).to_have_text("Daily deaths, United Kingdom")
-        expect(page.locator("#about .stage")).to_have_text("sampling, 40 %")
-        expect(page.locator("#about")).to_contain_text(Artifact.load(older).version)
-        trained.finish("deaths", newer)
-        expect(page.locator("#about")).to_contain_text(Artifact.load(newer).version)
-        expect(page.locator("#about .stage")).to_have_count(0)
-        settled(page)
+    eventually(lambda: httpx.get(f"{trained.url}/deaths/").is_success)
+    page = open_page("/?model=deaths&country=GBR", at=trained.url)
+    expect(page.locator("#title")).to_have_text("Daily deaths, United Kingdom")
+    expect(page.locator("#about .stage")).to_have_text("sampling, 40 %")
+    expect(page.locator("#about")).to_contain_text(Artifact.load(older).version)
+    trained.finish("deaths", newer)
+    expect(page.locator("#about")).to_contain_text(Artifact.load(newer).version, timeout=SOON)
+    expect(page.locator("#about .stage")).to_have_count(0)
+    settled(page)
