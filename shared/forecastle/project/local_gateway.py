@@ -127,19 +127,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     listener = _listen(options.host, options.port)
     if options.check:
         return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup; else the terminal was closed
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    with suppress(KeyboardInterrupt):  # uvicorn raises it again once everything is answered
+        _serve(options.root.resolve(), options.port, listener)
+    print("stopped", file=sys.stderr)
+
+
+def _serve(root: Path, port: str, listener: socket.socket) -> None:
     try:
         level, settings = ServerSettings().log_level or "warning", Settings()
-        store = _store(settings, options.root)
+        store = _store(settings, root)
     except (StoreError, SettingsError) as error:
         sys.exit(str(error))
-    os.environ["GATEWAY_URL"] = url = f"http://localhost:{options.port}"
-    scratch = options.root / ".cache/run" / options.port  # which no other process has
+    os.environ["GATEWAY_URL"] = url = f"http://localhost:{port}"
+    scratch = root / ".cache/run" / port  # which no other process has
     shutil.rmtree(scratch, ignore_errors=True)
-    models = compose.models(options.root)
-    trainings = Trainings(models, scratch / "trainings", options.root)
+    models = compose.models(root)
+    trainings = Trainings(models, scratch / "trainings", root)
     slots = {
-        name: Slot(name, scratch / name, trainings, options.root, GATEWAY_URL=url, LOG_LEVEL=level)
-        for name in models
+        name: Slot(name, scratch / name, trainings, root, GATEWAY_URL=url, LOG_LEVEL=level) for name in models
     }
     print(f"\n{url}/ shows the forecasts; stop with Ctrl-C", file=sys.stderr)
     for name in models:
@@ -155,13 +163,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             server_header=False,
         )
     )
-    # uvicorn raises the signal that stopped it again once everything is answered.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup; else the terminal was closed
-        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    with suppress(KeyboardInterrupt):
-        server.run(sockets=[listener])
-    print("stopped", file=sys.stderr)
+    server.run(sockets=[listener])
 
 
 def _store(settings: Settings, root: Path) -> Store:

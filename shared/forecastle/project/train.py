@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("--stale", action="store_true", help="only those without a current artifact")
     parser.add_argument("--root", type=Path, default=root, help="the project; by default this one")
     options = parser.parse_args(argv)
-    root = options.root
+    root = options.root.resolve()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop train.py, too, and tidy up
     failed = False
     try:

@@ -5,7 +5,6 @@ reported, beside a naive forecast (`scores.naive`).
 """
 
 import datetime
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -119,7 +118,7 @@ def forecast(
     truth = reported.cleaned().frame
     _pickle_by_value(recipe.folder)
     tasks = [joblib.delayed(_from_origin)(recipe, reported, truth, origin, days) for origin in origins]
-    workers = min(os.cpu_count() or 1, max(1, len(tasks)))
+    workers = min(joblib.cpu_count(), max(1, len(tasks)))
     parts: list[Forecasts] = []
     for part in joblib.Parallel(n_jobs=workers, return_as="generator")(tasks):
         parts.append(part)

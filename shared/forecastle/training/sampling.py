@@ -1,11 +1,11 @@
 """Sampling a posterior: PyMC models, compiled and sampled by nutpie."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+import joblib
 import numpy as np
 import nutpie
 import pandas as pd
@@ -44,7 +44,7 @@ class Sampling:
     draws: int
     tune: int
     seed: int
-    cores: int = min(CHAINS, os.cpu_count() or 1)
+    cores: int = min(CHAINS, joblib.cpu_count())  # of this process: a container may have fewer
 
     def within(self, *, draws: int, cores: int) -> Self:
         """The same with other draws and cores."""
