@@ -100,7 +100,7 @@ class Trainings:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for `make run`, which stops it
             )
-            ended, said = False, progress_files.Progress("training")
+            ended, said = False, progress_files.Progress("preparing")
             while not ended:
                 ended = process.poll() is not None
                 said = progress_files.read(told) or said  # it may be writing now
