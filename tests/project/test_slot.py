@@ -142,6 +142,30 @@ def test_an_artifact_that_cannot_be_served_leaves_the_one_before(
     assert "the one before is served" in capfd.readouterr().err
 
 
+def test_a_training_that_failed_is_past_once_there_is_a_newer_artifact(
+    make_artifact: MakeArtifact, tmp_path: Path
+) -> None:
+    folder = model(tmp_path, "flu", main=FORECAST)
+    put(make_artifact("flu"), folder)
+    slot = slot_of(tmp_path, "flu")
+    failed = slot.trainings.by_model["flu"] = Status(status="failed", verdict=["no convergence"])
+
+    async def story(get: Get) -> None:
+        async def answers() -> bool:
+            return (await get("/flu/")).status_code == 200
+
+        await until(answers)
+        assert slot.status() == failed  # since what answers is older
+        put(make_artifact("flu"), folder)
+
+        async def is_past() -> bool:
+            return slot.status() == Status()
+
+        await until(is_past)
+
+    run(slot, story)
+
+
 def test_a_plain_model_has_a_process_of_its_own_and_follows_its_artifact(tmp_path: Path) -> None:
     folder = model(tmp_path, "constant")
     slot = slot_of(tmp_path, "constant")

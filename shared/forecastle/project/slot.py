@@ -63,6 +63,7 @@ class Slot:
         self.failure = ""  # of the last attempt to serve
         self.attempts = 0
         self.opened = AsyncExitStack()  # closes the app
+        self.oldest = self._stamp()
         self.closed = Monitoring(self._problem, model=model, prefix=f"/{model}")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,7 +87,8 @@ class Slot:
             while True:
                 stamp = self._stamp()
                 # Between two artifacts there is none for a moment.
-                if stamp != tried if stamp else not (needs_artifact or self.attempts):
+                due = stamp != tried if stamp else not (needs_artifact or self.attempts)
+                if due:
                     tried = stamp
                     await self._renew(stamp)
                 await asyncio.sleep(POLL)
@@ -113,8 +115,12 @@ class Slot:
                 self._failed(error)
         else:
             before, self.app, self.opened = self.opened, app, opened
-            self.trainings.replaced(self.model)
-            await before.aclose()
+            if stamp != self.oldest:
+                self.trainings.replaced(self.model)
+            try:
+                await before.aclose()
+            except Exception as error:  # which is not the new app's
+                self.trainings.display.say("".join(traceback.format_exception(error)).rstrip())
 
     def _failed(self, error: Exception) -> None:
         self.failure = str(error)

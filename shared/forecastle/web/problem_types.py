@@ -152,7 +152,7 @@ TYPES = {
     "unavailable": ProblemType(
         503,
         "Service Unavailable",
-        "The model does not answer: it is starting, stopped or overloaded.",
+        "The model does not answer: it is being trained, starting, stopped or overloaded.",
         "Send the request again in a few seconds. GET /models shows the health of every model.",
     ),
     "http-version-not-supported": ProblemType(

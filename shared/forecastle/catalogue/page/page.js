@@ -134,7 +134,7 @@ async function look() {
   if (thisLoad !== loads) return;
   models = now;
   if (ownChoice && !entryOf(view.model)?.horizon && !inRoutes() && defaultModel() !== view.model) {
-    view = read('');
+    view = {...view, model: ''};
     show();
     return;
   }
