@@ -118,8 +118,15 @@ def forecast(
     """
     truth = reported.cleaned().frame
     _pickle_by_value(recipe.folder)
-    tasks = [joblib.delayed(_from_origin)(recipe, reported, truth, origin, days) for origin in origins]
-    workers = min(os.cpu_count() or 1, max(1, len(tasks)))
+    cores = os.cpu_count() or 1
+    workers = min(cores, max(1, len(origins)))
+    # Those of the last round share the cores that it would leave idle.
+    last_round = len(origins) % workers or workers
+    each = [1] * (len(origins) - last_round) + [cores // last_round] * last_round
+    tasks = [
+        joblib.delayed(_from_origin)(recipe, reported, truth, origin, days, its_cores)
+        for origin, its_cores in zip(origins, each, strict=True)
+    ]
     parts: list[Forecasts] = []
     for part in joblib.Parallel(n_jobs=workers, return_as="generator")(tasks):
         parts.append(part)
@@ -294,10 +301,10 @@ def _pickle_by_value(folder: Path) -> None:
 
 
 def _from_origin(
-    recipe: Recipe, reported: Reported, truth: pd.DataFrame, origin: datetime.date, days: int
+    recipe: Recipe, reported: Reported, truth: pd.DataFrame, origin: datetime.date, days: int, cores: int
 ) -> Forecasts:
     """The forecasts from one origin, beside the naive ones and what was observed."""
-    none, sampling = _made([]), recipe.sampling.within(draws=DRAWS, cores=1)
+    none, sampling = _made([]), recipe.sampling.within(draws=DRAWS, cores=cores)
 
     def gap(reason: object, code: str = "") -> Gap:
         return Gap(origin.isoformat(), code, " ".join(str(reason).split()))
