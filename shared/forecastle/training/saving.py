@@ -266,6 +266,7 @@ def _past(
             known = known[known["country"].isin(draws["country"].values)]
         known = known.reset_index(drop=True)
         values = _checked(draws, {code: one.origin_date for code, one in _series(known).items()})
+        values = values[:, :, : backtest.DAYS]
         yield backtest.compared(
             known, values, known.rename(columns={"count": unit}), truth, origin, unit, cumulative
         )
@@ -274,8 +275,10 @@ def _past(
 def _data(path: Path | str | None, last_day: datetime.date) -> artifact.Data:
     if path is None:
         return artifact.Data("", "", last_day, [])
-    provenance = Provenance.of(Path(path))
-    return artifact.Data(Path(path).name, artifact.sha256(Path(path)), last_day, [], **vars(provenance))
+    path = Path(path)
+    if not path.is_file():
+        raise ContractError(f"data names {path}, which is no file")
+    return artifact.Data(path.name, artifact.sha256(path), last_day, [], **vars(Provenance.of(path)))
 
 
 def _versions(libraries: tuple[str, ...]) -> dict[str, str]:
