@@ -11,7 +11,7 @@ import pytest
 
 from forecastle.observations import ObservationsError
 from forecastle.project.retraining import Refused, RetrainingError, command
-from forecastle.project.retraining.images import ImagesError
+from forecastle.project.images import ImagesError
 
 RECEIVES = """
 import sys, tempfile

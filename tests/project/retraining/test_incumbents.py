@@ -3,7 +3,8 @@
 import pytest
 
 from ...tiny import KNOWN, TRUTH, as_csv
-from .conftest import Docker, Project
+from ..conftest import Docker
+from .conftest import Project
 
 
 def test_without_an_incumbent_there_is_nothing_to_retrain(
