@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from forecastle.artifact import Artifact, amend
-from forecastle.project.compose import ROOT
 from forecastle.project import images
+from forecastle.project.compose import ROOT
 from forecastle.project.retraining import Refused, RetrainingError
 from forecastle.project.retraining.comparison import Comparison
 
