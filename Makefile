@@ -93,13 +93,13 @@ lint: javascript $(VENV)/test ## ruff, codespell, mypy, import-linter, tsc, Biom
 	$(PY) -m forecastle.project.compose --check
 
 build: ## the serving image of MODEL= (or all images); training happens in the build
-	@docker/build.sh $(MODEL)
+	@docker/build.sh $(strip $(MODEL))
 
 changed: $(PY) ## the models whose image a change touches: of what differs from BASE=, such as origin/main
 	@PYTHONPATH=shared $(PY) -m forecastle.project.changed --base="$(BASE)" --data="$(DATA)"
 
 push: $(PY) ## push the built images of MODEL= (or all, with gateway and catalogue) to REGISTRY=, and print their digests
-	@PYTHONPATH=shared $(PY) -m forecastle.project.push $(MODEL)
+	@PYTHONPATH=shared $(PY) -m forecastle.project.push $(strip $(MODEL))
 
 up: build ## build what is not up to date, start everything (COMPOSE_PROFILES=monitoring: that, too), wait for health
 	docker compose up --detach --wait

@@ -53,6 +53,7 @@ class Project:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     """A gateway that has received the days after the incumbent's last one, over real HTTP."""
     monkeypatch.delenv("FORECASTLE_DATA", raising=False)
+    monkeypatch.delenv("REGISTRY", raising=False)
     monkeypatch.setenv("TAG", "no-such-tag")  # images of this machine are none of ours
     answer = {"body": as_csv(NEW).encode()}
 
