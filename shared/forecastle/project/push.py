@@ -62,8 +62,8 @@ def _built(names: Sequence[str]) -> dict[str, str]:
         here = {images.identity(image): image for image in candidates if images.exists(image)}
         if len(here) > 1:
             raise PushError(
-                f"{' and '.join(here.values())} are different images: remove the one that is not to be pushed "
-                "(docker image rm)"
+                f"{' and '.join(here.values())} are different images: remove the one that is not to be "
+                "pushed (docker image rm)"
             )
         found.update((name, image) for image in here.values())
     if missing := [name for name in names if name not in found]:

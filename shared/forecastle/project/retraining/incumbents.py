@@ -96,7 +96,7 @@ class Image:
 
 
 def find(model: str, choice: str, scratch: Path, root: Path = ROOT) -> Incumbent:
-    """Find the incumbent of a model. If neither exists here, its image is pulled from `REGISTRY`, if that is set.
+    """Find the incumbent of a model: if none is here and `REGISTRY` is set, its image is pulled from there.
 
     Args:
         model: The model's name.
