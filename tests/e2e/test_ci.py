@@ -8,11 +8,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 import yaml
+
+from forecastle.project import changed
 
 from ..tiny import KNOWN, LAST, NEW, TRAIN, as_csv
 from .conftest import ROOT, Project, Registry, copy_without_models, run
@@ -135,6 +137,22 @@ def test_every_job_is_run_here_but_that_of_lint_and_tests() -> None:
         assert set(jobs) == {"check", "build", "push", "retrain"}
         checked = [command for step in jobs["check"] for command in step["run"].splitlines()]
         assert checked == ["make lint", "make test"]
+
+
+def test_a_build_sees_what_make_changed_takes_it_to_see(engine: None, tmp_path: Path) -> None:
+    """By Docker's own reading of .dockerignore."""
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    known = [PurePosixPath(name) for name in run("git", "ls-files", cwd=ROOT).stdout.splitlines()]
+    for path in known:
+        (tmp_path / "context" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "context" / path).touch()
+    shutil.copy(ROOT / ".dockerignore", tmp_path / "context")
+    out = f"type=local,dest={tmp_path / 'seen'}"
+    dockerfile = str(tmp_path / "Dockerfile")
+    run("docker", "buildx", "build", "--output", out, "--file", dockerfile, tmp_path / "context", timeout=300)
+    seen = {path.relative_to(tmp_path / "seen") for path in (tmp_path / "seen").rglob("*") if path.is_file()}
+    assert seen == {Path(path) for path in known if changed.is_seen(path, changed.rules(ROOT))}
+    assert 50 < len(seen) < len(known)
 
 
 def test_a_first_commit_pushes_everything(tool: Tool) -> None:

@@ -76,25 +76,32 @@ def _differing(base: str, root: Path) -> list[PurePosixPath]:
 def _git(root: Path, *arguments: str) -> str | None:
     """What Git prints; None if it fails."""
     try:
-        done = subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True)
+        done = subprocess.run(
+            ["git", "-C", root, *arguments], capture_output=True, text=True, errors="surrogateescape"
+        )
     except OSError:
         raise ChangedError("there is no command git: install it (apt install git)") from None
     return None if done.returncode else done.stdout
 
 
 def _touch_all(paths: Iterable[PurePosixPath], data: str, root: Path) -> bool:
-    lines = (root / IGNORED).read_text().splitlines() if (root / IGNORED).is_file() else []
-    rules = [line for line in lines if line and not line.startswith("#")]
+    ignored = rules(root)
     in_use = (root / data).with_suffix("")  # its .csv, and its .json with where it comes from
     return any(
         str(path) in RECIPES
-        or (path.parts[0] in SHARED and _is_seen(path, rules))
+        or (path.parts[0] in SHARED and is_seen(path, ignored))
         or (root / path).with_suffix("") == in_use
         for path in paths
     )
 
 
-def _is_seen(path: PurePosixPath, rules: Iterable[str]) -> bool:
+def rules(root: Path) -> list[str]:
+    """The lines of a project's `.dockerignore`, without comments; none if there is no such file."""
+    lines = (root / IGNORED).read_text().splitlines() if (root / IGNORED).is_file() else []
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def is_seen(path: PurePosixPath, rules: Iterable[str]) -> bool:
     """Whether a build sees a path: the last rule that matches it, or a folder above it, decides."""
     seen = True
     for rule in rules:

@@ -108,6 +108,9 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     except (PushError, ImagesError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; only images whose digest is printed have their tag", file=sys.stderr)
+        return 130
     return 0
 
 
