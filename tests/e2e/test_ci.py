@@ -151,7 +151,8 @@ def test_a_build_sees_what_make_changed_takes_it_to_see(engine: None, tmp_path: 
     dockerfile = str(tmp_path / "Dockerfile")
     run("docker", "buildx", "build", "--output", out, "--file", dockerfile, tmp_path / "context", timeout=300)
     seen = {path.relative_to(tmp_path / "seen") for path in (tmp_path / "seen").rglob("*") if path.is_file()}
-    assert seen == {Path(path) for path in known if changed.is_seen(path, changed.rules(ROOT))}
+    rules = changed.dockerignore(ROOT)
+    assert seen == {Path(path) for path in known if changed.is_seen(path, rules)}
     assert 50 < len(seen) < len(known)
 
 

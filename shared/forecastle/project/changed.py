@@ -60,42 +60,46 @@ def _differing(base: str, root: Path) -> list[PurePosixPath]:
     """The paths that differ from where this branch left `base`, those that Git does not know yet included."""
     if not base:
         raise ChangedError("say what to compare with: BASE=origin/main, for example")
-    if _git(root, "rev-parse", "--git-dir") is None:
-        raise ChangedError("Git has no history of this folder, or does not trust it: `git status` says more")
-    if _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}") is None:
-        raise ChangedError(f"BASE={base} is no commit here: fetch it (git fetch origin), or name another")
-    if (left := _git(root, "merge-base", base, "HEAD")) is None:
-        raise ChangedError(
-            f"BASE={base} and HEAD have no commit in common here: fetch more of them (git fetch --unshallow)"
-        )
-    known = _git(root, "diff", "--name-only", "--no-renames", "--relative", "-z", left.strip(), "--")
-    new = _git(root, "ls-files", "--others", "--exclude-standard", "-z")
+    untold = "Git has no history of this folder, or does not trust it: `git status` says more"
+    _git(root, untold, "rev-parse", "--git-dir")
+    unknown = f"BASE={base} is no commit here: fetch it (git fetch origin), or name another"
+    _git(root, unknown, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")
+    apart = f"BASE={base} and HEAD have no commit in common here: fetch more of them (git fetch --unshallow)"
+    left = _git(root, apart, "merge-base", base, "HEAD").strip()
+    failed = f"Git cannot compare with BASE={base}: `git diff --name-only {left}` says more"
+    known = _git(root, failed, "diff", "--name-only", "--no-renames", "--relative", "-z", left, "--")
+    new = _git(root, failed, "ls-files", "--others", "--exclude-standard", "-z")
     return [PurePosixPath(path) for path in f"{known}{new}".split("\0") if path]
 
 
-def _git(root: Path, *arguments: str) -> str | None:
-    """What Git prints; None if it fails."""
+def _git(root: Path, failure: str, *arguments: str) -> str:
+    """What Git prints.
+
+    Raises:
+        ChangedError: Git fails; the message is `failure`.
+    """
+    command = ["git", "-C", str(root), *arguments]
     try:
-        done = subprocess.run(
-            ["git", "-C", root, *arguments], capture_output=True, text=True, errors="surrogateescape"
-        )
+        done = subprocess.run(command, capture_output=True, text=True, errors="surrogateescape")
     except OSError:
         raise ChangedError("there is no command git: install it (apt install git)") from None
-    return None if done.returncode else done.stdout
+    if done.returncode:
+        raise ChangedError(failure)
+    return done.stdout
 
 
 def _touch_all(paths: Iterable[PurePosixPath], data: str, root: Path) -> bool:
-    ignored = rules(root)
+    rules = dockerignore(root)
     in_use = (root / data).with_suffix("")  # its .csv, and its .json with where it comes from
     return any(
         str(path) in RECIPES
-        or (path.parts[0] in SHARED and is_seen(path, ignored))
+        or (path.parts[0] in SHARED and is_seen(path, rules))
         or (root / path).with_suffix("") == in_use
         for path in paths
     )
 
 
-def rules(root: Path) -> list[str]:
+def dockerignore(root: Path) -> list[str]:
     """The lines of a project's `.dockerignore`, without comments; none if there is no such file."""
     lines = (root / IGNORED).read_text().splitlines() if (root / IGNORED).is_file() else []
     return [line for line in lines if line and not line.startswith("#")]
