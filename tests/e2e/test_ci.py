@@ -101,10 +101,11 @@ class Tool(Project):
         return self.run("git", "rev-parse", "--verify", "--quiet", "HEAD^", check=False).stdout.strip()
 
     def forget(self) -> None:
-        """Remove all images here, as another machine has none."""
-        names = ("line", "tiny", "gateway", "catalogue")
-        images = [f"{self.namespace}/forecastle/{name}:{self.tag}" for name in names]
-        run("docker", "image", "rm", "--force", *images, *map(self.image, names), check=False)
+        """Remove all images here, as another machine has none; an incumbent that was pulled has no tag."""
+        listed = run("docker", "image", "ls", "--format", "{{.ID}} {{.Repository}}").stdout.splitlines()
+        images = [line.split()[0] for line in listed if line.split()[1].startswith(f"{self.namespace}/")]
+        if images:
+            run("docker", "image", "rm", "--force", *sorted(set(images)))
 
 
 @pytest.fixture(scope="module", params=["github", "gitlab"])

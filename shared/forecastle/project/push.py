@@ -53,19 +53,16 @@ def push(names: Sequence[str] = (), root: Path = ROOT) -> None:
 
 
 def _built(names: Sequence[str]) -> dict[str, str]:
-    """By name, the image that `make build` made, with `REGISTRY` in its environment or without."""
+    """By name, the image that `make build` made: with `REGISTRY`, as docker-compose.yml names it, or without."""
     if not images.answers():
         raise PushError("no Docker Engine answers: start or install one ('docker version' says more)")
     found: dict[str, str] = {}
     for name in names:
-        candidates = (f"forecastle/{name}:{images.tag()}", images.reference(name))
-        here = {images.identity(image): image for image in candidates if images.exists(image)}
-        if len(here) > 1:
-            raise PushError(
-                f"{' and '.join(here.values())} are different images: remove the one that is not to be "
-                "pushed (docker image rm)"
-            )
-        found.update((name, image) for image in here.values())
+        plain, named = f"forecastle/{name}:{images.tag()}", images.reference(name)
+        here = {image: images.identity(image) for image in (plain, named) if images.exists(image)}
+        if len(set(here.values())) > 1:
+            print(f"{named} is pushed; {plain}, built without REGISTRY, is another image", file=sys.stderr)
+        found.update((name, image) for image in here)
     if missing := [name for name in names if name not in found]:
         raise PushError(
             f"nothing is pushed, since this machine has no image of {' '.join(missing)} with the tag "
