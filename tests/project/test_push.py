@@ -88,7 +88,7 @@ def test_of_two_images_the_one_that_compose_would_run_is_pushed(
     has(root, f"{plain} {A}", f"{named} {B}")
     assert main(["gateway"], root) == 0
     assert (root / "pushed").read_text().splitlines()[0].endswith(f":{12 * 'b'}")
-    note = f"{named} is pushed; {plain}, built without REGISTRY, is another image\n"
+    note = f"pushing {named}: {plain}, built without REGISTRY, is another image\n"
     assert capsys.readouterr().err == note
 
 

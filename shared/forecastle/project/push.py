@@ -53,21 +53,24 @@ def push(names: Sequence[str] = (), root: Path = ROOT) -> None:
 
 
 def _built(names: Sequence[str]) -> dict[str, str]:
-    """By name, the image that `make build` made: with `REGISTRY`, as docker-compose.yml names it, or without."""
+    """By name, the image that `make build` made: the one that Compose runs, or one built without `REGISTRY`."""
     if not images.answers():
         raise PushError("no Docker Engine answers: start or install one ('docker version' says more)")
     found: dict[str, str] = {}
+    notes = []
     for name in names:
         plain, named = f"forecastle/{name}:{images.tag()}", images.reference(name)
         here = {image: images.identity(image) for image in (plain, named) if images.exists(image)}
         if len(set(here.values())) > 1:
-            print(f"{named} is pushed; {plain}, built without REGISTRY, is another image", file=sys.stderr)
+            notes.append(f"pushing {named}: {plain}, built without REGISTRY, is another image")
         found.update((name, image) for image in here)
     if missing := [name for name in names if name not in found]:
         raise PushError(
             f"nothing is pushed, since this machine has no image of {' '.join(missing)} with the tag "
             f"{images.tag()}: `make build` makes it"
         )
+    for note in notes:
+        print(note, file=sys.stderr)
     return found
 
 
