@@ -53,7 +53,7 @@ def push(names: Sequence[str] = (), root: Path = ROOT) -> None:
 
 
 def _built(names: Sequence[str]) -> dict[str, str]:
-    """By name, the image that `make build` made: the one that Compose runs, or one built without `REGISTRY`."""
+    """By name, the image that `make build` made: the one that Compose runs, or one without `REGISTRY`."""
     if not images.answers():
         raise PushError("no Docker Engine answers: start or install one ('docker version' says more)")
     found: dict[str, str] = {}
