@@ -13,6 +13,7 @@ INCUMBENT ?=
 UPGRADE ?=
 KIND ?= forecast
 STOP ?=
+BASE ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -38,7 +39,7 @@ ifneq ($(filter-out $(CURDIR),$(shell cat $(VENV)/checkout 2>/dev/null)),)
 $(shell rm -f $(VENV)/run)
 endif
 
-.PHONY: help run train backtest compare retrain shadow promote test lint build up down logs data observe new compose lock clean known-model javascript
+.PHONY: help run train backtest compare retrain shadow promote test lint build changed push up down logs data observe new compose lock clean known-model javascript
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -100,7 +101,13 @@ lint: javascript $(VENV)/test ## ruff, codespell, mypy, import-linter, tsc, Biom
 	$(PY) -m forecastle.project.compose --check
 
 build: ## the serving image of MODEL= (or all images); training happens in the build
-	@docker/build.sh $(MODEL)
+	@docker/build.sh $(strip $(MODEL))
+
+changed: $(PY) ## the models whose image a change touches: of what differs from BASE=, such as origin/main
+	@PYTHONPATH=shared $(PY) -m forecastle.project.changed --base="$(BASE)" --data="$(DATA)"
+
+push: $(PY) ## push the built images of MODEL= (or all, with gateway and catalogue) to REGISTRY=, and print their digests
+	@PYTHONPATH=shared $(PY) -m forecastle.project.push $(strip $(MODEL))
 
 up: build ## build what is not up to date, start everything (COMPOSE_PROFILES=monitoring: that, too), wait for health
 	docker compose up --detach --wait

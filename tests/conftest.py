@@ -76,8 +76,8 @@ def keep(artifact: Path, model: str) -> None:
 def take(folder: Path) -> bool:
     """Give a copy of a model's folder an artifact of its sources and data, if there is one."""
     of_model = (TRAINED / folder.name / "artifact", ROOT / "models" / folder.name / "artifact")
-    for artifact in filter(Path.is_dir, of_model):
-        shutil.copytree(artifact, folder / "artifact")
+    for trained in filter(Path.is_dir, of_model):
+        shutil.copytree(trained, folder / "artifact")
         if not train.is_stale(folder):
             return True
         shutil.rmtree(folder / "artifact")

@@ -70,6 +70,27 @@ def test_build_without_an_engine_is_one_clear_line() -> None:
     assert len(said) == 1 and said[0].startswith("no Docker Engine answers")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("changed", "BASE=nosuch"), "BASE=nosuch is no commit here: "),
+        (("push", "REGISTRY="), "say where to with REGISTRY=, such as "),
+        (
+            ("push", "REGISTRY=localhost:1", "MODEL=nosuch"),
+            "there is no model nosuch in models/: choose one of ",
+        ),
+    ],
+)
+def test_changed_and_push_without_what_they_need_are_one_clear_line(
+    arguments: tuple[str, ...], line: str
+) -> None:
+    done = make(*arguments)
+    assert done.returncode != 0
+    assert done.stdout == ""
+    said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+    assert len(said) == 1 and said[0].startswith(line)
+
+
 def fake_python(folder: Path, version: str) -> None:
     """An interpreter that claims a version and, asked for an environment, says where it lies."""
     folder.mkdir(parents=True)

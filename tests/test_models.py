@@ -29,7 +29,7 @@ HOST = "https://"  # in a lock file it would be an index's or a package's addres
 
 @pytest.fixture(scope="session", params=compose.models())
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of a model's folder with an artifact of its sources and data, which is trained if there is none."""
+    """A copy of a model's folder with an artifact of its sources and data, trained if there is none."""
     path = ROOT / "models" / request.param
     copy = tmp_path_factory.mktemp("project") / "models" / request.param
     trains = (path / "train.py").is_file()

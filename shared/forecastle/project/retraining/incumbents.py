@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 from forecastle.artifact import Artifact, amend
+from forecastle.project import images
 from forecastle.project.compose import ROOT
-from forecastle.project.retraining import Refused, RetrainingError, images
+from forecastle.project.retraining import Refused, RetrainingError
 from forecastle.project.retraining.comparison import Comparison
 
 
@@ -95,7 +96,7 @@ class Image:
 
 
 def find(model: str, choice: str, scratch: Path, root: Path = ROOT) -> Incumbent:
-    """Find the incumbent of a model.
+    """Find the incumbent of a model: if none is here and `REGISTRY` is set, its image is pulled from there.
 
     Args:
         model: The model's name.
@@ -105,7 +106,7 @@ def find(model: str, choice: str, scratch: Path, root: Path = ROOT) -> Incumbent
 
     Raises:
         ArtifactError: The incumbent's artifact cannot be read.
-        ImagesError: The incumbent is an image without an artifact.
+        ImagesError: The incumbent is an image without an artifact, or `REGISTRY` does not have it.
         RetrainingError: There is no incumbent, or both exist and `choice` is empty.
     """
     script, image = root / "models" / model / "train.py", images.reference(model)
@@ -113,6 +114,9 @@ def find(model: str, choice: str, scratch: Path, root: Path = ROOT) -> Incumbent
         raise RetrainingError(f"INCUMBENT={choice} is unknown: choose artifact or image")
     in_folder = choice != "image" and script.with_name("artifact").is_dir()
     in_image = choice != "artifact" and images.exists(image)
+    if not in_folder and not in_image and choice != "artifact" and images.registry():
+        images.pull(image)
+        in_image = True
     if in_folder and in_image:
         raise RetrainingError(
             f"there are both models/{model}/artifact, which `make run` serves, and the image {image}: choose "

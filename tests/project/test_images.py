@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from forecastle.project.retraining import images
+from forecastle.project import images
 
 from .conftest import Docker
 
