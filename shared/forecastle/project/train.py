@@ -92,7 +92,13 @@ def train(model: str, root: Path = ROOT) -> None:
     print(f"{model}: version {version} is in models/{model}/artifact", file=sys.stderr)
 
 
-def test(model: str, artifact: Path, scratch: Path, root: Path = ROOT) -> None:
+def test(
+    model: str,
+    artifact: Path,
+    scratch: Path,
+    root: Path = ROOT,
+    otherwise: str = "and the last artifact stays",
+) -> None:
     """Hold an artifact and its app by the `test_*.py` of the model's folder.
 
     Args:
@@ -100,6 +106,7 @@ def test(model: str, artifact: Path, scratch: Path, root: Path = ROOT) -> None:
         artifact: What is tested.
         scratch: Where the files that are served, and the tests, are put together; it does not exist yet.
         root: The project.
+        otherwise: What a failure leads to, as the end of its line.
 
     Raises:
         InstallError: What the model needs cannot be installed.
@@ -109,7 +116,7 @@ def test(model: str, artifact: Path, scratch: Path, root: Path = ROOT) -> None:
     served(folder, artifact, scratch)
     folders.copy(folder, folders.gate_files(folder), scratch)
     python = environment.python(model, pins.SERVE, root)
-    _run([python, *PYTEST, *ISOLATED], scratch, f"{model}: its tests fail, and the last artifact stays")
+    _run([python, *PYTEST, *ISOLATED], scratch, f"{model}: its tests fail, {otherwise}")
 
 
 def served(folder: Path, artifact: Path, scratch: Path) -> None:
