@@ -9,7 +9,6 @@ is, and is served again by the next `make run` without `ARTIFACT`.
 import argparse
 import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from forecastle.project import train
 from forecastle.project.compose import ROOT, models
 from forecastle.project.environment import InstallError
 from forecastle.project.fetch import FetchError, fetch, shown
+from forecastle.project.scratch import scratch as scratch_folder
 from forecastle.project.train import TrainingError
 
 
@@ -44,12 +44,12 @@ def take(model: str, address: str, root: Path = ROOT) -> str:
         TrainingError: A test fails.
     """
     folder = root / "models" / model
-    with _scratch(root) as scratch:
-        artifact = Path(scratch, folders.ARTIFACT)
+    with scratch_folder(root) as scratch:
+        artifact = scratch / folders.ARTIFACT
         fetch(model, address, artifact)
-        version = _sealed(folder, artifact, Path(scratch, "sealed"))
+        version = _sealed(folder, artifact, scratch / "sealed")
         if folders.gate_files(folder):
-            train.test(model, artifact, Path(scratch, "serving"), root, "and its artifact is not served")
+            train.test(model, artifact, scratch / "serving", root, "and its artifact is not served")
         _put(artifact, place(model, root))
     return version
 
@@ -66,21 +66,15 @@ def own(model: str, root: Path = ROOT) -> Path:
     original = folder / folders.ARTIFACT
     if (original / manifests.NAME).is_file():
         return original
-    with _scratch(root) as scratch:
-        artifact = Path(scratch, folders.ARTIFACT)
+    with scratch_folder(root) as scratch:
+        artifact = scratch / folders.ARTIFACT
         if original.is_dir():
             shutil.copytree(original, artifact)
         else:
             artifact.mkdir()
-        _sealed(folder, artifact, Path(scratch, "sealed"))
+        _sealed(folder, artifact, scratch / "sealed")
         _put(artifact, place(model, root))
     return place(model, root)
-
-
-def _scratch(root: Path) -> tempfile.TemporaryDirectory[str]:
-    cache = root / ".cache"
-    cache.mkdir(exist_ok=True)
-    return tempfile.TemporaryDirectory(dir=cache, prefix="given.")
 
 
 def _sealed(folder: Path, artifact: Path, scratch: Path) -> str:

@@ -13,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from forecastle.manifest import ArtifactError
 from forecastle.project import compose, environment, pins
 from forecastle.project.compose import ROOT
 from forecastle.project.environment import InstallError
+from forecastle.project.scratch import scratch as scratch_folder
 
 PYTEST = ("-m", "pytest", "--quiet", "--no-header", "--disable-warnings", "-p", "no:cacheprovider")
 # No configuration of a folder above.
@@ -72,9 +72,7 @@ def train(model: str, root: Path = ROOT) -> None:
     folder = root / "models" / model
     manifests.recover(folder / folders.ARTIFACT)
     python = environment.python(model, pins.TRAIN, root)
-    cache = root / ".cache"
-    cache.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix="training.") as scratch:
+    with scratch_folder(root) as scratch:
         given, trained = Path(scratch, "given", model), Path(scratch, "trained", model)
         folders.copy(folder, folders.training_files(folder), given)
         folders.copy(given, folders.training_files(given), trained)
