@@ -18,7 +18,7 @@ PREFIX = "scratch."
 
 @contextmanager
 def scratch(root: Path) -> Iterator[Path]:
-    """A new folder in the `.cache` of a project, removed in the end; what killed processes left is removed."""
+    """A new folder in the `.cache` of a project, removed in the end; so is what killed processes left."""
     cache = root / CACHE
     cache.mkdir(exist_ok=True)
     for left in cache.glob(f"{PREFIX}*"):
