@@ -133,7 +133,7 @@ def test_a_forecast_is_verified_as_one(make_artifact: MakeArtifact, tmp_path: Pa
     folder = make_artifact("flu")
     fetch("flu", str(folder), tmp_path / "artifact")
     (folder / "draws.npy").unlink()
-    with pytest.raises(FetchError, match=r"draws\.npy is missing: train the model again$"):
+    with pytest.raises(FetchError, match=r"is refused: draws\.npy is missing: train the model again$"):
         fetch("flu", str(folder), tmp_path / "again")
 
 
@@ -142,7 +142,7 @@ def test_a_forecast_is_verified_as_one(make_artifact: MakeArtifact, tmp_path: Pa
     [
         (
             lambda folder: (folder / "model.json").write_text("[]"),
-            "model.json is not what training wrote (SHA-256)",
+            "is refused: model.json is not what training wrote (SHA-256)",
         ),
         (
             lambda folder: tamper(folder, files={}),
@@ -152,12 +152,18 @@ def test_a_forecast_is_verified_as_one(make_artifact: MakeArtifact, tmp_path: Pa
             lambda folder: tamper(folder, model="cold"),
             "is an artifact of cold, as its manifest says: take it with MODEL=",
         ),
-        (lambda folder: tamper(folder, schema_version=99), "manifest.json has schema version 99, newer than"),
+        (
+            lambda folder: tamper(folder, schema_version=99),
+            "is refused: manifest.json has schema version 99, newer than",
+        ),
         (
             lambda folder: (folder / "extra.pkl").touch(),
             "was changed since its manifest was written: extra.pkl is not",
         ),
-        (lambda folder: (folder / "manifest.json").write_text("[]"), "manifest.json is not a manifest"),
+        (
+            lambda folder: (folder / "manifest.json").write_text("[]"),
+            "is refused: manifest.json is not a manifest",
+        ),
         (
             lambda folder: [shutil.rmtree(folder), folder.mkdir()],
             "holds no files: give the folder whose files",
@@ -173,7 +179,7 @@ def test_what_is_not_the_artifact_of_this_model_is_one_line(
     with pytest.raises(FetchError) as refused:
         fetch("flu", str(artifact), tmp_path / "new/artifact")
     line = str(refused.value)
-    assert line.startswith(f"flu: ARTIFACT={artifact} ") and message in line and "\n" not in line
+    assert line.startswith(f"flu: ARTIFACT={artifact} {message}") and "\n" not in line
     assert os.listdir(tmp_path / "new") == []
 
 

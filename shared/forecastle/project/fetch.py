@@ -56,9 +56,11 @@ def fetch(model: str, address: str, folder: Path, named: str = "") -> None:
         try:
             artifact = _get(address, Path(scratch))
             _verify(artifact, model)
-        except (ArchiveError, ArtifactError) as error:
-            reason = str(error).replace(f"{scratch}/", "")
-            raise FetchError(f"{model}: ARTIFACT={named} {reason}") from None
+        except ArchiveError as error:
+            raise FetchError(f"{model}: ARTIFACT={named} {error}") from None
+        except ArtifactError as error:
+            reason = str(error).replace(f"{artifact}/", "")
+            raise FetchError(f"{model}: ARTIFACT={named} is refused: {reason}") from None
         artifact.rename(folder)
 
 
