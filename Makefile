@@ -30,9 +30,10 @@ NEWEST = --url "$(URL)" --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)"
 # Of all models; the packages that a model alone needs get an environment of their own (project/environment.py).
 LOCKS := shared/requirements.txt shared/requirements-train.txt shared/requirements-gate.txt \
 	shared/forecastle/catalogue/requirements.txt
-# What fetches the artifact at ARTIFACT=; installed when it is first named.
+# With ARTIFACT= its model is not trained. What fetches it is installed when it is first named.
 FETCH := $(if $(ARTIFACT),$(VENV)/fetch)
 GIVEN := $(if $(ARTIFACT),$(MODEL))
+TRAINED := $(filter-out $(GIVEN),$(MODELS))
 # What checks the page's JavaScript; npm writes the file when it has installed it all.
 JAVASCRIPT := tests/javascript
 NODE_MODULES := $(JAVASCRIPT)/node_modules/.package-lock.json
@@ -50,11 +51,12 @@ help: ## this list
 	@echo "models: $(or $(MODELS),none yet; 'make new MODEL=name' makes one)"
 	@echo "data:   $(DATA)"
 
-run: $(VENV)/run $(FETCH) ## train what has no current artifact (ARTIFACT= instead of MODEL='s), serve all models at localhost:PORT (8080); no Docker
+run: $(VENV)/run $(FETCH) ## train what has no current artifact, serve all models at localhost:PORT (8080); no Docker. ARTIFACT= is served as MODEL='s
 	@$(PY) -m forecastle.project.local_gateway --port "$(PORT)" --check
 	@$(if $(ARTIFACT),$(PY) -m forecastle.project.given "$(MODEL)" "$$ARTIFACT")
-	@$(PY) -m forecastle.project.train --stale $(filter-out $(GIVEN),$(MODELS)) || echo "going on with the models that have an artifact" >&2
-	@exec $(PY) -m forecastle.project.local_gateway --port "$(PORT)" $(if $(GIVEN),--given $(GIVEN))
+	@$(if $(TRAINED),$(PY) -m forecastle.project.train --stale $(TRAINED) || \
+		echo "going on with the models that have an artifact" >&2)
+	@exec $(PY) -m forecastle.project.local_gateway --port "$(PORT)" $(GIVEN:%=--given %)
 
 train: known-model $(VENV)/run ## fit MODEL= (or all) to the data in use
 	@$(PY) -m forecastle.project.train $(CHOSEN)
@@ -96,7 +98,7 @@ lint: javascript $(VENV)/test ## ruff, codespell, mypy, import-linter, tsc, Biom
 	@set -e; for model in $(filter-out $(PLAIN),$(MODELS:%=models/%)); do echo "mypy $$model"; $(PY) -m mypy $$model; done
 	$(PY) -m forecastle.project.compose --check
 
-build: ## the serving image of MODEL= (or all images); training happens in the build
+build: ## the serving image of MODEL= (or all images); training happens in the build. ARTIFACT= is taken instead
 	@docker/build.sh $(MODEL)
 
 up: build ## build what is not up to date, start everything (COMPOSE_PROFILES=monitoring: that, too), wait for health
