@@ -4,7 +4,7 @@
 # `make build` calls it. README.md beside this file says more. Variables:
 #   TAG (latest), REGISTRY (none)   parts of the images' names
 #   FORECASTLE_DATA (none)          a file of observations to fit instead of the data in use
-#   ARTIFACT (none)                 a path or an address: the artifact of the model, which was trained elsewhere
+#   ARTIFACT (none)                 a path or an address of an artifact to use instead of training
 #   TRAIN_ANEW (none)               if set, train.py runs even if nothing that it reads has changed
 #   INCUMBENT_VERSION (none)        the version that the model was compared with, for a label
 set -eu
@@ -101,8 +101,8 @@ for name in $chosen; do
     fi
 done
 
-# fetch NAME OPTIONS: put the model's artifact, verified, into $scratch/artifact. A container does it, since this machine may
-# have no Python packages. It shares the network of this machine, so that it reaches what answers here.
+# fetch NAME OPTIONS: put the model's artifact, verified, into $scratch/artifact. A container does it, since this
+# machine may have no Python packages. It shares the network of this machine, so that it reaches what answers here.
 fetch() {
     name=$1 tag=forecastle/fetch:draft-$$ container=
     shift

@@ -29,7 +29,6 @@ from forecastle.project.archive import ArchiveError, Limit, inside, unpack
 
 REMOTE = ("https", "http", "s3")
 CONNECT_SECONDS, READ_SECONDS = 20, 60  # after which a server that keeps silent counts as down
-FORGED = "was changed since its manifest was written"
 
 
 class FetchError(Exception):
@@ -66,9 +65,9 @@ def fetch(model: str, address: str, folder: Path, named: str = "") -> None:
 
 def shown(address: str) -> str:
     """An address without the name, password and query that may be in it."""
-    return (
-        re.sub(r"[?#].*", "", re.sub(r"(\w://)[^/?#\s]*@", r"\1", address)) if _scheme(address) else address
-    )
+    if not _scheme(address):
+        return address
+    return re.sub(r"[?#].*", "", re.sub(r"(\w://)[^/?#\s]*@", r"\1", address))
 
 
 def _scheme(address: str) -> str:
@@ -172,12 +171,16 @@ def _verify(artifact: Path, model: str) -> None:
         raise ArchiveError("holds no files: give the folder whose files main.py loads, or an archive of it")
     if not (artifact / manifests.NAME).exists():
         return
-    content = manifests.read(artifact)
+    try:
+        content = manifests.read(artifact)
+        sealing.verified(artifact)
+        unnamed = sorted(files.keys() - content["files"].keys())
+    except (AttributeError, KeyError, OSError, TypeError, ValueError):
+        raise ArchiveError(f"holds a {manifests.NAME} that is no manifest") from None
     if (other := content.get("model")) != model:
-        raise ArchiveError(f"is an artifact of {other}, as its manifest says: take it with MODEL={other}")
-    sealing.verified(artifact)
-    if unnamed := sorted(files.keys() - content["files"].keys()):
-        raise ArchiveError(f"{FORGED}: {unnamed[0]} is not in it")
+        raise ArchiveError(f"is an artifact of {other!r}, as its manifest says: take it with that MODEL=")
+    if unnamed:
+        raise ArchiveError(f"was changed since its manifest was written: {unnamed[0]!r} is not in it")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
