@@ -254,7 +254,7 @@ def test_an_artifact_is_fetched_from_s3(elsewhere: Path, other: Project) -> None
             lambda folder: (folder / "word.txt").write_text("bye"),
             "is refused: word.txt is not what training wrote (SHA-256)",
         ),
-        (lambda folder: tamper(folder, model="iris"), "is an artifact of iris, as its manifest says"),
+        (lambda folder: tamper(folder, model="iris"), "is an artifact of 'iris', as its manifest says"),
         (lambda folder: shutil.rmtree(folder), "is not there: check the path"),
     ],
 )

@@ -146,11 +146,11 @@ def test_a_forecast_is_verified_as_one(make_artifact: MakeArtifact, tmp_path: Pa
         ),
         (
             lambda folder: tamper(folder, files={}),
-            "was changed since its manifest was written: layers/1.bin is not",
+            "was changed since its manifest was written: 'layers/1.bin' is not",
         ),
         (
             lambda folder: tamper(folder, model="cold"),
-            "is an artifact of cold, as its manifest says: take it with MODEL=",
+            "is an artifact of 'cold', as its manifest says: take it with that MODEL=",
         ),
         (
             lambda folder: tamper(folder, schema_version=99),
@@ -158,8 +158,10 @@ def test_a_forecast_is_verified_as_one(make_artifact: MakeArtifact, tmp_path: Pa
         ),
         (
             lambda folder: (folder / "extra.pkl").touch(),
-            "was changed since its manifest was written: extra.pkl is not",
+            "was changed since its manifest was written: 'extra.pkl' is not",
         ),
+        (lambda folder: tamper(folder, files=7), "holds a manifest.json that is no manifest"),
+        (lambda folder: tamper(folder, files=["x"]), "holds a manifest.json that is no manifest"),
         (
             lambda folder: (folder / "manifest.json").write_text("[]"),
             "is refused: manifest.json is not a manifest",
