@@ -11,6 +11,7 @@ UNTIL ?=
 URL ?= http://localhost:$(PORT)
 INCUMBENT ?=
 UPGRADE ?=
+ARTIFACT ?=
 KIND ?= forecast
 STOP ?=
 BASE ?=
@@ -30,6 +31,10 @@ NEWEST = --url "$(URL)" --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)"
 # Of all models; the packages that a model alone needs get an environment of their own (project/environment.py).
 LOCKS := shared/requirements.txt shared/requirements-train.txt shared/requirements-gate.txt \
 	shared/forecastle/catalogue/requirements.txt
+# With ARTIFACT= its model is not trained. What fetches it is installed when it is first named.
+FETCH := $(if $(ARTIFACT),$(VENV)/fetch)
+GIVEN := $(if $(ARTIFACT),$(MODEL))
+TRAINED := $(filter-out $(GIVEN),$(MODELS))
 # What checks the page's JavaScript; npm writes the file when it has installed it all.
 JAVASCRIPT := tests/javascript
 NODE_MODULES := $(JAVASCRIPT)/node_modules/.package-lock.json
@@ -47,10 +52,12 @@ help: ## this list
 	@echo "models: $(or $(MODELS),none yet; 'make new MODEL=name' makes one)"
 	@echo "data:   $(DATA)"
 
-run: $(VENV)/run ## train what has no current artifact, serve all models at localhost:PORT (8080); no Docker
+run: $(VENV)/run $(FETCH) ## train what has no current artifact, serve all models at localhost:PORT (8080); no Docker. ARTIFACT= is served as MODEL='s
 	@$(PY) -m forecastle.project.local_gateway --port "$(PORT)" --check
-	@$(PY) -m forecastle.project.train --stale $(MODELS) || echo "going on with the models that have an artifact" >&2
-	@exec $(PY) -m forecastle.project.local_gateway --port "$(PORT)"
+	@$(if $(ARTIFACT),$(PY) -m forecastle.project.given "$(MODEL)" "$$ARTIFACT")
+	@$(if $(TRAINED),$(PY) -m forecastle.project.train --stale $(TRAINED) || \
+		echo "going on with the models that have an artifact" >&2)
+	@exec $(PY) -m forecastle.project.local_gateway --port "$(PORT)" $(GIVEN:%=--given %)
 
 train: known-model $(VENV)/run ## fit MODEL= (or all) to the data in use
 	@$(PY) -m forecastle.project.train $(CHOSEN)
@@ -100,7 +107,7 @@ lint: javascript $(VENV)/test ## ruff, codespell, mypy, import-linter, tsc, Biom
 	@set -e; for model in $(filter-out $(PLAIN),$(MODELS:%=models/%)); do echo "mypy $$model"; $(PY) -m mypy $$model; done
 	$(PY) -m forecastle.project.compose --check
 
-build: ## the serving image of MODEL= (or all images); training happens in the build
+build: ## the serving image of MODEL= (or all images); training happens in the build. ARTIFACT= is taken instead
 	@docker/build.sh $(strip $(MODEL))
 
 changed: $(PY) ## the models whose image a change touches: of what differs from BASE=, such as origin/main
@@ -156,9 +163,14 @@ $(VENV)/run: $(LOCKS) | $(PY)
 		pathlib.Path("$(VENV)/checkout").write_text("$(CURDIR)\n")'
 	@touch $@
 
-$(VENV)/test: tests/requirements.txt | $(VENV)/run
-	@echo "installing what the tests need into $(VENV)"
+$(VENV)/fetch: shared/requirements-fetch.txt | $(VENV)/run
+	@echo "installing what fetches an artifact into $(VENV)"
 	@$(PY) -m pip install --disable-pip-version-check --quiet --require-hashes --requirement $<
+	@touch $@
+
+$(VENV)/test: tests/requirements.txt shared/requirements-fetch.txt | $(VENV)/run
+	@echo "installing what the tests need into $(VENV)"
+	@$(PY) -m pip install --disable-pip-version-check --quiet --require-hashes $(^:%=--requirement %)
 	@touch $@
 
 # uv alone: locks that conflict cannot be installed, and are to be mended.

@@ -3,14 +3,17 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from forecastle.project import compose
 
 from .conftest import borrow_environment, take
+from .served import eventually, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -156,6 +159,55 @@ def test_new_makes_a_plain_model_that_trains_and_tests_as_it_stands(tree: Path) 
     assert done.returncode == 0, done.stderr
     assert "1 passed" in done.stdout
     assert json.loads((tree / "models/line/artifact/manifest.json").read_text())["kind"] == "plain"
+
+
+def test_run_serves_an_artifact_from_elsewhere_without_training(tree: Path) -> None:
+    borrow_environment(tree)
+    shutil.rmtree(tree / "models")
+    (tree / "models").mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(tree / "shared")}
+    assert make("new", "MODEL=line", "KIND=plain", cwd=tree, **environment).returncode == 0
+    (tree / "elsewhere").mkdir()
+    (tree / "elsewhere/line.json").write_text('{"slope": 2, "intercept": 3.25}')
+    port = free_port()
+    command = ["make", "run", f"PORT={port}", "ARTIFACT=elsewhere", "MODEL=line"]
+    options = {"cwd": tree, "env": environment, "stderr": subprocess.PIPE, "start_new_session": True}
+    with subprocess.Popen(command, text=True, **options) as process:  # type: ignore[call-overload]
+        try:
+            url = f"http://localhost:{port}/line"
+            eventually(lambda: process.poll() is not None or _answers(f"{url}/readyz"), seconds=90)
+            assert httpx.post(f"{url}/predict", json={"x": 5}).json() == {"y": 13.25}
+            assert list(httpx.get(f"{url}/manifest.json").json()["files"]) == ["line.json"]
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+    assert not (tree / "models/line/artifact").exists()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).is_success
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["ARTIFACT=x"], "say which model ARTIFACT= is for, with MODEL=: one of "),
+        (
+            ["ARTIFACT=nosuch.zip", "MODEL=diagnosis"],
+            "diagnosis: ARTIFACT=nosuch.zip is not there: check the path",
+        ),
+    ],
+)
+def test_run_with_an_artifact_that_cannot_be_served_is_one_line(
+    arguments: list[str], line: str, tree: Path
+) -> None:
+    borrow_environment(tree)
+    done = make("run", f"PORT={free_port()}", *arguments, cwd=tree, PYTHONPATH=str(tree / "shared"))
+    assert done.returncode != 0
+    said = [each for each in done.stderr.splitlines() if not each.startswith("make")]
+    assert len(said) == 1 and said[0].startswith(line)
 
 
 def test_an_environment_that_was_copied_from_another_checkout_is_installed_anew(tree: Path) -> None:

@@ -77,17 +77,32 @@ def copy_artifact(image: str, folder: Path, file: str = "") -> Path:
     return folder / path.name
 
 
-def build(model: str, data: Path, suffix: str = "", *, root: Path = ROOT, incumbent: str = "") -> bool:
+def build(
+    model: str,
+    data: Path | None = None,
+    suffix: str = "",
+    *,
+    root: Path = ROOT,
+    incumbent: str = "",
+    anew: bool = False,
+) -> bool:
     """Build the image of a model fitted to these data; returns whether that succeeded.
 
     Args:
         model: The model's name.
-        data: The file to fit, instead of the data in use.
+        data: The file to fit, instead of the data in use, if any.
         suffix: Of the tag, which stays with its image if the build fails.
         root: The project.
         incumbent: The version that the model was compared with, for a label.
+        anew: Whether `train.py` runs even if nothing that it reads has changed.
     """
-    environment = {"TAG": tag(suffix), "FORECASTLE_DATA": str(data), "INCUMBENT_VERSION": incumbent}
+    environment = {
+        "TAG": tag(suffix),
+        "FORECASTLE_DATA": str(data or ""),
+        "INCUMBENT_VERSION": incumbent,
+        "TRAIN_ANEW": "yes" if anew else "",
+        "ARTIFACT": "",
+    }
     return subprocess.run([root / "docker/build.sh", model], env=os.environ | environment).returncode == 0
 
 

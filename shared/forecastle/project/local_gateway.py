@@ -4,7 +4,7 @@ It has no Docker, replicas or cache, but the same apps and answers. Forecasts sh
 model, and one with packages of its own, has a process of its own (`process.py`). A model that cannot start
 answers 503 under its own routes; the others are served.
 
-    python -m forecastle.project.local_gateway [--port 8080] [--host 127.0.0.1] [--check]
+    python -m forecastle.project.local_gateway [--port 8080] [--host 127.0.0.1] [--check] [--given MODEL]
 """
 
 import argparse
@@ -37,6 +37,7 @@ from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store.engine import Store, StoreError
 from forecastle.manifest import ArtifactError
 from forecastle.project import compose, environment, pins
+from forecastle.project import given as given_artifacts
 from forecastle.project.environment import InstallError
 from forecastle.project.process import FAILED, Process
 from forecastle.project.train import served
@@ -143,13 +144,14 @@ def load(folder: Path) -> ASGIApp:
                 del sys.modules[name]
 
 
-def load_all(root: Path = compose.ROOT, **variables: str) -> dict[str, ASGIApp]:
+def load_all(root: Path = compose.ROOT, given: Sequence[str] = (), **variables: str) -> dict[str, ASGIApp]:
     """The apps of all models by name; for one that cannot start, an app that says so.
 
     What is served of each is put together in `.cache/serving`, as it would be in an image.
 
     Args:
         root: The project.
+        given: The models that are served with an artifact that was trained elsewhere (`given.py`).
         variables: Of the environment of models that have a process of their own.
     """
     apps: dict[str, ASGIApp] = {}
@@ -158,10 +160,16 @@ def load_all(root: Path = compose.ROOT, **variables: str) -> dict[str, ASGIApp]:
     for name in compose.models(root):
         folder, apps[name] = root / "models" / name, _not_served
         try:
-            is_forecast = _is_forecast(folder)
-            served(folder, folder / folders.ARTIFACT, serving / name)
+            if name in given:
+                artifact = given_artifacts.place(name, root)
+            elif (folder / "train.py").is_file():
+                artifact = folder / folders.ARTIFACT
+            else:
+                artifact = given_artifacts.own(name, root)
+            kind = manifests.read(artifact).get("kind", manifests.FORECAST)
+            served(folder, artifact, serving / name)
             python = environment.python(name, pins.SERVE, root)
-            if is_forecast and python == Path(sys.executable):
+            if kind == manifests.FORECAST and python == Path(sys.executable):
                 apps[name] = load(serving / name)
             else:
                 apps[name] = Process(name, serving / name, python, **variables)
@@ -172,23 +180,12 @@ def load_all(root: Path = compose.ROOT, **variables: str) -> dict[str, ASGIApp]:
     return apps
 
 
-def _is_forecast(folder: Path) -> bool:
-    """Whether the artifact in a model's folder is a forecast's.
-
-    Raises:
-        ArtifactError: The folder has a train.py but no artifact, or one that cannot be read.
-    """
-    artifact = folder / folders.ARTIFACT
-    if not (folder / "train.py").is_file() and not (artifact / manifests.NAME).is_file():
-        return False
-    return manifests.read(artifact).get("kind", manifests.FORECAST) == manifests.FORECAST
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Serve until Ctrl-C; exit code 1 and a line on stderr if that is impossible."""
     parser = argparse.ArgumentParser(prog="python -m forecastle.project.local_gateway")
     parser.add_argument("--port", default="8080")
     parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--given", nargs="*", default=[], help="models that serve an artifact from elsewhere")
     parser.add_argument("--check", action="store_true", help="only see whether the port is free")
     options = parser.parse_args(argv)
     listener = _listen(options.host, options.port)
@@ -199,7 +196,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         store = _store(settings)
         gateway_url = f"http://localhost:{options.port}"
         os.environ["GATEWAY_URL"] = gateway_url
-        apps = load_all(GATEWAY_URL=gateway_url, LOG_LEVEL=level)
+        apps = load_all(given=options.given, GATEWAY_URL=gateway_url, LOG_LEVEL=level)
     except (StoreError, SettingsError) as error:
         sys.exit(str(error))
     url = gateway_url
