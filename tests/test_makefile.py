@@ -10,7 +10,7 @@ import pytest
 
 from forecastle.project import compose
 
-from .conftest import borrow_environment
+from .conftest import borrow_environment, take
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -177,17 +177,14 @@ def test_bad_data_leave_those_in_use(content: str, tree: Path) -> None:
     assert not (tree / "data/current.csv").exists()
 
 
-def test_a_new_model_passes_the_contract_tests_as_it_stands(
-    tree: Path, artifacts_of_images: dict[str, Path]
-) -> None:
+def test_a_new_model_passes_the_contract_tests_as_it_stands(tree: Path) -> None:
     """Template, training and serving together: `make new` and nothing else.
 
     An image of the template's model has been trained already if there is an engine.
     """
     borrow_environment(tree)
     assert make("new", "MODEL=newcomer", cwd=tree).returncode == 0
-    if trained := artifacts_of_images.get("newcomer"):
-        shutil.copytree(trained, tree / "models/newcomer/artifact")
+    take(tree / "models/newcomer")
     (tree / "tests").mkdir()
     for name in ("tests/conftest.py", "tests/served.py", "tests/test_models.py", "pyproject.toml"):
         shutil.copy(ROOT / name, tree / name)

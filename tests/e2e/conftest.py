@@ -24,7 +24,7 @@ import pytest
 
 from forecastle.project import compose
 
-from ..conftest import borrow_environment
+from ..conftest import borrow_environment, keep
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = (*compose.models(ROOT), "newcomer")
@@ -326,9 +326,7 @@ def registries(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(scope="session")
-def project(
-    engine: None, tmp_path_factory: pytest.TempPathFactory, artifacts_of_images: dict[str, Path]
-) -> Iterator[Project]:
+def project(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The copy with all images built, as `make build` does; nothing runs."""
     folder = tmp_path_factory.mktemp("forecastle")
     files = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout
@@ -345,7 +343,7 @@ def project(
         project.make("build")
         artifacts = tmp_path_factory.mktemp("artifacts")
         for model in MODELS:
-            artifacts_of_images[model] = artifact(project.image(model), artifacts / model)
+            keep(artifact(project.image(model), artifacts / model), model)
         yield project
     finally:
         project.remove()

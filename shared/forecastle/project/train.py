@@ -127,13 +127,12 @@ def is_stale(folder: Path) -> bool:
         return True
     if content.get("kind", manifests.FORECAST) != manifests.FORECAST:
         return content.get("sources") != folders.sources(folder)
-    data = observations.default_path()
-    known = (content.get("sources"), content["data"]["sha256"])
-    now = (
-        folders.sources(folder, Path(forecastle.__file__).parent),
-        manifests.sha256(data) if data.is_file() else "",
-    )
-    return known != now
+    if content.get("sources") != folders.sources(folder, Path(forecastle.__file__).parent):
+        return True
+    # The observations in use, or a file of the folder's own; save_forecast() may name none.
+    known = content["data"]["sha256"]
+    files = (observations.default_path(), folder / content["data"]["file"])
+    return bool(known) and all(not file.is_file() or manifests.sha256(file) != known for file in files)
 
 
 def _run(command: Sequence[Path | str], cwd: Path, failure: str) -> None:
