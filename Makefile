@@ -34,7 +34,6 @@ LOCKS := shared/requirements.txt shared/requirements-train.txt shared/requiremen
 # With ARTIFACT= its model is not trained. What fetches it is installed when it is first named.
 FETCH := $(if $(ARTIFACT),$(VENV)/fetch)
 GIVEN := $(if $(ARTIFACT),$(MODEL))
-TRAINED := $(filter-out $(GIVEN),$(MODELS))
 # What checks the page's JavaScript; npm writes the file when it has installed it all.
 JAVASCRIPT := tests/javascript
 NODE_MODULES := $(JAVASCRIPT)/node_modules/.package-lock.json
@@ -52,11 +51,9 @@ help: ## this list
 	@echo "models: $(or $(MODELS),none yet; 'make new MODEL=name' makes one)"
 	@echo "data:   $(DATA)"
 
-run: $(VENV)/run $(FETCH) ## train what has no current artifact, serve all models at localhost:PORT (8080); no Docker. ARTIFACT= is served as MODEL='s
-	@$(PY) -m forecastle.project.local_gateway --port "$(PORT)" --check
-	@$(if $(ARTIFACT),$(PY) -m forecastle.project.given "$(MODEL)" "$$ARTIFACT")
-	@$(if $(TRAINED),$(PY) -m forecastle.project.train --stale $(TRAINED) || \
-		echo "going on with the models that have an artifact" >&2)
+run: $(VENV)/run $(FETCH) ## serve all models at localhost:PORT (8080) at once, train what has no current artifact; no Docker. ARTIFACT= is served as MODEL='s
+	@$(if $(ARTIFACT),$(PY) -m forecastle.project.local_gateway --port "$(PORT)" --check && \
+		$(PY) -m forecastle.project.given "$(MODEL)" "$$ARTIFACT")
 	@exec $(PY) -m forecastle.project.local_gateway --port "$(PORT)" $(GIVEN:%=--given %)
 
 train: known-model $(VENV)/run ## fit MODEL= (or all) to the data in use

@@ -6,6 +6,7 @@
 #   FORECASTLE_DATA (none)          a file of observations to fit instead of the data in use
 #   ARTIFACT (none)                 a path or an address of an artifact to use instead of training
 #   TRAIN_ANEW (none)               if set, train.py runs even if nothing that it reads has changed
+#   TRAINING_SLOT (one)             of the trainings in a slot one runs at a time; others wait
 #   INCUMBENT_VERSION (none)        the version that the model was compared with, for a label
 set -eu
 cd "$(dirname "$0")/.."
@@ -56,7 +57,7 @@ revision=$(git rev-parse HEAD 2>/dev/null) || revision=unknown
 
 # A build reaches package indexes by the same variables and files as pip does outside of a build.
 set -- --file docker/Dockerfile --build-arg "REVISION=$revision" --progress "${BUILDKIT_PROGRESS:-plain}"
-for variable in PYTHON_IMAGE NGINX_IMAGE PROMETHEUS_IMAGE ALERTMANAGER_IMAGE GRAFANA_IMAGE \
+for variable in TRAINING_SLOT PYTHON_IMAGE NGINX_IMAGE PROMETHEUS_IMAGE ALERTMANAGER_IMAGE GRAFANA_IMAGE \
     HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy all_proxy; do
     eval "value=\${$variable:-}"
     [ -z "$value" ] || set -- "$@" --build-arg "$variable"

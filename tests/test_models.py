@@ -16,7 +16,7 @@ import pytest
 
 from forecastle import manifest
 from forecastle.artifact import Artifact
-from forecastle.project import compose, environment, local_gateway, pins, train
+from forecastle.project import compose, environment, pins, slot, train
 from forecastle.project.process import Process
 from forecastle.runtime.monitoring import Monitoring
 from forecastle.training import diagnostics
@@ -52,7 +52,7 @@ def artifact(folder: Path) -> Artifact:
 @pytest.fixture(scope="session")
 def app(folder: Path, artifact: Artifact) -> Any:
     """The app of a forecast as it is served, its middleware included."""
-    return Monitoring(local_gateway.load(folder), model=folder.name, prefix=f"/{folder.name}")
+    return Monitoring(slot.load(folder)[0], model=folder.name, prefix=f"/{folder.name}")
 
 
 # Of any model

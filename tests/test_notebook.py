@@ -7,7 +7,7 @@ import nbformat
 from nbclient import NotebookClient
 
 from forecastle.artifact import Artifact
-from forecastle.project import local_gateway
+from forecastle.project import slot
 from forecastle.runtime.monitoring import Monitoring
 
 from .conftest import ROOT, Ask
@@ -27,6 +27,6 @@ def test_the_notebooks_last_cell_is_a_served_forecast(tmp_path: Path, ask: Ask) 
     manifest = Artifact.load(folder / "artifact").manifest
     assert manifest.backtest and manifest.backtest.scores["wis_ratio"] < 1
     assert manifest.diagnostics.worst["r_hat"] < 1.01
-    app = Monitoring(local_gateway.load(folder), model="trend", prefix="/trend")
+    app = Monitoring(slot.load(folder)[0], model="trend", prefix="/trend")
     answer = ask(app, "/trend/countries/ITA/forecast?days=7")
     assert len(answer.json()["forecast"]) == 7

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from forecastle import sealing
 from forecastle.artifact import Artifact
 from forecastle.catalogue.app import create_catalogue
+from forecastle.catalogue.models import Progress, Status
 from forecastle.runtime.any_app import AnyApp
 from forecastle.runtime.monitoring import Monitoring
 from forecastle.service import create_app
@@ -119,4 +120,41 @@ def test_a_model_that_forecasts_nothing_is_listed_with_its_routes(tmp_path: Path
         "version": version,
         "routes": ["GET /iris/", "POST /iris/predict"],
         "links": {"self": "/iris/", "docs": "/iris/docs"},
+    }
+
+
+def test_what_happens_to_an_artifact_is_told_if_something_does(make_artifact: MakeArtifact, ask: Ask) -> None:
+    flu = client(create_app(Artifact.load(make_artifact("flu"))), "flu")
+    status = Status()
+    catalogue = create_catalogue({"flu": flu}, statuses={"flu": lambda: status})
+
+    def told() -> dict[str, Any]:
+        (only,) = ask(catalogue, "/models").json()["models"]
+        assert only["health"] == "ready"
+        return {name: only[name] for name in ("status", "progress", "verdict") if name in only}
+
+    assert told() == {}
+    status = Status(status="training", progress=Progress(step="sampling", fraction=0.25, seconds=7))
+    assert told() == {
+        "status": "training",
+        "progress": {"step": "sampling", "fraction": 0.25, "seconds": 7},
+    }
+    status = Status(status="training", progress=Progress(step="training", seconds=7))
+    assert told()["progress"] == {"step": "training", "seconds": 7}
+    status = Status(status="failed", verdict=["no convergence"])
+    assert told() == {"status": "failed", "verdict": ["no convergence"]}
+
+
+def test_an_app_cannot_say_that_it_is_trained(ask: Ask) -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    def root() -> dict[str, Any]:
+        return {"status": "training", "verdict": ["x"], "title": "Mine"}
+
+    assert entry(app, ask) == {
+        "model": "flu",
+        "health": "ready",
+        "title": "Mine",
+        "links": {"self": "/flu/", "docs": "/flu/docs"},
     }

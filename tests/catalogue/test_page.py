@@ -46,12 +46,18 @@ from forecastle import artifact, sealing
 from forecastle.artifact import Artifact
 from forecastle.catalogue import page as page_module
 from forecastle.catalogue.app import create_catalogue
+from forecastle.catalogue.models import Progress, Status
 from forecastle.project import local_gateway
+from forecastle.project.slot import Slot
+from forecastle.project.trainings import Trainings
 from forecastle.runtime.any_app import AnyApp
 from forecastle.service import create_app
 from forecastle.web import problems
 
 from ..conftest import DRAWS, HORIZON, NAMES, ORIGIN, TOTAL, Ask, MakeArtifact
+from ..project.plain import model as plain_model
+from ..project.test_slot import FORECAST, put
+from ..served import eventually, live
 
 PAGE = Path(page_module.__file__).parent
 COUNTRIES = Path(forecastle.__file__).with_name("countries.csv")
@@ -252,7 +258,7 @@ def open_page(browser: Browser, url: str) -> Iterator[Open]:
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def opened(path: str = "/", *, problems: bool = False, **options: Any) -> Page:
+    def opened(path: str = "/", *, problems: bool = False, at: str = url, **options: Any) -> Page:
         usual: dict[str, Any] = {"locale": "en-GB", "viewport": {"width": 1280, "height": 900}}
         context = browser.new_context(**{**usual, **options})
         context.set_default_timeout(10_000)
@@ -270,13 +276,13 @@ def open_page(browser: Browser, url: str) -> Iterator[Open]:
                 complaints.append(message.text)
 
         def watch(request: Request) -> None:
-            if not request.url.startswith((url, "blob:")):
+            if not request.url.startswith((at, "blob:")):
                 complaints.append(request.url)
 
         page.on("console", hear)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", watch)
-        page.goto(url + path)
+        page.goto(at + path)
         settled(page)
         return page
 
@@ -1090,3 +1096,107 @@ def test_the_tab_follows_what_is_shown_and_errors(open_page: Open) -> None:
     )
     expect(page.locator("#problem")).to_be_visible()
     expect(page).to_have_title("XXX · Forecastle")
+
+
+# --- while models are trained ---
+
+SOON = 20_000  # milliseconds: the page looks every two seconds, and the gateway every second
+
+
+class Trained:
+    """A gateway as `make run` has it, of two forecasts without an artifact, and what is said of them."""
+
+    def __init__(self, root: Path) -> None:
+        self.folders = {name: plain_model(root, name, main=FORECAST) for name in ("deaths", "waves")}
+        trainings = Trainings([], root / "trainings", root)
+        slots = {name: Slot(name, root / "run" / name, trainings, root) for name in self.folders}
+        self.gateway = local_gateway.Gateway(slots, trainings=trainings)
+        self.url = ""
+        self.by_model = trainings.by_model
+        self.by_model["deaths"] = training(0.4)
+        self.by_model["waves"] = Status(status="waiting")
+
+    def finish(self, name: str, artifact: Path) -> None:
+        """Let the training of a model end with this artifact."""
+        put(artifact, self.folders[name])
+        self.by_model.pop(name, None)
+
+
+def training(fraction: float | None) -> Status:
+    step = "training" if fraction is None else "sampling"
+    return Status(status="training", progress=Progress(step=step, fraction=fraction, seconds=12))
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Iterator[Trained]:
+    """A gateway that outlives the pages of the tests, which ask it again and again."""
+    trained = Trained(tmp_path)
+    with live(trained.gateway) as trained.url:
+        yield trained
+
+
+def test_a_model_that_is_trained_says_how_far_it_is_and_is_shown_when_it_answers(
+    trained: Trained, open_page: Open, make_artifact: MakeArtifact
+) -> None:
+    page = open_page("/", at=trained.url)
+    expect(page.locator("#model-input")).to_have_value("deaths")
+    expect(page.locator("#problem")).to_contain_text("deaths does not answer yet")
+    expect(page.locator("#problem .stage")).to_have_text("sampling, 40 %")
+    expect(page.locator("#about .stage")).to_have_text("sampling, 40 %")
+    expect(page.locator(".health")).to_have_text("Not answering yet")
+    assert page.locator("#problem progress").get_attribute("value") == "0.4"
+    page.locator("#model-input").click()
+    expect(page.locator("#model-list [role=option]")).to_have_text(["deathstraining", "waveswaiting"])
+    page.keyboard.press("Escape")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert Axe().run(page).response["violations"] == []
+    trained.by_model["deaths"] = training(0.85)
+    expect(page.locator("#problem .stage")).to_have_text("sampling, 85 %", timeout=SOON)
+    trained.by_model["deaths"] = training(None)
+    expect(page.locator("#problem .stage")).to_have_text("training, 12 s so far", timeout=SOON)
+    trained.finish("deaths", make_artifact("deaths"))
+    expect(page.locator("#title")).to_contain_text("Daily deaths", timeout=SOON)
+    expect(page.locator(".health")).to_have_text("Answering")
+    expect(page.locator("#about .stage")).to_have_count(0)
+    settled(page)
+
+
+def test_it_shows_the_first_forecast_that_answers_unless_a_model_was_chosen(
+    trained: Trained, open_page: Open, make_artifact: MakeArtifact
+) -> None:
+    page, chosen = open_page("/", at=trained.url), open_page("/?model=deaths", at=trained.url)
+    trained.finish("waves", make_artifact("waves"))
+    expect(page.locator("#model-input")).to_have_value("waves", timeout=SOON)
+    expect(page.locator("#title")).to_contain_text("Daily deaths")
+    settled(page)
+    expect(chosen.locator("#problem .stage")).to_have_text("sampling, 40 %")
+    expect(chosen.locator("#model-input")).to_have_value("deaths")
+
+
+def test_a_model_that_failed_says_why(trained: Trained, open_page: Open) -> None:
+    page = open_page("/?model=deaths", at=trained.url)
+    lines = ["  R-hat 1.4 of growth", "deaths: the fit is not to be used, and the last artifact stays"]
+    trained.by_model["deaths"] = Status(status="failed", verdict=lines)
+    expect(page.locator("#notices pre")).to_have_text("\n".join(lines), timeout=SOON)
+    expect(page.locator("#problem")).to_contain_text("deaths is not served")
+    expect(page.locator(".health")).to_have_text("Down")
+    assert Axe().run(page).response["violations"] == []
+    page.locator("#model-input").click()
+    expect(page.locator("#model-list [role=option]").first).to_have_text("deathsfailed")
+
+
+def test_an_older_forecast_is_shown_until_the_new_one_answers(
+    trained: Trained, open_page: Open, make_artifact: MakeArtifact
+) -> None:
+    older, newer = (make_artifact("deaths", draws=counts(seed, 60)) for seed in (1, 2))
+    put(older, trained.folders["deaths"])
+    eventually(lambda: httpx.get(f"{trained.url}/deaths/").is_success)
+    page = open_page("/?model=deaths&country=GBR", at=trained.url)
+    expect(page.locator("#title")).to_have_text("Daily deaths, United Kingdom")
+    expect(page.locator("#about .stage")).to_have_text("sampling, 40 %")
+    expect(page.locator("#about")).to_contain_text(Artifact.load(older).version)
+    trained.finish("deaths", newer)
+    expect(page.locator("#about")).to_contain_text(Artifact.load(newer).version, timeout=SOON)
+    expect(page.locator("#about .stage")).to_have_count(0)
+    settled(page)

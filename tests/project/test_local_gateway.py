@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,12 +21,13 @@ import pytest
 from forecastle.artifact import Artifact
 from forecastle.catalogue.store import forecasts
 from forecastle.catalogue.store.engine import Store
-from forecastle.project import local_gateway
+from forecastle.project import local_gateway, slot
 from forecastle.runtime.monitoring import Monitoring
 from forecastle.service import create_app
 
 from ..conftest import Ask, MakeArtifact
-from ..served import free_port, series
+from ..served import eventually, free_port, series
+from .plain import TRAIN, model, processes, waits
 
 MAIN = """
 from pathlib import Path
@@ -97,11 +99,10 @@ def root(make_artifact: MakeArtifact, tmp_path_factory: pytest.TempPathFactory) 
 def started(root: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """The command itself, serving that repository, and its port."""
     port = free_port()
-    code = f"from forecastle.project import local_gateway as gateway\n\
-from pathlib import Path; root = Path({str(root)!r}); \
-load_all = gateway.load_all; gateway.load_all = lambda **names: load_all(root, **names); \
-gateway.main(['--port', '{port}'])"
-    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "forecastle.project.local_gateway", "--port", str(port)]
+    process = subprocess.Popen(
+        [*command, "--root", str(root)], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     try:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
@@ -120,7 +121,19 @@ gateway.main(['--port', '{port}'])"
 def server(root: Path) -> Iterator[int]:
     """The port of one that no test stops."""
     with started(root) as (_, port):
+        until_settled(port)
         yield port
+
+
+def until_settled(port: int) -> None:
+    """Wait until every model answers, or has failed."""
+    statuses = {"waiting", "training", "starting"}
+    eventually(lambda: statuses.isdisjoint(entry.get("status") for entry in entries(port).values()))
+
+
+def entries(port: int) -> dict[str, dict[str, Any]]:
+    """GET /models, by model."""
+    return {entry["model"]: entry for entry in json.loads(get(port, "/models")[2])["models"]}
 
 
 def get(port: int, path: str) -> tuple[int, str, str]:
@@ -135,6 +148,7 @@ def get(port: int, path: str) -> tuple[int, str, str]:
 def test_every_model_answers_under_its_own_name(root: Path) -> None:
     """Forecasts, two apps with a module of the same name, their start-up code, and what failed to start."""
     with started(root) as (process, port):
+        until_settled(port)
         assert json.loads(get(port, "/flu/countries/GBR/forecast?days=3")[2])["country"] == "GBR"
         assert json.loads(get(port, "/one/name")[2]) == ["one", True]
         assert json.loads(get(port, "/two/name")[2]) == ["two", True]
@@ -152,8 +166,8 @@ def test_every_model_answers_under_its_own_name(root: Path) -> None:
         for name in ("raises", "stops", "untrained"):
             status, media_type, body = get(port, f"/{name}/countries")
             assert (status, media_type) == (503, "application/problem+json")
-            assert "could not start" in json.loads(body)["detail"]
-        listed = {entry["model"]: entry["health"] for entry in json.loads(get(port, "/models")[2])["models"]}
+            assert json.loads(body)["detail"] == f"{name} is not served: its server has ended, see above"
+        listed = {name: entry["health"] for name, entry in entries(port).items()}
         assert {name for name, health in listed.items() if health == "ready"} == {
             *("flu", "one", "two", "asks")
         }
@@ -168,11 +182,9 @@ def test_every_model_answers_under_its_own_name(root: Path) -> None:
         assert process.stderr
         output = process.stderr.read()
         assert f"http://localhost:{port}/flu/docs" in output
-        assert (
-            "untrained is not served: " in output
-            and "manifest.json is missing: train the model first" in output
-        )
-        assert "raises is not served: its server has ended, see above" in output
+        assert "manifest.json is missing: train the model first" in output
+        for name in ("raises", "stops", "untrained"):
+            assert f"{name}: its server has ended, see above; it is not served" in output
         assert output.endswith("stopped\n")
         assert "KeyboardInterrupt" not in output
 
@@ -257,16 +269,9 @@ def test_a_bad_variable_is_one_line(
     assert stopped.value.code == message
 
 
-def test_loading_leaves_no_module_behind(root: Path) -> None:
-    apps = {name: local_gateway.load(root / "models" / name) for name in ("one", "two")}
-    assert apps["one"] is not apps["two"]
-    assert not {"main", "helper"} & sys.modules.keys()
-    assert str(root / "models/one") not in sys.path
-
-
 def test_routes(root: Path, ask: Ask) -> None:
     """Those of nginx; tests/e2e asks both the same."""
-    app = local_gateway.Gateway({"flu": local_gateway.load(root / "models/flu")})
+    app = local_gateway.Gateway({"flu": slot.load(root / "models/flu")[0]})
     paths = ("/", "/models", "/docs", "/openapi.json", "/flu", "/flu/", "/flu/docs", "/flu/openapi.json")
     for path in (*paths, "/gateway/livez"):
         assert ask(app, path).status_code == 200, path
@@ -277,7 +282,7 @@ def test_routes(root: Path, ask: Ask) -> None:
 def test_past_forecasts_are_asked_of_the_catalogue(
     root: Path, make_artifact: MakeArtifact, tmp_path: Path, ask: Ask
 ) -> None:
-    app = local_gateway.load(root / "models/flu")
+    app = slot.load(root / "models/flu")[0]
     before = {"file": "data.csv", "sha256": "1" * 64, "last_day": "2020-04-17", "changes": []}
     older = Monitoring(create_app(Artifact.load(make_artifact(data=before))), model="flu", prefix="/flu")
     client = httpx.AsyncClient(transport=httpx.ASGITransport(older), base_url="http://test")
@@ -298,3 +303,57 @@ def test_a_database_that_is_none_is_one_line() -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 1
     assert done.stderr.splitlines() == ["DATABASE_URL is of mysql: it must be of PostgreSQL or SQLite"]
+
+
+def test_it_serves_at_once_and_each_model_when_it_is_trained(tmp_path: Path) -> None:
+    model(tmp_path, "first", waits(tmp_path))
+    model(tmp_path, "second", f"{TRAIN}# {'longer ' * 200}")
+    with started(tmp_path) as (process, port):
+        eventually(lambda: entries(port)["first"].get("progress", {}).get("fraction") == 0.4)
+        assert entries(port)["second"]["status"] == "waiting"
+        status, media_type, body = get(port, "/first/value")
+        assert (status, media_type) == (503, "application/problem+json")
+        problem = json.loads(body)
+        assert problem["training"]["progress"]["step"] == "epochs"
+        assert problem["detail"].startswith("first is being trained (epochs 40%, ")
+        assert get(port, "/")[0] == 200
+        (tmp_path / "go").touch()
+        for name in ("first", "second"):
+            eventually(lambda: get(port, f"/{name}/value")[0] == 200)  # noqa: B023
+            assert "status" not in entries(port)[name]
+        command = [sys.executable, "-m", "forecastle.project.train", "--root", str(tmp_path), "second"]
+        (tmp_path / "models/second/train.py").write_text(TRAIN.replace('"1"', '"2"'))
+        assert subprocess.run(command).returncode == 0  # from another terminal
+        eventually(lambda: json.loads(get(port, "/second/value")[2]) == "2")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    eventually(lambda: processes(tmp_path) == [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_stopped_while_a_model_is_trained_it_leaves_no_process_and_no_half_artifact(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    """A signal to the whole process group, as Ctrl-C sends it."""
+    folder = model(tmp_path, "first", waits(tmp_path))
+    model(tmp_path, "second", f"{TRAIN}# {'longer ' * 200}")
+    with started(tmp_path) as (process, port):
+        eventually(lambda: entries(port)["first"].get("progress", {}).get("fraction"))
+        os.killpg(process.pid, number)
+        assert process.wait(30) == 0
+        assert process.stderr and process.stderr.read().endswith("stopped\n")
+    eventually(lambda: processes(tmp_path) == [])
+    assert sorted(path.name for path in folder.iterdir()) == ["main.py", "train.py"]
+    assert not list((tmp_path / ".cache").glob("training.*"))
+
+
+def test_a_second_ctrl_c_stops_it_too(tmp_path: Path) -> None:
+    model(tmp_path, "first", waits(tmp_path))
+    (model(tmp_path, "served", main="from fastapi import FastAPI\napp = FastAPI()\n") / "train.py").unlink()
+    with started(tmp_path) as (process, port):
+        eventually(lambda: entries(port)["first"].get("progress", {}).get("fraction"))
+        eventually(lambda: entries(port)["served"]["health"] == "ready")
+        for _ in range(2):
+            os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(30) == 0
+    eventually(lambda: processes(tmp_path) == [])

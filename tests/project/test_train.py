@@ -58,6 +58,10 @@ def test_what_was_trained_is_sealed_and_current_until_its_sources_change(folder:
     [
         (TRAIN.replace("7", "70"), "plain: its tests fail, and the last artifact stays"),
         (TRAIN + "1 / 0\n", "plain: train.py failed, and the last artifact stays"),
+        (
+            TRAIN + "import os\nos.kill(os.getpid(), 9)\n",
+            "plain: train.py failed, and the last artifact stays: it was killed (SIGKILL, as happens",
+        ),
         ("", "plain: train.py left nothing in artifact/: let it save there what main.py loads; the last"),
         (TRAIN + "Path('plot.png').touch()\n", "plain: train.py wrote plot.png outside artifact/"),
     ],
@@ -107,3 +111,19 @@ def test_a_forecast_is_current_until_its_observations_change(
     assert not train.is_stale(artifact.parent)
     data.write_text("date,country,cases\n")
     assert train.is_stale(artifact.parent)
+
+
+def test_one_training_runs_at_a_time(folder: Path, tmp_path: Path) -> None:
+    """Also of several commands; one that waited trains nothing that was trained meanwhile."""
+    log, busy = tmp_path / "log", tmp_path / "busy"
+    (folder / "train.py").write_text(
+        TRAIN + f"import time\nPath({str(busy)!r}).touch(exist_ok=False)\ntime.sleep(1)\n"
+        f"Path({str(busy)!r}).unlink()\nopen({str(log)!r}, 'a').write('trained\\n')\n"
+    )
+    command = [sys.executable, "-m", "forecastle.project.train", "--root", str(tmp_path), "plain"]
+    options = [[], [], ["--stale"]]
+    started = [subprocess.Popen([*command, *more], stderr=subprocess.PIPE, text=True) for more in options]
+    said = [process.communicate()[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], said
+    assert len(log.read_text().splitlines()) in (2, 3)  # three if the last command came first
+    assert sum("plain: waits until another training ends" in words for words in said) == 2

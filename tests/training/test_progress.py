@@ -1,10 +1,14 @@
-"""progress.py: a log has a line for each tenth of a step and for its time."""
+"""progress.py: a log has a line for each tenth of a step and for its time; who waits is told instead."""
 
 import re
+from pathlib import Path
 
 import pytest
 
+from forecastle import progress
 from forecastle.training.progress import silent, steps
+
+from ..terminal import shown_by
 
 
 def test_a_log_has_a_line_for_each_tenth(capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,3 +45,30 @@ def test_silent_steps_print_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with silent("sampling") as report:
         report(0.5)
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_process_that_waits_is_told_instead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(progress.VARIABLE, str(tmp_path / "told.json"))
+    with steps("deaths") as step:
+        with step("compiling"):
+            assert progress.read(tmp_path / "told.json") == ("compiling", None)
+        with step("sampling") as report:
+            report(0.256)
+            assert progress.read(tmp_path / "told.json") == ("sampling", 0.256)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_terminal_has_one_bar() -> None:
+    code = """
+from forecastle.training.progress import steps
+with steps("deaths") as step:
+    for name in ("compiling", "sampling", "saving"):
+        with step(name) as report:
+            report(0.5)
+"""
+    shown = shown_by(code)
+    *_, last = shown.split("\x1b[2K")  # a line is erased to be drawn anew
+    assert "deaths: saving" in last and "100%" in last
+    assert "compiling" not in last and "sampling" not in last

@@ -23,6 +23,7 @@ def create_catalogue(
     store: Store | None = None,
     settings: Settings | None = None,
     shadows: dict[str, httpx.AsyncClient] | None = None,
+    statuses: models.Statuses | None = None,
 ) -> FastAPI:
     """The app behind all paths of the gateway that are no model's.
 
@@ -31,6 +32,7 @@ def create_catalogue(
         store: The store of forecasts and counts; without one, neither is kept.
         settings: The settings for receiving observations.
         shadows: Clients of further models, whose forecasts are kept and scored, but not listed.
+        statuses: For models that are trained here, by name, what happens to them now.
     """
     upstreams = [Upstream(name, client) for name, client in clients.items()]
 
@@ -54,7 +56,7 @@ def create_catalogue(
     )
     middleware.install(app, 2 * upload.LARGEST)  # POST /observations has its own limit, and words for it
     app.add_exception_handler(404, _nothing_here)
-    app.include_router(models.routes(upstreams))
+    app.include_router(models.routes(upstreams, statuses or {}))
     app.include_router(inference.routes(upstreams))
     openapi.install(app, upstreams)
     app.include_router(page.routes())

@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
@@ -15,7 +15,34 @@ from forecastle.service.answers import BacktestSummary, DataSource, DiagnosticsS
 from forecastle.web.prefix import forwarded
 
 
-class ModelEntry(BaseModel):
+class Progress(BaseModel):
+    """How far a training is."""
+
+    step: str = Field(description="What is being done.", examples=["sampling"])
+    fraction: float | None = Field(
+        default=None, description="Of this step, what is done, from 0 to 1; left out if it is not known."
+    )
+    seconds: int = Field(description="Since the training began.")
+
+
+class Status(BaseModel):
+    """What happens to a model's artifact; a model may answer from an older one meanwhile."""
+
+    status: Literal["waiting", "training", "starting", "failed"] | None = Field(
+        default=None,
+        description="Only with `make run`, and left out when there is nothing to wait for. `waiting`: other "
+        "models are trained first. `starting`: it is trained, and about to answer. `failed`: `verdict` says "
+        "why.",
+    )
+    progress: Progress | None = Field(default=None, description="Of a model that is being trained.")
+    verdict: list[str] | None = Field(
+        default=None,
+        description="Of a training that failed, or an artifact that cannot be served: the last "
+        "lines that it wrote.",
+    )
+
+
+class ModelEntry(Status):
     """A model. While it is down, its members are those of its last answer.
 
     What there is not is left out: a model that forecasts nothing has no horizon, and of one that never
@@ -52,8 +79,16 @@ class ModelList(BaseModel):
     models: list[ModelEntry]
 
 
-def routes(upstreams: Sequence[Upstream]) -> APIRouter:
-    """The list of these models."""
+Statuses = Mapping[str, Callable[[], Status]]
+
+
+def routes(upstreams: Sequence[Upstream], statuses: Statuses) -> APIRouter:
+    """The list of these models.
+
+    Args:
+        upstreams: The models.
+        statuses: For models that are trained here, by name, what happens to them now.
+    """
     router = APIRouter()
 
     @router.get("/models", operation_id="get_models", response_model_exclude_none=True)
@@ -63,6 +98,9 @@ def routes(upstreams: Sequence[Upstream]) -> APIRouter:
         before, entries = forwarded(request.scope), await asyncio.gather(*map(_entry, upstreams))
         for entry in entries:
             entry.links = {name: before + path for name, path in entry.links.items()}
+            if status := statuses.get(entry.model):
+                now = status()
+                entry.status, entry.progress, entry.verdict = now.status, now.progress, now.verdict
         return ModelList(models=entries)
 
     return router
@@ -83,7 +121,8 @@ async def _entry(upstream: Upstream) -> ModelEntry:
 def _described(name: str, health: str, about: dict[str, Any], docs: bool = True) -> ModelEntry:
     always: dict[str, Any] = {"model": name, "health": health}
     links = {"self": f"/{name}/", **({"docs": f"/{name}/docs"} if docs else {"card": f"/{name}/card"})}
-    known = {key: about[key] for key in ModelEntry.model_fields if key in about}
+    said = ModelEntry.model_fields.keys() - Status.model_fields.keys()
+    known = {key: about[key] for key in said if key in about}
     try:
         return ModelEntry.model_validate({"links": links, **known, **always})
     except ValidationError:  # an app without a manifest, which has other things under these names

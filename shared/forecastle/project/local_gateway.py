@@ -1,60 +1,48 @@
 """The local gateway, which `make run` starts: every model, under the routes of nginx.
 
-It has no Docker, replicas or cache, but the same apps and answers. Forecasts share its process; any other
-model, and one with packages of its own, has a process of its own (`process.py`). A model that cannot start
-answers 503 under its own routes; the others are served.
+It has no Docker, replicas or cache, but the same apps and answers. It serves at once: models without a
+current artifact are trained meanwhile (`trainings.py`), and each answers as soon as it can (`slot.py`).
+Until then, and if it cannot start, it answers 503 under its own routes.
 
     python -m forecastle.project.local_gateway [--port 8080] [--host 127.0.0.1] [--check] [--given MODEL]
 """
 
 import argparse
 import asyncio
-import importlib
 import logging.config
 import os
 import re
 import shutil
+import signal
 import socket
 import sys
-import traceback
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import httpx
 import uvicorn
-from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from forecastle import folder as folders
-from forecastle import manifest as manifests
 from forecastle.catalogue.app import create_catalogue
 from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store.engine import Store, StoreError
-from forecastle.manifest import ArtifactError
-from forecastle.project import compose, environment, pins
-from forecastle.project import given as given_artifacts
-from forecastle.project.environment import InstallError
-from forecastle.project.process import FAILED, Process
-from forecastle.project.train import served
+from forecastle.project import compose
+from forecastle.project.slot import Slot
+from forecastle.project.trainings import Trainings
 from forecastle.runtime import logs
-from forecastle.runtime.metrics import own_registry
 from forecastle.runtime.monitoring import Monitoring
 from forecastle.runtime.server import HttpProtocol
 from forecastle.runtime.settings import ServerSettings
-from forecastle.web import problems
 from forecastle.web.settings import SettingsError
 
-STORE = compose.ROOT / ".cache/store.sqlite"
 LIVEZ = "/gateway/livez"
 OWNER = re.compile("/+(?:v2/models/)?([^/]+)")  # the model of a path, unless it is the catalogue's
 FORECAST = re.compile("/+[^/]+/+(?:countries/+[^/]+/+)?forecast")
 PAST = {b"as_of", b"known_at"}
-_own_metrics: dict[str, CollectorRegistry] = {}  # of the models that `load` has loaded, by name
 
 
 class Gateway:
@@ -64,24 +52,28 @@ class Gateway:
         apps: The models' apps by name.
         store: Where the catalogue keeps forecasts and observations, if anywhere.
         settings: The catalogue's.
+        trainings: What is trained meanwhile.
     """
 
     def __init__(
-        self, apps: dict[str, ASGIApp], store: Store | None = None, settings: Settings | None = None
+        self,
+        apps: Mapping[str, ASGIApp],
+        store: Store | None = None,
+        settings: Settings | None = None,
+        trainings: Trainings | None = None,
     ) -> None:
-        self.apps = apps
-        self.processes = [app for app in apps.values() if isinstance(app, Process)]
+        self.apps, self.trainings = apps, trainings
+        self.slots = {name: app for name, app in apps.items() if isinstance(app, Slot)}
         self.models: dict[str, ASGIApp] = {
-            name: app
-            if isinstance(app, Process)
-            else Monitoring(app, model=name, prefix=f"/{name}", own=_own_metrics.get(name, REGISTRY))
+            name: app if isinstance(app, Slot) else Monitoring(app, model=name, prefix=f"/{name}")
             for name, app in apps.items()
         }
         clients = {
             name: httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
             for name, app in self.models.items()
         }
-        about_all = create_catalogue(clients, store, settings)
+        statuses = {name: slot.status for name, slot in self.slots.items()}
+        about_all = create_catalogue(clients, store, settings, statuses=statuses)
         self.catalogue = Monitoring(about_all, model="catalogue")
         self.catalogue_lifespan = about_all.router.lifespan_context(about_all)
         self.keeps_forecasts = store is not None
@@ -106,78 +98,22 @@ class Gateway:
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            for name, app in self.apps.items():
+            for app in self.apps.values():
                 if isinstance(app, Starlette):
-                    try:
-                        await stack.enter_async_context(app.router.lifespan_context(app))
-                    except Exception:
-                        print(f"{name} is not served: it fails to start", file=sys.stderr)
-                        traceback.print_exc()
-                        failed = Monitoring(_not_served, model=name, prefix=f"/{name}")
-                        self.models[name] = failed
-            await asyncio.gather(*(each.start() for each in self.processes))
+                    await stack.enter_async_context(app.router.lifespan_context(app))
             await stack.enter_async_context(self.catalogue_lifespan)
             monitored = [app for app in self.models.values() if isinstance(app, Monitoring)]
             monitored.append(self.catalogue)
             for each in monitored:
                 each.start()
+            works = [slot.run() for slot in self.slots.values()]
+            works += [self.trainings.run()] if self.trainings else []
+            tasks = [asyncio.create_task(work) for work in works]
             yield
-            stops = [each.stop for each in monitored] + [each.stop for each in self.processes]
-            await asyncio.gather(*map(asyncio.to_thread, stops))
-
-
-def load(folder: Path) -> ASGIApp:
-    """`app` of a model's main.py, which is imported into this process.
-
-    Its modules are removed again, and its metrics from prometheus_client's registry, since another model may
-    have some of the same names.
-    """
-    known = set(sys.modules)
-    sys.path.insert(0, str(folder))
-    try:
-        with own_registry() as _own_metrics[folder.name]:
-            return importlib.import_module("main").app
-    finally:
-        sys.path.remove(str(folder))
-        for name in sys.modules.keys() - known:
-            if str(getattr(sys.modules[name], "__file__", None)).startswith(f"{folder}/"):
-                del sys.modules[name]
-
-
-def load_all(root: Path = compose.ROOT, given: Sequence[str] = (), **variables: str) -> dict[str, ASGIApp]:
-    """The apps of all models by name; for one that cannot start, an app that says so.
-
-    What is served of each is put together in `.cache/serving`, as it would be in an image.
-
-    Args:
-        root: The project.
-        given: The models that are served with an artifact that was trained elsewhere (`given.py`).
-        variables: Of the environment of models that have a process of their own.
-    """
-    apps: dict[str, ASGIApp] = {}
-    serving = root / ".cache/serving"
-    shutil.rmtree(serving, ignore_errors=True)
-    for name in compose.models(root):
-        folder, apps[name] = root / "models" / name, _not_served
-        try:
-            if name in given:
-                artifact = given_artifacts.place(name, root)
-            elif (folder / "train.py").is_file():
-                artifact = folder / folders.ARTIFACT
-            else:
-                artifact = given_artifacts.own(name, root)
-            kind = manifests.read(artifact).get("kind", manifests.FORECAST)
-            served(folder, artifact, serving / name)
-            python = environment.python(name, pins.SERVE, root)
-            if kind == manifests.FORECAST and python == Path(sys.executable):
-                apps[name] = load(serving / name)
-            else:
-                apps[name] = Process(name, serving / name, python, **variables)
-        except (ArtifactError, InstallError) as error:
-            print(f"{name} is not served: {error}", file=sys.stderr)
-        except Exception:
-            print(f"{name} is not served: its main.py fails\n{traceback.format_exc()}", file=sys.stderr)
-    return apps
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*(asyncio.to_thread(each.stop) for each in monitored))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -186,6 +122,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", default="8080")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--given", nargs="*", default=[], help="models that serve an artifact from elsewhere")
+    parser.add_argument("--root", type=Path, default=compose.ROOT, help="the project; by default this one")
     parser.add_argument("--check", action="store_true", help="only see whether the port is free")
     options = parser.parse_args(argv)
     listener = _listen(options.host, options.port)
@@ -193,41 +130,56 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     try:
         level, settings = ServerSettings().log_level or "warning", Settings()
-        store = _store(settings)
-        gateway_url = f"http://localhost:{options.port}"
-        os.environ["GATEWAY_URL"] = gateway_url
-        apps = load_all(given=options.given, GATEWAY_URL=gateway_url, LOG_LEVEL=level)
+        store = _store(settings, options.root)
     except (StoreError, SettingsError) as error:
         sys.exit(str(error))
-    url = gateway_url
+    os.environ["GATEWAY_URL"] = url = f"http://localhost:{options.port}"
+    scratch = options.root / ".cache/run" / options.port  # which no other process has
+    shutil.rmtree(scratch, ignore_errors=True)
+    models = compose.models(options.root)
+    trained = [name for name in models if name not in options.given]
+    trainings = Trainings(trained, scratch / "trainings", options.root)
+    slots = {
+        name: Slot(
+            name,
+            scratch / name,
+            trainings,
+            options.root,
+            given=name in options.given,
+            GATEWAY_URL=url,
+            LOG_LEVEL=level,
+        )
+        for name in models
+    }
     print(f"\n{url}/ shows the forecasts; stop with Ctrl-C", file=sys.stderr)
-    for name in apps:
+    for name in models:
         print(f"{url}/{name}/docs", file=sys.stderr)
     config = logs.config(level)
     logging.config.dictConfig(config)
     server = uvicorn.Server(
         uvicorn.Config(
-            Gateway(apps, store, settings),
+            Gateway(slots, store, settings, trainings),
             http=HttpProtocol,
             log_config=config,
             access_log=False,
             server_header=False,
         )
     )
-    with suppress(KeyboardInterrupt):  # uvicorn may raise it again once everything is answered
+    # uvicorn raises the signal that stopped it again once everything is answered.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup; else the terminal was closed
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
     print("stopped", file=sys.stderr)
 
 
-async def _not_served(scope: Scope, receive: Receive, send: Send) -> None:
-    await problems.answer(Request(scope), 503, FAILED)(scope, receive, send)
-
-
-def _store(settings: Settings) -> Store:
+def _store(settings: Settings, root: Path) -> Store:
     if settings.database_url:
         return Store(settings.database_url.get_secret_value())
-    STORE.parent.mkdir(exist_ok=True)
-    return Store(f"sqlite:///{STORE}")
+    file = root / ".cache/store.sqlite"
+    file.parent.mkdir(exist_ok=True)
+    return Store(f"sqlite:///{file}")
 
 
 def _of_the_past(scope: Scope) -> bool:

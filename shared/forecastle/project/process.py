@@ -7,7 +7,6 @@ another model's.
 import asyncio
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,13 +18,15 @@ from starlette.types import Receive, Scope, Send
 from forecastle.runtime.server import GRACEFUL_SECONDS
 from forecastle.web import problems
 
-START_SECONDS = 60  # after which a model that does not answer counts as failed
+START_SECONDS = 300  # after which a model that does not answer counts as failed; trainings may slow it
 PAUSE = 0.1  # seconds between two looks at a model that starts
 RETRY_SECONDS = 5
 HOP_BY_HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"trailer"}
-
-
 FAILED = "This model could not start: the terminal of `make run` shows why."
+
+
+class StartError(Exception):
+    """A model's server cannot start; the message is one line."""
 
 
 class Process:
@@ -47,7 +48,11 @@ class Process:
         self.client = httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60)
 
     async def start(self) -> None:
-        """Start the server, and wait until it is ready; a line on stderr says if it fails."""
+        """Start the server, and wait until it is ready.
+
+        Raises:
+            StartError: Its server has ended, or is not ready after `START_SECONDS`.
+        """
         environ = {**os.environ, **self.variables, "MODEL": self.model, "BIND": f"unix:{self.address}"}
         command = [str(self.python), "-m", "forecastle.runtime.server"]
         # In a session of its own, since Ctrl-C is for `make run`, which stops it when all is answered.
@@ -57,9 +62,9 @@ class Process:
                 while self.server.poll() is None and not await self._is_ready():
                     await asyncio.sleep(PAUSE)
         except TimeoutError:
-            print(f"{self.model} is not ready after {START_SECONDS} s", file=sys.stderr)
+            raise StartError(f"its server is not ready after {START_SECONDS} s") from None
         if self.server.poll() is not None:
-            print(f"{self.model} is not served: its server has ended, see above", file=sys.stderr)
+            raise StartError("its server has ended, see above")
 
     def stop(self) -> None:
         """Stop the server when it has answered what it was asked."""

@@ -2,25 +2,27 @@
 
 A folder's `train.py` runs in a copy of it, with an empty `artifact/`. What it leaves there gets a manifest
 (`sealing.py`) and is held by the folder's own tests, `test_*.py`. Until all that has succeeded, the last
-artifact stays as it was.
+artifact stays as it was. A training uses all cores, so one runs at a time in a project, and others wait.
 
     python -m forecastle.project.train deaths           fit these models, or all
     python -m forecastle.project.train --stale deaths   only those whose artifact is missing or out of date
 """
 
 import argparse
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import forecastle
 from forecastle import folder as folders
 from forecastle import manifest as manifests
-from forecastle import observations, sealing
+from forecastle import observations, progress, sealing
 from forecastle.manifest import ArtifactError
 from forecastle.project import compose, environment, pins
 from forecastle.project.compose import ROOT
@@ -30,6 +32,7 @@ from forecastle.project.scratch import scratch as scratch_folder
 PYTEST = ("-m", "pytest", "--quiet", "--no-header", "--disable-warnings", "-p", "no:cacheprovider")
 # No configuration of a folder above.
 ISOLATED = ("--config-file=/dev/null", "--rootdir=.")
+MEMORY = ", as happens when memory runs out"
 
 
 class TrainingError(Exception):
@@ -41,7 +44,9 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(prog="python -m forecastle.project.train", description="Fit models.")
     parser.add_argument("models", nargs="*", help="by default all")
     parser.add_argument("--stale", action="store_true", help="only those without a current artifact")
+    parser.add_argument("--root", type=Path, default=root, help="the project; by default this one")
     options = parser.parse_args(argv)
+    root = options.root
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop train.py, too, and tidy up
     failed = False
     try:
@@ -51,7 +56,9 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
                     print(f"{model}: it has no train.py, so it is served as it is", file=sys.stderr)
             elif not options.stale or is_stale(root / "models" / model):
                 try:
-                    train(model, root)
+                    with turn(model, root):
+                        if not options.stale or is_stale(root / "models" / model):  # still
+                            train(model, root)
                 except (TrainingError, InstallError, ArtifactError) as error:
                     print(error, file=sys.stderr)
                     failed = True
@@ -59,6 +66,22 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
         print("interrupted; the last artifacts stay", file=sys.stderr)
         return 130
     return int(failed)
+
+
+@contextmanager
+def turn(model: str, root: Path = ROOT) -> Iterator[None]:
+    """Wait until no other training runs in the project, and let the next one wait for this."""
+    descriptor = os.open(root / "models", os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{model}: waits until another training ends", file=sys.stderr, flush=True)
+            progress.tell("waiting for another training")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)  # the system drops the lock, also of a process that is killed
 
 
 def train(model: str, root: Path = ROOT) -> None:
@@ -71,6 +94,7 @@ def train(model: str, root: Path = ROOT) -> None:
     """
     folder = root / "models" / model
     manifests.recover(folder / folders.ARTIFACT)
+    progress.tell("preparing")
     python = environment.python(model, pins.TRAIN, root)
     with scratch_folder(root) as scratch:
         given, trained = Path(scratch, "given", model), Path(scratch, "trained", model)
@@ -79,12 +103,14 @@ def train(model: str, root: Path = ROOT) -> None:
         artifact = trained / folders.ARTIFACT
         artifact.mkdir()
         started = time.perf_counter()
+        progress.tell("training")
         _run([python, "train.py"], trained, f"{model}: train.py failed, and the last artifact stays")
         try:
             version = sealing.seal(given, trained, model, time.perf_counter() - started)
         except ArtifactError as error:
             raise ArtifactError(f"{model}: {error}; the last artifact stays") from None
         if folders.gate_files(folder):
+            progress.tell("testing")
             test(model, artifact, Path(scratch, "serving", model), root)
         manifests.put(artifact, folder / folders.ARTIFACT)
     print(f"{model}: version {version} is in models/{model}/artifact", file=sys.stderr)
@@ -155,6 +181,9 @@ def _run(command: Sequence[Path | str], cwd: Path, failure: str) -> None:
         except KeyboardInterrupt:
             process.terminate()
             raise
+    if code < 0:
+        name = signal.Signals(-code).name
+        raise TrainingError(f"{failure}: it was killed ({name}{MEMORY if name == 'SIGKILL' else ''})")
     if code:
         raise TrainingError(failure)
 

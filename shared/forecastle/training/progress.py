@@ -1,5 +1,6 @@
-"""Progress on long work: a bar in a terminal, lines in a log."""
+"""Progress on long work: a bar in a terminal, lines in a log, or a file for a process that waits."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -8,18 +9,23 @@ from contextlib import AbstractContextManager, contextmanager
 import rich.console
 import rich.progress
 
+from forecastle import progress
+
 Report = Callable[[float], None]  # takes the fraction that is done
 Step = Callable[[str], AbstractContextManager[Report]]
 
 
 @contextmanager
 def steps(model: str) -> Iterator[Step]:
-    """A progress bar for each step in a terminal; elsewhere (a build's log) a line for every tenth.
+    """A progress bar of the step that is being done in a terminal; elsewhere a line for every tenth.
+
+    If a process waits for this one (`forecastle.progress`), it is told instead.
 
     with steps("deaths") as step, step("sampling") as report:
         report(0.5)
     """
     console = rich.console.Console(stderr=True)
+    lines = not console.is_terminal and not os.environ.get(progress.VARIABLE)
     columns = (
         rich.progress.TextColumn("{task.description}"),
         rich.progress.BarColumn(),
@@ -30,19 +36,24 @@ def steps(model: str) -> Iterator[Step]:
 
         @contextmanager
         def step(description: str) -> Iterator[Report]:
+            for done in bars.task_ids:
+                bars.remove_task(done)
             task = bars.add_task(f"{model}: {description}", total=None)
-            started, tenths = time.perf_counter(), 0
+            started, percent = time.perf_counter(), 0
+            progress.tell(description)
 
             def report(fraction: float) -> None:
-                nonlocal tenths
+                nonlocal percent
                 bars.update(task, total=1.0, completed=fraction)
-                if not console.is_terminal and int(10 * fraction) > tenths:
-                    tenths = int(10 * fraction)
-                    print(f"{model}: {description} {tenths}0 %", file=sys.stderr, flush=True)
+                before, percent = percent, max(percent, int(100 * fraction))
+                if percent > before:
+                    progress.tell(description, fraction)
+                if lines and percent // 10 > before // 10:
+                    print(f"{model}: {description} {percent // 10}0 %", file=sys.stderr, flush=True)
 
             yield report
             bars.update(task, total=1.0, completed=1.0)
-            if not console.is_terminal:
+            if lines:
                 seconds = time.perf_counter() - started
                 print(f"{model}: {description} took {seconds:.1f} s", file=sys.stderr, flush=True)
 

@@ -45,6 +45,10 @@ const byLabel = (one, other) => one.label.localeCompare(other.label);
 
 /** @type {(entry: ModelEntry) => string} */
 const hint = (entry) =>
-  [entry.target ?? 'no forecasts', entry.reference && 'reference', entry.health === 'down' && 'down']
+  [
+    entry.target ?? (entry.status && !entry.kind ? '' : 'no forecasts'),
+    entry.reference && 'reference',
+    entry.status ?? (entry.health === 'down' && 'down'),
+  ]
     .filter(Boolean)
     .join(', ');

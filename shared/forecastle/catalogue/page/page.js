@@ -10,6 +10,7 @@ import {plain} from './plain.js';
 import {answers, reach, readings} from './readings.js';
 import {event, firstDay, forecastOf, lastDay, lastForecast, load, ownCounts, usualScale} from './series.js';
 import {csv, table} from './table.js';
+import {instead, isChanging, refresh} from './training.js';
 import {about, notices, past} from './trust.js';
 import {isCode, read, write} from './view.js';
 import {capital, longDate, prose, toDay, toIso} from './words.js';
@@ -20,6 +21,7 @@ import {capital, longDate, prose, toDay, toIso} from './words.js';
 const MOST_SERIES = 4; // as many as there are colours
 const PICTURE = {width: 960, height: 500}; // pixels, of a downloaded one
 const DEFAULT_DAYS = 14; // ahead, where no date is named
+const WATCH = 2000; // milliseconds between two looks at models that are trained
 
 const main = byId('main', HTMLElement);
 const title = byId('title', HTMLElement);
@@ -51,6 +53,8 @@ let missing = [];
 let loads = 0; // begun so far: what any but the last one brings is dropped
 let asking = new AbortController();
 let askTimer = 0;
+let watchTimer = 0;
+let ownChoice = false; // whether the page chose the model, rather than the address or somebody
 
 const chart = new Chart(byId('chart', HTMLElement), {moved, hovered: showReadings});
 const modelBox = new Combobox(byId('model', HTMLElement), chooseModel);
@@ -70,10 +74,14 @@ async function show() {
   try {
     if (!models.length) models = await api.models();
     if (!models.length) throw new api.Problem(404, 'No model is served here yet.');
-    view.model ||= defaultModel();
+    if (!view.model) {
+      view.model = defaultModel();
+      ownChoice = true;
+    }
     const entry = entryOf(view.model);
     offerChoices();
     if (!entry) throw new api.Problem(404, `There is no model ${view.model} here: choose one above.`);
+    if (entry.status && entry.health === 'down') return showUnready(entry);
     if (entry.kind === 'plain') {
       const routes = await plain(entry);
       if (thisLoad === loads) showPlain(entry, routes);
@@ -104,8 +112,50 @@ async function show() {
   } catch (error) {
     if (thisLoad === loads) showProblem(error);
   } finally {
-    if (thisLoad === loads) main.removeAttribute('aria-busy');
+    if (thisLoad === loads) {
+      main.removeAttribute('aria-busy');
+      watch();
+    }
   }
+}
+
+// While models are trained: what each comes to is shown without a reload.
+function watch() {
+  clearTimeout(watchTimer);
+  if (models.some(isChanging)) watchTimer = setTimeout(look, WATCH);
+}
+
+// Whether somebody tries the routes of a model that forecasts nothing.
+const inRoutes = () => byId('routes', HTMLElement).contains(document.activeElement);
+
+async function look() {
+  const [before, thisLoad] = [models, loads];
+  const now = await api.models().catch(() => before);
+  if (thisLoad !== loads) return;
+  models = now;
+  if (ownChoice && !entryOf(view.model)?.horizon && !inRoutes() && defaultModel() !== view.model) {
+    view = read('');
+    show();
+    return;
+  }
+  /** @type {(entry?: ModelEntry) => string} */
+  const answers = (entry) => `${entry?.health} ${entry?.version}`;
+  const renewed = viewMembers()
+    .map(({model}) => model)
+    .filter((model) => answers(entryOf(model)) !== answers(before.find((entry) => entry.model === model)));
+  if (renewed.length) {
+    for (const model of renewed) for (const known of [countries, scores, excluded]) delete known[model];
+    show();
+    return;
+  }
+  if (models.some((entry, index) => entry.status !== before[index]?.status)) {
+    offerChoices();
+    const entry = entryOf(view.model);
+    if (entry?.status && entry.health === 'down') showUnready(entry);
+    else drawModels();
+  }
+  refresh(models);
+  watch();
 }
 
 /**
@@ -168,7 +218,8 @@ function placeName(code) {
 function defaultModel() {
   const useful = models.filter((entry) => entry.horizon);
   const ready = useful.filter((entry) => entry.health === 'ready');
-  return (ready.find((entry) => !entry.reference) ?? ready[0] ?? useful[0] ?? models[0]).model;
+  const soon = models.find(({status}) => status === 'training') ?? models.find(isChanging);
+  return (ready.find((entry) => !entry.reference) ?? ready[0] ?? soon ?? useful[0] ?? models[0]).model;
 }
 
 /** @param {CountryEntry[]} known */
@@ -189,6 +240,7 @@ function go(changes) {
 
 /** @param {string} model */
 function chooseModel(model) {
+  ownChoice = false;
   const unit = entryOf(model)?.unit;
   const others = view.with.filter((name) => isCode(name) || (name !== model && entryOf(name)?.unit === unit));
   go({model, with: others, counts: null, threshold: null, date: null});
@@ -325,20 +377,21 @@ function showPlain(entry, routes) {
   byId('routes', HTMLElement).replaceChildren(...routes);
 }
 
+/**
+ * A model that does not answer yet.
+ * @param {ModelEntry} entry
+ */
+function showUnready(entry) {
+  showNothing(entry.title ?? entry.model, instead(entry));
+}
+
 /** @param {unknown} error */
 function showProblem(error) {
   if (!(error instanceof api.Problem)) console.error(error); // a fault of the page itself
   const {status, message, nearMatches} =
     error instanceof api.Problem ? error : new api.Problem(0, `This page failed: ${error}`);
-  series = [];
-  refuse('');
-  chart.clear();
-  showForecastParts(false);
-  title.textContent = placeName(view.country) || 'Forecast';
-  document.title = `${title.textContent} · Forecastle`;
-  source.textContent = view.model ? `Model ${view.model}` : '';
   const passing = !(status >= 400 && status < 500); // not the address's fault
-  problemBox.replaceChildren(
+  showNothing(placeName(view.country) || 'Forecast', [
     element('p', {}, prose(message)),
     element(
       'p',
@@ -346,7 +399,22 @@ function showProblem(error) {
       nearMatches.map(({code, name}) => button(name, () => chooseCountry(code))),
       passing && button('Try again', again),
     ),
-  );
+  ]);
+}
+
+/**
+ * @param {string} name
+ * @param {(Node | false)[]} content in the place of a forecast
+ */
+function showNothing(name, content) {
+  series = [];
+  refuse('');
+  chart.clear();
+  showForecastParts(false);
+  title.textContent = name;
+  document.title = `${name} · Forecastle`;
+  source.textContent = view.model ? `Model ${view.model}` : '';
+  problemBox.replaceChildren(...content.filter((part) => part instanceof Node));
   drawModels();
 }
 
@@ -504,6 +572,7 @@ byId('share', HTMLElement).addEventListener('click', async () => {
 });
 
 window.addEventListener('popstate', () => {
+  ownChoice = false;
   view = read(location.search);
   show();
 });

@@ -2,6 +2,7 @@
 
 import {before} from './api.js';
 import {element, svg} from './dom.js';
+import {isChanging, stage, verdict} from './training.js';
 import {ago, DAY, longDate, prose, toDay} from './words.js';
 
 /** @import {Child, Day, ModelEntry, Score, Scores} from './types.d.ts' */
@@ -20,7 +21,9 @@ export function notices(entry, caveat) {
   return [
     entry.reference &&
       notice(`${entry.model} is a reference model: it is there for comparison, not for use.`),
+    verdict(entry),
     entry.health === 'down' &&
+      !entry.status &&
       notice(`${entry.model} does not answer at the moment. What is shown of it may be old.`),
     ...old(entry).map(notice),
     caveat && notice(`${entry.model}: ${prose(caveat)}`),
@@ -56,10 +59,14 @@ export function about(entry, newest) {
   /** @type {(name: string, content: Child) => void} */
   const fact = (name, content) => facts.append(element('dt', {}, name), element('dd', {}, content));
   const through = entry.data_through && toDay(entry.data_through);
-  fact(
-    'Health',
-    element('span', {class: `health ${entry.health}`}, entry.health === 'ready' ? 'Answering' : 'Down'),
-  );
+  const [kind, words] =
+    entry.health === 'ready'
+      ? ['ready', 'Answering']
+      : isChanging(entry)
+        ? ['soon', 'Not answering yet']
+        : ['down', 'Down'];
+  fact('Health', element('span', {class: `health ${kind}`}, words));
+  if (entry.status) fact('Training', stage(entry));
   const {title, source, url, licence} = entry.data ?? {};
   if (title) fact('Data', title);
   if (source || url) fact('Source', url ? element('a', {href: url}, source ?? url) : String(source));

@@ -8,6 +8,11 @@ export interface ModelEntry {
   health: 'ready' | 'down';
   /** `plain`: it forecasts nothing. */
   kind?: 'forecast' | 'plain';
+  /** What happens to its artifact, with `make run`; absent if nothing does. */
+  status?: 'waiting' | 'training' | 'starting' | 'failed';
+  progress?: {step: string; fraction?: number; seconds: number};
+  /** Of one that failed: lines. */
+  verdict?: string[];
   /** Of a plain model: "POST /iris/predict". */
   routes?: string[];
   title: string | null;

@@ -1,0 +1,157 @@
+"""The trainings of `make run`: models without a current artifact are trained while the others are served.
+
+They are trained one at a time, since each training uses all cores, the cheapest first. Each has a process
+group of its own, `python -m forecastle.project.train --stale MODEL`, and writes what it prints to a file.
+A training that fails leaves the last artifact, and the next one begins.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from forecastle import folder as folders
+from forecastle import manifest as manifests
+from forecastle import progress as progress_files
+from forecastle.catalogue.models import Progress, Status
+from forecastle.manifest import ArtifactError
+from forecastle.project.compose import ROOT
+from forecastle.project.display import Display
+from forecastle.project.train import is_stale
+
+TICK = 0.2  # seconds between two looks at a training
+GRACE_SECONDS = 10  # which a training that is stopped has to tidy up
+VERDICT_LINES = 6
+LONGEST_LINE = 300  # characters, of a verdict
+
+
+class Trainings:
+    """The models that are to be trained, and what happens to each.
+
+    Args:
+        models: Their names. Those whose artifact is current, and those without a train.py, are left out.
+        scratch: A folder for what trainings print and tell.
+        root: The project.
+        display: Where to show it.
+    """
+
+    def __init__(
+        self, models: Sequence[str], scratch: Path, root: Path = ROOT, display: Display | None = None
+    ) -> None:
+        self.scratch, self.root = scratch, root
+        self.display = display or Display()
+        self.process: subprocess.Popen[bytes] | None = None
+        folder = {model: root / "models" / model for model in models}
+        stale = [model for model in models if (folder[model] / "train.py").is_file()]
+        stale = [model for model in stale if is_stale(folder[model])]
+        self.queue = sorted(stale, key=lambda model: cost(folder[model]))
+        self.by_model = {model: Status(status="waiting") for model in self.queue}
+
+    def of(self, model: str) -> Status:
+        """What happens to a model; a status without a member if nothing does."""
+        return self.by_model.get(model, Status())
+
+    def replaced(self, model: str) -> None:
+        """The model has a new artifact: that a training failed before is past."""
+        if self.of(model).status == "failed":
+            del self.by_model[model]
+
+    async def run(self) -> None:
+        """Train them all, one after the other."""
+        for model in self.queue:
+            self.display.show(model, self.of(model))
+        try:
+            for model in self.queue:
+                await self._train(model)
+        finally:
+            try:
+                await asyncio.to_thread(self.stop)
+            finally:
+                self.display.close()
+
+    def stop(self) -> None:
+        """Stop the training that runs, with all its processes; the last artifact stays."""
+        if process := self.process:
+            _signal(process, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE_SECONDS)
+            _signal(process, signal.SIGKILL)
+            process.wait()
+            self.process = None
+
+    async def _train(self, model: str) -> None:
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        log, told = self.scratch / f"{model}.log", self.scratch / f"{model}.json"
+        command = [sys.executable, "-m", "forecastle.project.train", "--root", str(self.root)]
+        environ = os.environ | {progress_files.VARIABLE: str(told.resolve()), "PYTHONUNBUFFERED": "1"}
+        started = time.monotonic()
+        with log.open("wb") as output, log.open("rb") as printed:
+            self.process = process = subprocess.Popen(
+                [*command, "--stale", model],
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for `make run`, which stops it
+            )
+            ended, said = False, progress_files.Progress("training")
+            while not ended:
+                ended = process.poll() is not None
+                said = progress_files.read(told) or said  # it may be writing now
+                progress = Progress(**said._asdict(), seconds=int(time.monotonic() - started))
+                self._note(model, Status(status="training", progress=progress))
+                self._pass_on(printed, ended)
+                if not ended:
+                    await asyncio.sleep(TICK)
+        _signal(process, signal.SIGKILL)  # what it left behind
+        self.process = None
+        if process.returncode:
+            self._note(model, Status(status="failed", verdict=verdict(log, process.returncode)))
+        else:
+            self._note(model, Status())
+            del self.by_model[model]
+
+    def _note(self, model: str, status: Status) -> None:
+        self.by_model[model] = status
+        self.display.show(model, status)
+
+    def _pass_on(self, printed: IO[bytes], ended: bool) -> None:
+        """Show what was printed since the last time, in whole lines."""
+        content = printed.read()
+        whole = content if ended else content[: content.rfind(b"\n") + 1]
+        printed.seek(len(whole) - len(content), os.SEEK_CUR)
+        if whole:
+            self.display.say(whole.decode(errors="replace").removesuffix("\n"))
+
+
+def cost(folder: Path) -> tuple[float, int]:
+    """What trainings are sorted by: the seconds that the last one took, then the size of train.py.
+
+    Of models that were never trained, plain ones come before all others, and forecasts after them.
+    """
+    size = (folder / "train.py").stat().st_size
+    try:
+        return float(manifests.read(folder / folders.ARTIFACT)["training_seconds"]), size
+    except (ArtifactError, KeyError, TypeError, ValueError):
+        is_plain = b"forecastle" not in (folder / "train.py").read_bytes()
+        return 0.0 if is_plain else float("inf"), size
+
+
+def verdict(log: Path, code: int) -> list[str]:
+    """The last lines that a training printed; of one that was killed without a word, that it was."""
+    lines = [line.rstrip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    if code < 0:
+        lines.append(f"the training was killed ({signal.Signals(-code).name})")
+    return [line[:LONGEST_LINE] for line in lines[-VERDICT_LINES:]]
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send a signal to all processes of a training that are left."""
+    with suppress(ProcessLookupError, PermissionError):  # the latter on macOS, if they are ending
+        os.killpg(process.pid, number)
