@@ -11,8 +11,10 @@ UNTIL ?=
 URL ?= http://localhost:$(PORT)
 INCUMBENT ?=
 UPGRADE ?=
+ARTIFACT ?=
 KIND ?= forecast
 STOP ?=
+BASE ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -29,6 +31,9 @@ NEWEST = --url "$(URL)" --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)"
 # Of all models; the packages that a model alone needs get an environment of their own (project/environment.py).
 LOCKS := shared/requirements.txt shared/requirements-train.txt shared/requirements-gate.txt \
 	shared/forecastle/catalogue/requirements.txt
+# With ARTIFACT= its model is not trained. What fetches it is installed when it is first named.
+FETCH := $(if $(ARTIFACT),$(VENV)/fetch)
+GIVEN := $(if $(ARTIFACT),$(MODEL))
 # What checks the page's JavaScript; npm writes the file when it has installed it all.
 JAVASCRIPT := tests/javascript
 NODE_MODULES := $(JAVASCRIPT)/node_modules/.package-lock.json
@@ -38,7 +43,7 @@ ifneq ($(filter-out $(CURDIR),$(shell cat $(VENV)/checkout 2>/dev/null)),)
 $(shell rm -f $(VENV)/run)
 endif
 
-.PHONY: help run train backtest compare retrain shadow promote test lint build up down logs data observe new compose lock clean known-model javascript
+.PHONY: help run train backtest compare retrain shadow promote test lint build changed push up down logs data observe new compose lock clean known-model javascript
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -46,8 +51,10 @@ help: ## this list
 	@echo "models: $(or $(MODELS),none yet; 'make new MODEL=name' makes one)"
 	@echo "data:   $(DATA)"
 
-run: $(VENV)/run ## serve all models at localhost:PORT (8080) at once, train what has no current artifact; no Docker
-	@exec $(PY) -m forecastle.project.local_gateway --port "$(PORT)"
+run: $(VENV)/run $(FETCH) ## serve all models at localhost:PORT (8080) at once, train what has no current artifact; no Docker. ARTIFACT= is served as MODEL='s
+	@$(if $(ARTIFACT),$(PY) -m forecastle.project.local_gateway --port "$(PORT)" --check && \
+		$(PY) -m forecastle.project.given "$(MODEL)" "$$ARTIFACT")
+	@exec $(PY) -m forecastle.project.local_gateway --port "$(PORT)" $(GIVEN:%=--given %)
 
 train: known-model $(VENV)/run ## fit MODEL= (or all) to the data in use
 	@$(PY) -m forecastle.project.train $(CHOSEN)
@@ -75,8 +82,16 @@ promote: known-model $(VENV)/run ## let the shadow of MODEL= serve in its place
 	@$(if $(MODEL),,echo "say which model with MODEL=: one of $(MODELS)" >&2; exit 1)
 	@$(PY) -u -m forecastle.project.retraining.shadow $(MODEL) --promote
 
-test: $(VENV)/test ## every test; those against real containers if a Docker Engine answers
+# What needs an engine shares it; the other files share nothing, and run side by side.
+test: $(VENV)/test ## every test, or those that PYTEST= names; those against real containers if a Docker Engine answers
+ifdef PYTEST
 	$(PY) -m pytest $(PYTEST)
+else
+	@failed=; \
+	$(PY) -m pytest tests/e2e || failed=1; \
+	$(PY) -m pytest --ignore tests/e2e --numprocesses auto --dist loadfile || failed=1; \
+	test -z "$$failed"
+endif
 	@docker version >/dev/null 2>&1 || echo "No Docker Engine answers: tests/e2e was left out."
 
 lint: javascript $(VENV)/test ## ruff, codespell, mypy, import-linter, tsc, Biome, and docker/models.yml against the folders of models/
@@ -89,8 +104,14 @@ lint: javascript $(VENV)/test ## ruff, codespell, mypy, import-linter, tsc, Biom
 	@set -e; for model in $(filter-out $(PLAIN),$(MODELS:%=models/%)); do echo "mypy $$model"; $(PY) -m mypy $$model; done
 	$(PY) -m forecastle.project.compose --check
 
-build: ## the serving image of MODEL= (or all images); training happens in the build
-	@docker/build.sh $(MODEL)
+build: ## the serving image of MODEL= (or all images); training happens in the build. ARTIFACT= is taken instead
+	@docker/build.sh $(strip $(MODEL))
+
+changed: $(PY) ## the models whose image a change touches: of what differs from BASE=, such as origin/main
+	@PYTHONPATH=shared $(PY) -m forecastle.project.changed --base="$(BASE)" --data="$(DATA)"
+
+push: $(PY) ## push the built images of MODEL= (or all, with gateway and catalogue) to REGISTRY=, and print their digests
+	@PYTHONPATH=shared $(PY) -m forecastle.project.push $(strip $(MODEL))
 
 up: build ## build what is not up to date, start everything (COMPOSE_PROFILES=monitoring: that, too), wait for health
 	docker compose up --detach --wait
@@ -139,9 +160,14 @@ $(VENV)/run: $(LOCKS) | $(PY)
 		pathlib.Path("$(VENV)/checkout").write_text("$(CURDIR)\n")'
 	@touch $@
 
-$(VENV)/test: tests/requirements.txt | $(VENV)/run
-	@echo "installing what the tests need into $(VENV)"
+$(VENV)/fetch: shared/requirements-fetch.txt | $(VENV)/run
+	@echo "installing what fetches an artifact into $(VENV)"
 	@$(PY) -m pip install --disable-pip-version-check --quiet --require-hashes --requirement $<
+	@touch $@
+
+$(VENV)/test: tests/requirements.txt shared/requirements-fetch.txt | $(VENV)/run
+	@echo "installing what the tests need into $(VENV)"
+	@$(PY) -m pip install --disable-pip-version-check --quiet --require-hashes $(^:%=--requirement %)
 	@touch $@
 
 # uv alone: locks that conflict cannot be installed, and are to be mended.

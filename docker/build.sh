@@ -4,6 +4,8 @@
 # `make build` calls it. README.md beside this file says more. Variables:
 #   TAG (latest), REGISTRY (none)   parts of the images' names
 #   FORECASTLE_DATA (none)          a file of observations to fit instead of the data in use
+#   ARTIFACT (none)                 a path or an address of an artifact to use instead of training
+#   TRAIN_ANEW (none)               if set, train.py runs even if nothing that it reads has changed
 #   TRAINING_SLOT (one)             of the trainings in a slot one runs at a time; others wait
 #   INCUMBENT_VERSION (none)        the version that the model was compared with, for a label
 set -eu
@@ -26,6 +28,9 @@ monitoring="prometheus alertmanager grafana"
 for name in "$@"; do
     among "$name" "$all $monitoring" || fail "there is no model $name in models/: choose one of" $models
 done
+if [ -n "${ARTIFACT:-}" ] && { [ $# -ne 1 ] || ! among "$1" "$models"; }; then
+    fail "say which model ARTIFACT= is for, with MODEL=: one of" $models
+fi
 docker version >/dev/null 2>&1 ||
     fail "no Docker Engine answers: start or install one ('docker version' says more), or use 'make run', which needs none"
 docker buildx version >/dev/null 2>&1 || fail "docker has no buildx: install its plugin docker-buildx"
@@ -70,8 +75,10 @@ elif [ -n "$PIP_INDEX_URL$PIP_EXTRA_INDEX_URL${PIP_TRUSTED_HOST:-}" ]; then
     } >"$scratch/pip.conf"
     set -- "$@" --secret "id=pip.conf,src=$scratch/pip.conf"
 fi
+certificates=
 for file in "${PIP_CERT:-}" "${SSL_CERT_FILE:-}" "${REQUESTS_CA_BUNDLE:-}"; do
     if [ -f "$file" ]; then
+        certificates=$file
         set -- "$@" --secret "id=ca.pem,src=$file"
         break
     fi
@@ -95,6 +102,45 @@ for name in $chosen; do
     fi
 done
 
+# fetch NAME OPTIONS: put the model's artifact, verified, into $scratch/artifact. A container does it, since this
+# machine may have no Python packages. It shares the network of this machine, so that it reaches what answers here.
+fetch() {
+    name=$1 tag=forecastle/fetch:draft-$$ container=
+    shift
+    trap 'docker rm --force $container >/dev/null 2>&1 || true
+        docker image rm "$tag" >/dev/null 2>&1 || true
+        rm -rf "$scratch"' EXIT
+    docker buildx build "$@" --target fetch --load --tag "$tag" . >"$scratch/log" 2>&1 || fail "$(cat "$scratch/log")"
+    address=$ARTIFACT named=
+    set -- --network host
+    path=${ARTIFACT#file:}
+    path=${path#//}
+    if [ -e "$path" ]; then
+        address=/given named=$ARTIFACT
+        set -- --network none
+        cp -RL "$path" "$scratch/given" || fail "$name: ARTIFACT=$ARTIFACT cannot be read, see above"
+        chmod -R a+rX "$scratch/given"
+    fi
+    for variable in AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_REGION AWS_DEFAULT_REGION \
+        AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3 \
+        HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy all_proxy; do
+        set -- "$@" --env "$variable"
+    done
+    if [ -n "$certificates" ]; then
+        set -- "$@" --env SSL_CERT_FILE=/tmp/ca.pem --env AWS_CA_BUNDLE=/tmp/ca.pem
+        cp "$certificates" "$scratch/ca.pem" && chmod a+r "$scratch/ca.pem"
+    fi
+    container=$(docker create --cap-drop ALL --security-opt no-new-privileges:true "$@" "$tag" \
+        python -m forecastle.project.fetch --named "$named" -- "$name" "$address" /tmp/artifact)
+    [ -z "$named" ] || docker cp --quiet "$scratch/given" "$container:/given"
+    [ -z "$certificates" ] || docker cp --quiet "$scratch/ca.pem" "$container:/tmp/ca.pem"
+    docker start --attach "$container" || exit 1 # it has said why
+    docker cp --quiet "$container:/tmp/artifact" "$scratch/artifact"
+    docker rm "$container" >/dev/null
+    docker image rm "$tag" >/dev/null
+    trap 'rm -rf "$scratch"' EXIT
+}
+
 # Without the name and password that the address may hold.
 source=$(git remote get-url origin 2>/dev/null | sed 's|//[^/]*@|//|') || source=
 now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
@@ -115,7 +161,7 @@ build() {
     tag=$image:${TAG:-latest}
     draft=$image:draft-$$
     trap 'rm -rf "$scratch"; docker image rm "$draft" >/dev/null 2>&1 || true' EXIT
-    docker buildx build "$@" --load --tag "$draft" . ||
+    docker buildx build "$@" ${TRAIN_ANEW:+--no-cache-filter train} --load --tag "$draft" . ||
         fail "$tag was not built, see above; the tag stays with the image that had it"
     version=$revision title="Forecastle's $name" data= last_day=
     if among "$name" "$models"; then
@@ -152,7 +198,10 @@ print(manifest["version"], data.get("sha256", "-"), data.get("last_day", "-"), m
 for name in $names; do
     if among "$name" "$models"; then
         origin=train artifact=
-        if [ ! -f "models/$name/train.py" ]; then
+        if [ -n "${ARTIFACT:-}" ]; then
+            fetch "$name" "$@"
+            origin=given artifact=$scratch/artifact
+        elif [ ! -f "models/$name/train.py" ]; then
             origin=given
             if [ -d "models/$name/artifact" ]; then artifact=models/$name/artifact; fi
         fi

@@ -7,6 +7,7 @@ import importlib.util
 import io
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,11 +21,13 @@ import pytest
 from fastapi import FastAPI
 
 from forecastle import artifact, manifest
+from forecastle.project import train
 from forecastle.service import create_app
 
 from .served import Receiver, Served, eventually
 
 ROOT = Path(__file__).resolve().parents[1]
+TRAINED = ROOT / ".cache/trained"  # artifacts by model: of images that tests/e2e built, or trained by a test
 NAMES = {"DEU": "Germany", "FRA": "France", "GBR": "United Kingdom", "GRC": "Greece"}
 ORIGIN = datetime.date(2020, 4, 24)
 OBSERVED_DAYS = 5
@@ -54,19 +57,31 @@ def borrow_environment(tree: Path) -> None:
     """
     (tree / ".venv").mkdir()
     for entry in (ROOT / ".venv").iterdir():
-        if entry.name not in ("run", "test", "checkout"):
+        if entry.name not in ("run", "test", "fetch", "checkout"):
             (tree / ".venv" / entry.name).symlink_to(entry)
     # Or Make would install what a new model needs, and change these tests' own.
     tomorrow = time.time() + 86_400
-    for stamp in ("run", "test"):
+    for stamp in ("run", "test", "fetch"):
         (tree / ".venv" / stamp).touch()
         os.utime(tree / ".venv" / stamp, (tomorrow, tomorrow))
 
 
-@pytest.fixture(scope="session")
-def artifacts_of_images() -> dict[str, Path]:
-    """What the models' images were trained to, by model; filled by tests/e2e, which come first."""
-    return {}
+def keep(artifact: Path, model: str) -> None:
+    """Let later tests have this artifact of a model, and need no training."""
+    kept = TRAINED / model / "artifact"
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(artifact, kept)
+
+
+def take(folder: Path) -> bool:
+    """Give a copy of a model's folder an artifact of its sources and data, if there is one."""
+    of_model = (TRAINED / folder.name / "artifact", ROOT / "models" / folder.name / "artifact")
+    for trained in filter(Path.is_dir, of_model):
+        shutil.copytree(trained, folder / "artifact")
+        if not train.is_stale(folder):
+            return True
+        shutil.rmtree(folder / "artifact")
+    return False
 
 
 @pytest.fixture(scope="session")

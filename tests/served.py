@@ -34,9 +34,9 @@ def series(exposition: str) -> dict[str, float]:
     return {name: float(value) for name, value in pairs}
 
 
-def eventually(condition: Callable[[], object]) -> None:
+def eventually(condition: Callable[[], object], seconds: float = 20) -> None:
     """Wait until the condition holds."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

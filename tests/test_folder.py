@@ -35,6 +35,11 @@ def test_a_folder_is_divided_where_no_package_is_installed(folder: Path, tmp_pat
         assert sorted(str(path.relative_to(tmp_path / "divided" / side)) for path in found) == FILES[side]
 
 
+@pytest.mark.parametrize("side", FILES)
+def test_a_path_is_used_if_a_side_or_the_gate_gets_it(side: str) -> None:
+    assert {folders.is_used(Path(name)) for name in FILES[side]} == {side != "neither"}
+
+
 def test_sources_are_what_training_reads(folder: Path, tmp_path: Path) -> None:
     library = tmp_path / "shared/forecastle"
     shutil.copytree(LIBRARY, library)

@@ -3,14 +3,17 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from forecastle.project import compose
 
-from .conftest import borrow_environment
+from .conftest import borrow_environment, take
+from .served import eventually, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -68,6 +71,27 @@ def test_build_without_an_engine_is_one_clear_line() -> None:
     assert done.returncode != 0
     said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
     assert len(said) == 1 and said[0].startswith("no Docker Engine answers")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("changed", "BASE=nosuch"), "BASE=nosuch is no commit here: "),
+        (("push", "REGISTRY="), "say where to with REGISTRY=, such as "),
+        (
+            ("push", "REGISTRY=localhost:1", "MODEL=nosuch"),
+            "there is no model nosuch in models/: choose one of ",
+        ),
+    ],
+)
+def test_changed_and_push_without_what_they_need_are_one_clear_line(
+    arguments: tuple[str, ...], line: str
+) -> None:
+    done = make(*arguments)
+    assert done.returncode != 0
+    assert done.stdout == ""
+    said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+    assert len(said) == 1 and said[0].startswith(line)
 
 
 def fake_python(folder: Path, version: str) -> None:
@@ -137,6 +161,55 @@ def test_new_makes_a_plain_model_that_trains_and_tests_as_it_stands(tree: Path) 
     assert json.loads((tree / "models/line/artifact/manifest.json").read_text())["kind"] == "plain"
 
 
+def test_run_serves_an_artifact_from_elsewhere_without_training(tree: Path) -> None:
+    borrow_environment(tree)
+    shutil.rmtree(tree / "models")
+    (tree / "models").mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(tree / "shared")}
+    assert make("new", "MODEL=line", "KIND=plain", cwd=tree, **environment).returncode == 0
+    (tree / "elsewhere").mkdir()
+    (tree / "elsewhere/line.json").write_text('{"slope": 2, "intercept": 3.25}')
+    port = free_port()
+    command = ["make", "run", f"PORT={port}", "ARTIFACT=elsewhere", "MODEL=line"]
+    options = {"cwd": tree, "env": environment, "stderr": subprocess.PIPE, "start_new_session": True}
+    with subprocess.Popen(command, text=True, **options) as process:  # type: ignore[call-overload]
+        try:
+            url = f"http://localhost:{port}/line"
+            eventually(lambda: process.poll() is not None or _answers(f"{url}/readyz"), seconds=90)
+            assert httpx.post(f"{url}/predict", json={"x": 5}).json() == {"y": 13.25}
+            assert list(httpx.get(f"{url}/manifest.json").json()["files"]) == ["line.json"]
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+    assert not (tree / "models/line/artifact").exists()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).is_success
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["ARTIFACT=x"], "say which model ARTIFACT= is for, with MODEL=: one of "),
+        (
+            ["ARTIFACT=nosuch.zip", "MODEL=diagnosis"],
+            "diagnosis: ARTIFACT=nosuch.zip is not there: check the path",
+        ),
+    ],
+)
+def test_run_with_an_artifact_that_cannot_be_served_is_one_line(
+    arguments: list[str], line: str, tree: Path
+) -> None:
+    borrow_environment(tree)
+    done = make("run", f"PORT={free_port()}", *arguments, cwd=tree, PYTHONPATH=str(tree / "shared"))
+    assert done.returncode != 0
+    said = [each for each in done.stderr.splitlines() if not each.startswith("make")]
+    assert len(said) == 1 and said[0].startswith(line)
+
+
 def test_an_environment_that_was_copied_from_another_checkout_is_installed_anew(tree: Path) -> None:
     borrow_environment(tree)
     assert make("--question", ".venv/run", cwd=tree).returncode == 0
@@ -156,17 +229,14 @@ def test_bad_data_leave_those_in_use(content: str, tree: Path) -> None:
     assert not (tree / "data/current.csv").exists()
 
 
-def test_a_new_model_passes_the_contract_tests_as_it_stands(
-    tree: Path, artifacts_of_images: dict[str, Path]
-) -> None:
+def test_a_new_model_passes_the_contract_tests_as_it_stands(tree: Path) -> None:
     """Template, training and serving together: `make new` and nothing else.
 
     An image of the template's model has been trained already if there is an engine.
     """
     borrow_environment(tree)
     assert make("new", "MODEL=newcomer", cwd=tree).returncode == 0
-    if trained := artifacts_of_images.get("newcomer"):
-        shutil.copytree(trained, tree / "models/newcomer/artifact")
+    take(tree / "models/newcomer")
     (tree / "tests").mkdir()
     for name in ("tests/conftest.py", "tests/served.py", "tests/test_models.py", "pyproject.toml"):
         shutil.copy(ROOT / name, tree / name)

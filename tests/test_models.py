@@ -21,28 +21,23 @@ from forecastle.project.process import Process
 from forecastle.runtime.monitoring import Monitoring
 from forecastle.training import diagnostics
 
-from .conftest import Ask, load
+from .conftest import Ask, keep, load, take
 
 ROOT = Path(__file__).resolve().parents[1]
 HOST = "https://"  # in a lock file it would be an index's or a package's address
 
 
 @pytest.fixture(scope="session", params=compose.models())
-def folder(
-    request: pytest.FixtureRequest,
-    artifacts_of_images: dict[str, Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
-    """A copy of a model's folder with an artifact: its image's, a current one of the folder, or a new one."""
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of a model's folder with an artifact of its sources and data, trained if there is none."""
     path = ROOT / "models" / request.param
     copy = tmp_path_factory.mktemp("project") / "models" / request.param
-    shutil.copytree(path, copy, ignore=shutil.ignore_patterns("artifact*", "__pycache__"))
-    if artifact := artifacts_of_images.get(request.param):
-        shutil.copytree(artifact, copy / "artifact")
-    elif (path / "train.py").is_file() and not train.is_stale(path):
-        shutil.copytree(path / "artifact", copy / "artifact")
-    elif (path / "train.py").is_file():
+    trains = (path / "train.py").is_file()
+    ignored = shutil.ignore_patterns("artifact*" if trains else "artifact.*", "__pycache__")
+    shutil.copytree(path, copy, ignore=ignored)
+    if trains and not take(copy):
         train.train(request.param, copy.parents[1])
+        keep(copy / "artifact", request.param)
     return copy
 
 

@@ -48,6 +48,11 @@ def all_files(folder: Path) -> list[Path]:
     return _files(folder, without=())
 
 
+def is_used(path: Path) -> bool:
+    """Whether training, serving or the gate gets this path, relative to the folder, be it there or not."""
+    return _is_kept(path) and not _is_among(path, NEITHER)
+
+
 def copy(folder: Path, files: Iterable[Path], destination: Path) -> None:
     """Copy these files of a folder into a destination, which is made."""
     destination.mkdir(parents=True, exist_ok=True)
@@ -84,14 +89,22 @@ def _read(folder: Path, library: Path | None) -> Iterator[tuple[Path, list[Path]
 def _files(folder: Path, without: tuple[str, ...]) -> list[Path]:
     found = (path for path in folder.rglob("*") if _is_source(path, folder))
     relative = (path.relative_to(folder) for path in found)
-    return sorted(path for path in relative if not any(Path(path.parts[0]).match(name) for name in without))
+    return sorted(path for path in relative if not _is_among(path, without))
 
 
 def _is_source(path: Path, folder: Path) -> bool:
-    parts = path.relative_to(folder).parts
-    made = parts[0] == ARTIFACT or parts[0].startswith(f"{ARTIFACT}.")
-    hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
-    return path.is_file() and path.suffix != ".pyc" and not made and not hidden
+    return path.is_file() and _is_kept(path.relative_to(folder))
+
+
+def _is_kept(path: Path) -> bool:
+    """Whether a path is neither hidden nor of a cache or an artifact."""
+    made = path.parts[0] == ARTIFACT or path.parts[0].startswith(f"{ARTIFACT}.")
+    hidden = any(part.startswith(".") or part == "__pycache__" for part in path.parts)
+    return path.suffix != ".pyc" and not made and not hidden
+
+
+def _is_among(path: Path, names: tuple[str, ...]) -> bool:
+    return any(Path(path.parts[0]).match(name) for name in names)
 
 
 def main(folder: Path, destination: Path) -> None:

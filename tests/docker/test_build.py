@@ -94,6 +94,16 @@ def test_a_folder_without_train_py_is_served_with_what_it_has(given: bool, tree:
     assert ("--build-context artifact=models/flu/artifact" in asked) is given
 
 
+@pytest.mark.parametrize("names", [(), ("flu", "cold")])
+def test_an_artifact_is_for_one_model(names: tuple[str, ...], tree: Path) -> None:
+    for name in ("flu", "cold"):
+        shutil.copytree(ROOT / "shared/template/plain", tree / "models" / name)
+    compose.write(tree)
+    done = build(*names, root=tree, ARTIFACT="elsewhere")
+    assert done.returncode != 0
+    assert done.stdout == "say which model ARTIFACT= is for, with MODEL=: one of cold flu\n"
+
+
 def test_without_an_engine_it_says_what_to_do() -> None:
     done = build("deaths", DOCKER_HOST="unix:///nowhere/docker.sock")
     assert done.returncode != 0

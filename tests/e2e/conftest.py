@@ -4,6 +4,7 @@ Everything happens in a copy of the working tree with one more model, `newcomer`
 a project name, a port and a tag of its own, and is removed in the end.
 """
 
+import base64
 import contextlib
 import http.client
 import json
@@ -23,13 +24,14 @@ import pytest
 
 from forecastle.project import compose
 
-from ..conftest import borrow_environment
+from ..conftest import borrow_environment, keep
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = (*compose.models(ROOT), "newcomer")
 FORECASTS = tuple(model for model in MODELS if model != "diagnosis")
 IMAGES = (*MODELS, "catalogue", "gateway")
 MONITORING_IMAGES = ("prometheus", "alertmanager", "grafana")
+REGISTRY_IMAGE = os.environ.get("REGISTRY_IMAGE", "registry:2")
 PYTHON_IMAGE = os.environ.get("PYTHON_IMAGE", "python:3.13-slim")
 BUILD_SECONDS, UP_SECONDS = 3600, 120  # at most; five models are trained from nothing
 SOON = 30  # seconds for what takes Prometheus a few scrapes, here of a second each
@@ -261,10 +263,70 @@ def engine() -> None:
         pytest.skip("no Docker Engine answers: the tests against real containers are left out")
 
 
+@dataclass
+class Registry:
+    """A registry of images, which lets everybody in, or only who has logged in as `USER`."""
+
+    container: str
+    port: int
+
+    USER, PASSWORD = "pusher", "a-password-for-tests"
+    # By `htpasswd -nB pusher`.
+    HTPASSWD = "pusher:$2y$05$abcdefghijklmnopqrstuuBLXRD1do2sv2yeOR4KP05rNE/mCs5mW"
+
+    @property
+    def address(self) -> str:
+        return f"localhost:{self.port}"
+
+    def answers(self) -> bool:
+        """Whether it lets its user in."""
+        return self._get("/v2/").status == 200
+
+    def tags(self, repository: str) -> dict[str, str]:
+        """The digest of each tag of a repository; empty if there is no such repository."""
+        listed = self._get(f"/v2/{repository}/tags/list")
+        if listed.status == 404:
+            return {}
+        names = listed.json["tags"] or []
+        return {
+            name: self._get(f"/v2/{repository}/manifests/{name}").headers["docker-content-digest"]
+            for name in names
+        }
+
+    def _get(self, path: str) -> Answer:
+        credentials = base64.b64encode(f"{self.USER}:{self.PASSWORD}".encode()).decode()
+        accept = "application/vnd.docker.distribution.manifest.v2+json"
+        return ask(self.port, path, Accept=accept, Authorization=f"Basic {credentials}")
+
+
 @pytest.fixture(scope="session")
-def project(
-    engine: None, tmp_path_factory: pytest.TempPathFactory, artifacts_of_images: dict[str, Path]
-) -> Iterator[Project]:
+def registries(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Registry]]:
+    """A registry that is `open` and one that is `closed`; without their image these tests are left out."""
+    if run("docker", "image", "inspect", REGISTRY_IMAGE, check=False).returncode:
+        pulled = run("docker", "pull", "--quiet", REGISTRY_IMAGE, check=False, timeout=300)
+        if pulled.returncode:
+            missing = f"there is no image {REGISTRY_IMAGE} (REGISTRY_IMAGE), and it cannot be pulled"
+            (pytest.fail if os.environ.get("REQUIRE_ENGINE") == "1" else pytest.skip)(missing)
+    folder = tmp_path_factory.mktemp("registry")
+    (folder / "htpasswd").write_text(f"{Registry.HTPASSWD}\n")
+    folder.chmod(0o755)
+    users = {"": "htpasswd", "_HTPASSWD_REALM": "images", "_HTPASSWD_PATH": "/auth/htpasswd"}
+    closed = [f"--env=REGISTRY_AUTH{name}={value}" for name, value in users.items()]
+    found: dict[str, Registry] = {}
+    try:
+        for name, options in {"open": [], "closed": [*closed, f"--volume={folder}:/auth:ro"]}.items():
+            start = ("docker", "run", "--detach", "--publish", "127.0.0.1::5000", *options, REGISTRY_IMAGE)
+            container = run(*start).stdout.strip()
+            port = int(run("docker", "port", container, "5000").stdout.rpartition(":")[2])
+            found[name] = Registry(container, port)
+            until(found[name].answers, SOON, "the registry answers")
+        yield found
+    finally:
+        run("docker", "rm", "--force", "--volumes", *(one.container for one in found.values()), check=False)
+
+
+@pytest.fixture(scope="session")
+def project(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The copy with all images built, as `make build` does; nothing runs."""
     folder = tmp_path_factory.mktemp("forecastle")
     files = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout
@@ -281,7 +343,7 @@ def project(
         project.make("build")
         artifacts = tmp_path_factory.mktemp("artifacts")
         for model in MODELS:
-            artifacts_of_images[model] = artifact(project.image(model), artifacts / model)
+            keep(artifact(project.image(model), artifacts / model), model)
         yield project
     finally:
         project.remove()

@@ -9,7 +9,7 @@ import pytest
 
 from forecastle.project import compose
 
-from .conftest import PYTHON_IMAGE, ROOT, Project, ask, inspect, run, until
+from .conftest import PYTHON_IMAGE, ROOT, Project, Registry, inspect, run
 
 pytestmark = pytest.mark.engine
 
@@ -26,15 +26,9 @@ LABEL made={}
 
 
 @pytest.fixture
-def registry() -> Iterator[str]:
+def registry(registries: dict[str, Registry]) -> str:
     """The address of a registry on this machine."""
-    container = run("docker", "run", "--detach", "--publish", "127.0.0.1::5000", "registry:2").stdout.strip()
-    try:
-        port = int(inspect(container)["NetworkSettings"]["Ports"]["5000/tcp"][0]["HostPort"])
-        until(lambda: ask(port, "/v2/").status == 200, 20, "the registry answers")
-        yield f"localhost:{port}"
-    finally:
-        run("docker", "rm", "--force", "--volumes", container)
+    return registries["open"].address
 
 
 @pytest.fixture

@@ -272,8 +272,12 @@ def test_answers_to_post_are_not_kept(stack: Project) -> None:
 
 
 def test_an_answer_is_kept_for_two_seconds_and_revalidated(stack: Project) -> None:
-    path = "/deaths/countries/GBR/forecast?days=11"
-    first, second = stack.get(path), stack.get(path)
+    # On a machine that is busy two seconds may pass in between.
+    for days in range(9, 14):
+        path = f"/deaths/countries/GBR/forecast?days={days}"
+        first, second = stack.get(path), stack.get(path)
+        if second.headers["x-cache"] == "HIT":
+            break
     assert (first.headers["x-cache"], second.headers["x-cache"]) == ("MISS", "HIT")
     assert first.body == second.body
     assert first.headers["x-request-id"] != second.headers["x-request-id"]

@@ -59,6 +59,21 @@ async def name():
     return [NAME, app.state.started]
 """
 
+ASKS = """
+import os
+from pathlib import Path
+import httpx
+from fastapi import FastAPI
+
+app = FastAPI()
+country = Path("artifact/country.txt").read_text()
+
+@app.get("/tomorrow")
+def tomorrow():
+    url = f"{os.environ['GATEWAY_URL']}/flu/countries/{country}/forecast?days=1"
+    return httpx.get(url).raise_for_status().json()["forecast"][0]["mean"]
+"""
+
 
 @pytest.fixture(scope="module")
 def root(make_artifact: MakeArtifact, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -72,6 +87,11 @@ def root(make_artifact: MakeArtifact, tmp_path_factory: pytest.TempPathFactory) 
         (folder / "main.py").write_text(main)
         (folder / "helper.py").write_text(f"NAME = {name!r}")
     (root / "models/flu/artifact").symlink_to(make_artifact("flu"))
+    (root / "models/untrained/train.py").touch()
+    # A folder without train.py asks another model.
+    (root / "models/asks/artifact").mkdir(parents=True)
+    (root / "models/asks/artifact/country.txt").write_text("GBR")
+    (root / "models/asks/main.py").write_text(ASKS)
     return root
 
 
@@ -148,7 +168,9 @@ def test_every_model_answers_under_its_own_name(root: Path) -> None:
             assert (status, media_type) == (503, "application/problem+json")
             assert json.loads(body)["detail"] == f"{name} is not served: its server has ended, see above"
         listed = {name: entry["health"] for name, entry in entries(port).items()}
-        assert {name for name, health in listed.items() if health == "ready"} == {"flu", "one", "two"}
+        assert {name for name, health in listed.items() if health == "ready"} == {
+            *("flu", "one", "two", "asks")
+        }
         assert {name for name, health in listed.items() if health == "down"} == {
             "raises",
             "stops",
@@ -165,6 +187,17 @@ def test_every_model_answers_under_its_own_name(root: Path) -> None:
             assert f"{name}: its server has ended, see above; it is not served" in output
         assert output.endswith("stopped\n")
         assert "KeyboardInterrupt" not in output
+
+
+def test_a_folder_without_train_py_is_sealed_and_may_ask_another_model(server: int, root: Path) -> None:
+    asked = get(server, "/asks/tomorrow")
+    forecast = json.loads(get(server, "/flu/countries/GBR/forecast?days=1")[2])["forecast"]
+    assert (asked[0], json.loads(asked[2])) == (200, forecast[0]["mean"])
+    for name, files in {"asks": ["country.txt"], "one": []}.items():
+        manifest = json.loads(get(server, f"/{name}/manifest.json")[2])
+        assert (manifest["model"], list(manifest["files"])) == (name, files)
+        assert get(server, f"/{name}/card")[0] == 200
+    assert [path.name for path in (root / "models/asks/artifact").iterdir()] == ["country.txt"]
 
 
 @pytest.mark.parametrize(

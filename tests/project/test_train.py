@@ -1,6 +1,7 @@
 """train.py: any train.py runs in a copy, and its artifact replaces the last one if it passes its tests."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from forecastle.project import train
 from forecastle.sealing import verified
 
 from ..conftest import MakeArtifact
+from ..served import eventually
 
 TRAIN = '''"""A constant."""
 from pathlib import Path
@@ -75,6 +77,26 @@ def test_what_fails_leaves_the_last_artifact_and_nothing_else(
     assert verified(folder / "artifact") == version
     assert sorted(os.listdir(folder)) == before
     assert list((folder.parents[1] / ".cache").iterdir()) == []
+
+
+def test_a_training_that_is_killed_leaves_the_last_artifact_and_is_in_nobodys_way(folder: Path) -> None:
+    """SIGKILL of the process group: neither train.py nor what runs it can tidy up."""
+    root, version, before = folder.parents[1], verified(folder / "artifact"), sorted(os.listdir(folder))
+    waits = f"Path({str(root / 'runs')!r}).touch()\nimport time\ntime.sleep(600)\n"
+    (folder / "train.py").write_text(TRAIN.replace("7", "8") + waits)
+    code = "import sys; from forecastle.project import train; train.main(['plain'], train.Path(sys.argv[1]))"
+    with subprocess.Popen([sys.executable, "-c", code, root], start_new_session=True) as process:
+        try:
+            eventually((root / "runs").exists)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert verified(folder / "artifact") == version
+    assert sorted(os.listdir(folder)) == before
+    assert len(list((root / ".cache").iterdir())) == 1  # what was left of the copy
+    (folder / "train.py").write_text(TRAIN.replace("7", "9"))
+    assert train.main(["plain"], root) == 0
+    assert (folder / "artifact/constant").read_text() == "9"
+    assert list((root / ".cache").iterdir()) == []
 
 
 def test_a_forecast_is_current_until_its_observations_change(

@@ -131,7 +131,7 @@ def test_a_model_of_each_country_is_fitted_to_each(data: Path, tmp_path: Path) -
 def test_a_prior_that_cannot_be_drawn_from_is_left_out_of_the_card(data: Path, tmp_path: Path) -> None:
     flat = TINY.replace('pm.Normal("level", 3, 1)', 'pm.Flat("level")')
     page = (run(tmp_path / "tiny", flat) / "card.html").read_text()
-    assert "The priors of this model cannot be drawn from." in page
+    assert "There are no draws of the priors of this model." in page
 
 
 def test_a_fit_that_does_not_converge_ends_with_its_verdict(

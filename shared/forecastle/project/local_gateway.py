@@ -4,7 +4,7 @@ It has no Docker, replicas or cache, but the same apps and answers. It serves at
 current artifact are trained meanwhile (`trainings.py`), and each answers as soon as it can (`slot.py`).
 Until then, and if it cannot start, it answers 503 under its own routes.
 
-    python -m forecastle.project.local_gateway [--port 8080] [--host 127.0.0.1] [--check]
+    python -m forecastle.project.local_gateway [--port 8080] [--host 127.0.0.1] [--check] [--given MODEL]
 """
 
 import argparse
@@ -121,6 +121,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m forecastle.project.local_gateway")
     parser.add_argument("--port", default="8080")
     parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--given", nargs="*", default=[], help="models that serve an artifact from elsewhere")
     parser.add_argument("--root", type=Path, default=compose.ROOT, help="the project; by default this one")
     parser.add_argument("--check", action="store_true", help="only see whether the port is free")
     options = parser.parse_args(argv)
@@ -131,11 +132,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup; else the terminal was closed
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with suppress(KeyboardInterrupt):  # uvicorn raises it again once everything is answered
-        _serve(options.root.resolve(), options.port, listener)
+        _serve(options.root.resolve(), options.port, listener, options.given)
     print("stopped", file=sys.stderr)
 
 
-def _serve(root: Path, port: str, listener: socket.socket) -> None:
+def _serve(root: Path, port: str, listener: socket.socket, given: Sequence[str]) -> None:
     try:
         level, settings = ServerSettings().log_level or "warning", Settings()
         store = _store(settings, root)
@@ -145,9 +146,13 @@ def _serve(root: Path, port: str, listener: socket.socket) -> None:
     scratch = root / ".cache/run" / port  # which no other process has
     shutil.rmtree(scratch, ignore_errors=True)
     models = compose.models(root)
-    trainings = Trainings(models, scratch / "trainings", root)
+    trained = [name for name in models if name not in given]
+    trainings = Trainings(trained, scratch / "trainings", root)
     slots = {
-        name: Slot(name, scratch / name, trainings, root, GATEWAY_URL=url, LOG_LEVEL=level) for name in models
+        name: Slot(
+            name, scratch / name, trainings, root, given=name in given, GATEWAY_URL=url, LOG_LEVEL=level
+        )
+        for name in models
     }
     print(f"\n{url}/ shows the forecasts; stop with Ctrl-C", file=sys.stderr)
     for name in models:

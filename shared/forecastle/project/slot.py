@@ -26,6 +26,7 @@ from forecastle import manifest as manifests
 from forecastle.catalogue.models import Status
 from forecastle.manifest import ArtifactError
 from forecastle.project import environment, pins
+from forecastle.project import given as given_artifacts
 from forecastle.project.compose import ROOT
 from forecastle.project.environment import InstallError
 from forecastle.project.process import RETRY_SECONDS, Process, StartError
@@ -49,16 +50,25 @@ class Slot:
         scratch: A folder, on the file system of the artifacts, for what is served.
         trainings: Those that may replace the artifact.
         root: The project.
+        given: Whether an artifact that was trained elsewhere is served in the place of the model's own.
         variables: Of the environment of a process of its own.
     """
 
     def __init__(
-        self, model: str, scratch: Path, trainings: Trainings, root: Path = ROOT, **variables: str
+        self,
+        model: str,
+        scratch: Path,
+        trainings: Trainings,
+        root: Path = ROOT,
+        *,
+        given: bool = False,
+        **variables: str,
     ) -> None:
         self.model, self.scratch, self.trainings, self.root = model, scratch, trainings, root
         self.variables = variables
         self.folder = root / "models" / model
-        self.artifact = self.folder / folders.ARTIFACT
+        self.artifact = given_artifacts.place(model, root) if given else self.folder / folders.ARTIFACT
+        self.needs_artifact = given or (self.folder / "train.py").is_file()
         self.app: ASGIApp | None = None
         self.failure = ""  # of the last attempt to serve
         self.attempts = 0
@@ -80,14 +90,13 @@ class Slot:
 
     async def run(self) -> None:
         """Serve, and look for a newer artifact, until this is cancelled."""
-        needs_artifact = (self.folder / "train.py").is_file()
         tried: Stamp = None
         self.closed.start()
         try:
             while True:
                 stamp = self._stamp()
                 # Between two artifacts there is none for a moment.
-                due = stamp != tried if stamp else not (needs_artifact or self.attempts)
+                due = stamp != tried if stamp else not (self.needs_artifact or self.attempts)
                 if due:
                     tried = stamp
                     await self._renew(stamp)
@@ -166,14 +175,10 @@ class Slot:
 
         The artifact is one of its own, so that it stays whole when the model's is replaced.
         """
-        is_forecast = False
-        if self.artifact.is_dir():
-            shutil.copytree(self.artifact, artifact, copy_function=_linked)
-            if (artifact / manifests.NAME).is_file():
-                kind = manifests.read(artifact).get("kind", manifests.FORECAST)
-                is_forecast = kind == manifests.FORECAST
+        found = self.artifact if self.needs_artifact else given_artifacts.own(self.model, self.root)
+        shutil.copytree(found, artifact, copy_function=_linked)
         served(self.folder, artifact, folder)
-        return is_forecast
+        return manifests.read(artifact).get("kind", manifests.FORECAST) == manifests.FORECAST
 
     async def _problem(self, scope: Scope, receive: Receive, send: Send) -> None:
         status = self.status()

@@ -14,7 +14,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from forecastle.manifest import ArtifactError
 from forecastle.project import compose, environment, pins
 from forecastle.project.compose import ROOT
 from forecastle.project.environment import InstallError
+from forecastle.project.scratch import scratch as scratch_folder
 
 PYTEST = ("-m", "pytest", "--quiet", "--no-header", "--disable-warnings", "-p", "no:cacheprovider")
 # No configuration of a folder above.
@@ -96,9 +96,7 @@ def train(model: str, root: Path = ROOT) -> None:
     manifests.recover(folder / folders.ARTIFACT)
     progress.tell("preparing")
     python = environment.python(model, pins.TRAIN, root)
-    cache = root / ".cache"
-    cache.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix="training.") as scratch:
+    with scratch_folder(root) as scratch:
         given, trained = Path(scratch, "given", model), Path(scratch, "trained", model)
         folders.copy(folder, folders.training_files(folder), given)
         folders.copy(given, folders.training_files(given), trained)
@@ -118,7 +116,13 @@ def train(model: str, root: Path = ROOT) -> None:
     print(f"{model}: version {version} is in models/{model}/artifact", file=sys.stderr)
 
 
-def test(model: str, artifact: Path, scratch: Path, root: Path = ROOT) -> None:
+def test(
+    model: str,
+    artifact: Path,
+    scratch: Path,
+    root: Path = ROOT,
+    otherwise: str = "and the last artifact stays",
+) -> None:
     """Hold an artifact and its app by the `test_*.py` of the model's folder.
 
     Args:
@@ -126,6 +130,7 @@ def test(model: str, artifact: Path, scratch: Path, root: Path = ROOT) -> None:
         artifact: What is tested.
         scratch: Where the files that are served, and the tests, are put together; it does not exist yet.
         root: The project.
+        otherwise: What a failure leads to, as the end of its line.
 
     Raises:
         InstallError: What the model needs cannot be installed.
@@ -135,7 +140,7 @@ def test(model: str, artifact: Path, scratch: Path, root: Path = ROOT) -> None:
     served(folder, artifact, scratch)
     folders.copy(folder, folders.gate_files(folder), scratch)
     python = environment.python(model, pins.SERVE, root)
-    _run([python, *PYTEST, *ISOLATED], scratch, f"{model}: its tests fail, and the last artifact stays")
+    _run([python, *PYTEST, *ISOLATED], scratch, f"{model}: its tests fail, {otherwise}")
 
 
 def served(folder: Path, artifact: Path, scratch: Path) -> None:
@@ -153,13 +158,12 @@ def is_stale(folder: Path) -> bool:
         return True
     if content.get("kind", manifests.FORECAST) != manifests.FORECAST:
         return content.get("sources") != folders.sources(folder)
-    data = observations.default_path()
-    known = (content.get("sources"), content["data"]["sha256"])
-    now = (
-        folders.sources(folder, Path(forecastle.__file__).parent),
-        manifests.sha256(data) if data.is_file() else "",
-    )
-    return known != now
+    if content.get("sources") != folders.sources(folder, Path(forecastle.__file__).parent):
+        return True
+    # The observations in use, or a file of the folder's own; save_forecast() may name none.
+    known = content["data"]["sha256"]
+    files = (observations.default_path(), folder / content["data"]["file"])
+    return bool(known) and all(not file.is_file() or manifests.sha256(file) != known for file in files)
 
 
 def _run(command: Sequence[Path | str], cwd: Path, failure: str) -> None:

@@ -7,6 +7,7 @@
 | `/manifest.json` | the artifact's manifest                                                        |
 | `/card`          | a page of the manifest and README.md                                           |
 | `/docs`          | Swagger UI of the app's `/openapi.json`, with nothing from elsewhere           |
+| `/openapi.json`  | the app's OpenAPI document, if its framework has it elsewhere, as Litestar has |
 
 A plain FastAPI app's own `/docs` loads from a CDN, which many networks do not reach: this one takes its
 place. A path that no route of the app matches is a problem (RFC 9457), as at the gateway.
@@ -35,6 +36,10 @@ from forecastle.web.representations import MEDIA_TYPES
 
 STATIC = "/static-offline-docs"
 OPENAPI = "/openapi.json"
+HEALTH = ("/livez", "/readyz")
+# What frameworks leave in the scope: of every request, and of one that a route matched.
+ROUTED = {"router", "litestar_app"}
+MATCHED = {"route", "endpoint", "route_handler"}
 NOTHING = "There is nothing at this path."
 OTHER_METHOD = "This path does not take this method."
 CARD = """\
@@ -90,6 +95,7 @@ class AnyApp:
         # FastAPI's own pages load from a CDN.
         own = (app.docs_url, app.redoc_url) if isinstance(app, FastAPI) else ()
         self.replaced = {url for url in own if url}
+        self.openapi = _openapi(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -103,7 +109,7 @@ class AnyApp:
 
         async def send_or_replace(message: Message) -> None:
             nonlocal instead
-            if message["type"] == "http.response.start" and _unhandled(message, scope):
+            if message["type"] == "http.response.start" and self._unhandled(path, message, scope):
                 instead = self._own(path, message, scope)
             if instead is None:
                 await send(message)
@@ -116,11 +122,13 @@ class AnyApp:
         """The answer to a request that the app has no route for."""
         request, status = Request(scope), message["status"]
         if scope["method"] in ("GET", "HEAD"):
-            if path in ("/livez", "/readyz"):
+            if path in HEALTH:
                 word = "alive" if path == "/livez" else "ready"
                 return JSONResponse({"status": word}, headers={"Cache-Control": "no-store"})
             if path in self.documents:
                 return self.documents[path].answer(request)
+            if path == OPENAPI and self.openapi != OPENAPI:
+                return self._elsewhere
             if path == "/docs":
                 return self._docs(path, scope)
             if path.startswith(f"{STATIC}/"):
@@ -135,10 +143,9 @@ class AnyApp:
         docs = getattr(self.app, "docs_url", None) or "/docs"
         if path != docs:
             return RedirectResponse(f"{root}{docs}", 307)
-        openapi = getattr(self.app, "openapi_url", None) or OPENAPI
         title = getattr(self.app, "title", None) or (self.manifest.title if self.manifest else "API")
         return get_swagger_ui_html(
-            openapi_url=f"{root}{openapi}",
+            openapi_url=f"{root}{self.openapi}",
             title=title,
             swagger_js_url=f"{root}{STATIC}/swagger-ui-bundle.js",
             swagger_css_url=f"{root}{STATIC}/swagger-ui.css",
@@ -146,20 +153,36 @@ class AnyApp:
             swagger_ui_parameters=getattr(self.app, "swagger_ui_parameters", None),
         )
 
+    def _unhandled(self, path: str, message: Message, scope: Scope) -> bool:
+        """Whether this is the start of a framework's answer to a request that the app has no route for."""
+        if message["status"] == 405:
+            return True
+        if message["status"] != 404:
+            return False
+        # An app that answers these by a 404 of its own, as one for every path, does not answer them.
+        if path in (*HEALTH, "/docs", OPENAPI, *self.documents) or path.startswith(f"{STATIC}/"):
+            return True
+        if not MATCHED.isdisjoint(scope):
+            return False
+        # Starlette, FastAPI and Litestar say whether a route matched. Of others JSON is the app's own.
+        media_type = Headers(raw=list(message.get("headers", ()))).get("content-type", "")
+        return not ROUTED.isdisjoint(scope) or "json" not in media_type
+
+    async def _elsewhere(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("root_path", "") + self.openapi
+        await self.app({**scope, "path": path, "raw_path": path.encode()}, receive, send)
+
     async def _static(self, scope: Scope, receive: Receive, send: Send) -> None:
         root = scope.get("root_path", "")
         await self.static({**scope, "root_path": root + STATIC}, receive, send)
 
 
-def _unhandled(message: Message, scope: Scope) -> bool:
-    """Whether this is the start of a framework's answer to a request that the app has no route for."""
-    if message["status"] == 405:
-        return True
-    if message["status"] != 404 or "route" in scope or "endpoint" in scope:
-        return False
-    # Starlette, and FastAPI with it, says whether a route matched. Of others JSON is the app's own.
-    media_type = Headers(raw=list(message.get("headers", ()))).get("content-type", "")
-    return "router" in scope or "json" not in media_type
+def _openapi(app: ASGIApp) -> str:
+    """Where an app has its OpenAPI document."""
+    if isinstance(url := getattr(app, "openapi_url", None), str):  # FastAPI
+        return url
+    paths = [str(getattr(route, "path", "")) for route in getattr(app, "routes", ())]
+    return next((path for path in paths if path.endswith(OPENAPI)), OPENAPI)  # Litestar's is below /schema
 
 
 def _card(manifest: Sealed, folder: Path) -> str:

@@ -4,6 +4,7 @@ A model is fitted to the data up to each origin, forecasts the days after it, an
 reported, beside a naive forecast (`scores.naive`).
 """
 
+import dataclasses
 import datetime
 import sys
 import tempfile
@@ -117,17 +118,34 @@ def forecast(
     """
     truth = reported.cleaned().frame
     _pickle_by_value(recipe.folder)
-    tasks = [joblib.delayed(_from_origin)(recipe, reported, truth, origin, days) for origin in origins]
-    workers = min(joblib.cpu_count(), max(1, len(tasks)))
+    cores = joblib.cpu_count()
+    workers = min(cores, max(1, len(origins)))
+    # Those of the last round share the cores that it would leave idle.
+    last_round = len(origins) % workers or workers
+    each = [1] * (len(origins) - last_round) + [cores // last_round] * last_round
+    tasks = [
+        joblib.delayed(_from_origin)(recipe, reported, truth, origin, days, its_cores)
+        for origin, its_cores in zip(origins, each, strict=True)
+    ]
     parts: list[Forecasts] = []
     for part in joblib.Parallel(n_jobs=workers, return_as="generator")(tasks):
         parts.append(part)
         report(len(parts) / len(tasks))
+    return gathered(parts)
+
+
+def gathered(parts: Sequence[Forecasts]) -> Forecasts:
+    """Those from several origins as one."""
     return Forecasts(
-        xr.concat([part.made for part in parts], "forecast"),
+        xr.concat([part.made for part in parts] or [_made([])], "forecast"),
         tuple(gap for part in parts for gap in part.failed),
         tuple(gap for part in parts for gap in part.skipped),
     )
+
+
+def gap(reason: Gap) -> Forecasts:
+    """None from an origin whose data leave nothing to fit or to score."""
+    return Forecasts(_made([]), skipped=(reason,))
 
 
 def score(forecasts: Forecasts, kind: str) -> dict[str, Any] | None:
@@ -293,12 +311,12 @@ def _pickle_by_value(folder: Path) -> None:
 
 
 def _from_origin(
-    recipe: Recipe, reported: Reported, truth: pd.DataFrame, origin: datetime.date, days: int
+    recipe: Recipe, reported: Reported, truth: pd.DataFrame, origin: datetime.date, days: int, cores: int
 ) -> Forecasts:
     """The forecasts from one origin, beside the naive ones and what was observed."""
-    none, sampling = _made([]), recipe.sampling.within(draws=DRAWS, cores=1)
+    sampling = recipe.sampling.within(draws=DRAWS, cores=cores)
 
-    def gap(reason: object, code: str = "") -> Gap:
+    def because(reason: object, code: str = "") -> Gap:
         return Gap(origin.isoformat(), code, " ".join(str(reason).split()))
 
     try:
@@ -308,7 +326,7 @@ def _from_origin(
             observations.write(known, file)
             rows = contract.observed(recipe.observe(file), set(known["country"])).frame
     except (observations.ObservationsError, contract.ContractError) as error:
-        return Forecasts(none, skipped=(gap(error),))
+        return gap(because(error))
     try:
         fit = sampling.fit(rows, recipe.build, silent)
         failures = fit.attrs.get("failed", {})
@@ -320,7 +338,32 @@ def _from_origin(
             (posterior.sizes["draw"], rows["country"].nunique(), days),
         )
     except (FitError, contract.ContractError) as error:
-        return Forecasts(none, failed=(gap(error),))
+        return Forecasts(_made([]), failed=(because(error),))
+    of_origin = compared(rows, draws, known, truth, origin, recipe.unit, recipe.cumulative)
+    failed = tuple(because("; ".join(reasons), code) for code, reasons in failures.items())
+    return dataclasses.replace(of_origin, failed=failed)
+
+
+def compared(
+    rows: pd.DataFrame,
+    draws: np.ndarray,
+    known: pd.DataFrame,
+    truth: pd.DataFrame,
+    origin: datetime.date,
+    unit: str,
+    cumulative: bool,
+) -> Forecasts:
+    """The forecasts from one origin, beside the naive ones and what was observed.
+
+    Args:
+        rows: What was fitted: columns `date` and `country`.
+        draws: Of the days after each country's last row, shape (draw, country, day).
+        known: What was known on the origin: columns `date`, `country` and `unit`.
+        truth: The same as it is known now.
+        origin: The last day that was known.
+        unit: The column of the counts.
+        cumulative: Whether the draws are running totals.
+    """
     parts = []
     for i, (code, group) in enumerate(rows.groupby("country")):
         last_day = group["date"].iloc[-1]
@@ -328,14 +371,14 @@ def _from_origin(
             continue
         past = known[(known["country"] == code) & (known["date"] <= last_day)]
         of_country = truth[truth["country"] == code]
-        part = _of_country(past, of_country, recipe.unit, recipe.cumulative, draws[:, i, :])
+        part = _of_country(past, of_country, unit, cumulative, draws[:, i, :])
         # What the data held at the origin is no forecast, also where a model ends before it.
         part = part.isel(forecast=(part["date"] > np.datetime64(origin)) & part["observed"].notnull())
         parts.append(part.assign_coords(country=("forecast", [str(code)] * part.sizes["forecast"])))
     made = _made(parts, origin)
-    failed = tuple(gap("; ".join(reasons), code) for code, reasons in failures.items())
-    skipped = () if made.sizes["forecast"] else (gap("nothing was reported after it that could be scored"),)
-    return Forecasts(made, failed, skipped)
+    if made.sizes["forecast"]:
+        return Forecasts(made)
+    return gap(Gap(origin.isoformat(), "", "nothing was reported after it that could be scored"))
 
 
 def _made(parts: list[xr.Dataset], origin: datetime.date | None = None) -> xr.Dataset:

@@ -43,7 +43,7 @@ class Verdict:
     """What the diagnostics say of one fit.
 
     Attributes:
-        worst: The worst value of each diagnostic in `BOUNDS`.
+        worst: The worst value of each diagnostic in `BOUNDS` that the fit has.
         reasons: Why the fit is not to be used, in words: which diagnostic, of which parameter of which
             country, its value, the bound, what to try. Empty for a good fit.
     """
@@ -68,13 +68,17 @@ def check(fit: xr.DataTree, summary: xr.Dataset) -> Verdict:
     """Judge a fit by `BOUNDS`.
 
     Args:
-        fit: With the group `sample_stats`: `diverging` and `energy`, dimensions chain and draw.
+        fit: With the group `sample_stats`: `diverging` and `energy`, dimensions chain and draw. A sampler
+            that has no such thing is not judged by it.
         summary: Its parameters, as `summarise` gives them.
     """
     found = {diagnostic: _worst(summary, diagnostic) for diagnostic in OF_PARAMETERS}
-    found["divergences"] = float(fit["sample_stats"]["diverging"].sum()), ""
-    found["e_bfmi"] = float(az.bfmi(fit)["energy"].min()), ""
-    return Verdict({name: found[name][0] for name in BOUNDS}, _reasons(found))
+    known = set(fit["sample_stats"].data_vars) if "sample_stats" in fit.children else set()
+    if "diverging" in known:
+        found["divergences"] = float(fit["sample_stats"]["diverging"].sum()), ""
+    if "energy" in known:
+        found["e_bfmi"] = float(az.bfmi(fit)["energy"].min()), ""
+    return Verdict({name: found[name][0] for name in BOUNDS if name in found}, _reasons(found))
 
 
 def unfit(summary: xr.Dataset) -> dict[str, tuple[str, ...]]:

@@ -9,6 +9,7 @@ import xarray as xr
 from forecastle import artifact
 from forecastle.training import diagnostics
 
+STATISTICS = ("diverging", "energy", "n_steps")  # of the sampler, that are kept
 EXACT = 2**24  # below it float32 holds every whole number
 
 
@@ -28,20 +29,29 @@ def exact(draws: np.ndarray, total: np.ndarray, cumulative: bool) -> np.ndarray:
     return draws.astype(np.float64 if whole and largest >= EXACT else np.float32)
 
 
-def write(folder: Path, fit: xr.DataTree, summary: xr.Dataset, rows: pd.DataFrame, draws: np.ndarray) -> None:
-    """Write `draws.npy`, `parameters.json`, `observations.csv` and `posterior.nc`."""
+def write(
+    folder: Path,
+    fit: xr.DataTree | None,
+    summary: xr.Dataset | None,
+    rows: pd.DataFrame,
+    draws: np.ndarray,
+) -> None:
+    """Write `draws.npy`, `parameters.json`, `observations.csv` and `posterior.nc`.
+
+    Without a fit there are no parameters, and `posterior.nc` holds the observations alone.
+    """
     np.save(folder / "draws.npy", draws)
-    artifact.write_json(folder / "parameters.json", diagnostics.parameters(summary))
+    parameters = {} if summary is None else diagnostics.parameters(summary)
+    artifact.write_json(folder / "parameters.json", parameters)
     observed = rows[["date", "country", "count"]].rename(columns={"count": "observed"})
     observed.to_csv(folder / "observations.csv", index=False, date_format="%Y-%m-%d")
     _write_posterior(fit, observed, folder / "posterior.nc")
 
 
-def _write_posterior(fit: xr.DataTree, observed: pd.DataFrame, path: Path) -> None:
+def _write_posterior(fit: xr.DataTree | None, observed: pd.DataFrame, path: Path) -> None:
     """NetCDF in ArviZ's schema, with five digits, which are more than the Monte Carlo error leaves."""
     groups = {
-        "posterior": fit["posterior"].dataset,
-        "sample_stats": fit["sample_stats"].dataset[["diverging", "energy", "n_steps"]],
+        **_groups(fit),
         "observed_data": xr.Dataset(
             {"observed": ("observation", observed["observed"].to_numpy(dtype=float, na_value=np.nan))},
             {
@@ -60,6 +70,17 @@ def _write_posterior(fit: xr.DataTree, observed: pd.DataFrame, path: Path) -> No
     }
     groups = {group: dataset.map(_five_digits) for group, dataset in groups.items()}
     xr.DataTree.from_dict(groups).to_netcdf(path, engine="h5netcdf", encoding=encoding)
+
+
+def _groups(fit: xr.DataTree | None) -> dict[str, xr.Dataset]:
+    """The posterior and what is kept of the sampler's statistics, as far as there are any."""
+    if fit is None:
+        return {}
+    groups = {"posterior": fit["posterior"].dataset}
+    if "sample_stats" in fit.children:
+        statistics = fit["sample_stats"].dataset
+        groups["sample_stats"] = statistics[[name for name in STATISTICS if name in statistics]]
+    return groups
 
 
 def _five_digits(values: xr.DataArray) -> xr.DataArray:

@@ -1,6 +1,5 @@
 """A project with a model that is fitted in seconds, and a gateway that has received the days since."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from ...served import Quiet, listening
 from ...tiny import KNOWN, NEW, TRAIN, as_csv, made
 
 PutIncumbent = Callable[[np.ndarray], Artifact]
-Docker = Callable[[str], None]
 
 
 @dataclass
@@ -55,6 +53,7 @@ class Project:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     """A gateway that has received the days after the incumbent's last one, over real HTTP."""
     monkeypatch.delenv("FORECASTLE_DATA", raising=False)
+    monkeypatch.delenv("REGISTRY", raising=False)
     monkeypatch.setenv("TAG", "no-such-tag")  # images of this machine are none of ours
     answer = {"body": as_csv(NEW).encode()}
 
@@ -84,19 +83,5 @@ def incumbent(project: Project, make_artifact: MakeArtifact) -> PutIncumbent:
         data = project.folder / "data/first-wave-2020.csv"
         shutil.copytree(made(make_artifact, draws, data.name, sha256(data)), project.artifact)
         return Artifact.load(project.artifact)
-
-    return put
-
-
-@pytest.fixture
-def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
-    """`docker(script)` puts a shell script in the place of the docker command."""
-
-    def put(script: str) -> None:
-        command = tmp_path / "bin/docker"
-        command.parent.mkdir()
-        command.write_text(f"#!/bin/sh\n{script}\n")
-        command.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
 
     return put

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from forecastle.observations import ObservationsError
+from forecastle.project.images import ImagesError
 from forecastle.project.retraining import Refused, RetrainingError, command
-from forecastle.project.retraining.images import ImagesError
 
 RECEIVES = """
 import sys, tempfile

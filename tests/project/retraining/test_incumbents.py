@@ -3,7 +3,8 @@
 import pytest
 
 from ...tiny import KNOWN, TRUTH, as_csv
-from .conftest import Docker, Project
+from ..conftest import Docker
+from .conftest import Project
 
 
 def test_without_an_incumbent_there_is_nothing_to_retrain(
@@ -44,3 +45,18 @@ def test_an_artifact_and_an_image_ask_for_a_choice(
     assert "choose which to replace, with INCUMBENT=artifact or INCUMBENT=image" in capfd.readouterr().err
     project.received["body"] = as_csv(KNOWN).encode()
     assert project.run("--incumbent", "artifact") == 0
+
+
+def test_without_an_incumbent_here_its_image_is_looked_for_in_the_registry(
+    project: Project,
+    docker: Docker,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    docker('[ "$1" != pull ] || echo "manifest for $3 not found" >&2; exit 1')
+    monkeypatch.setenv("REGISTRY", "registry.example")
+    image = "registry.example/forecastle/tiny:no-such-tag"
+    assert project.run("--incumbent", "image") == 1
+    assert capfd.readouterr().err == f"tiny: docker pull: manifest for {image} not found\n"
+    assert project.run("--incumbent", "artifact") == 1
+    assert "there is no artifact to replace" in capfd.readouterr().err

@@ -1,10 +1,15 @@
 """forecastle.project.retraining: a better challenger replaces the incumbent; else all stays as it was."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from forecastle import observations
 from forecastle.artifact import Artifact, sha256
+from forecastle.project import train
+from forecastle.project.retraining.__main__ import main
+from forecastle.sealing import verified
 
 from ...tiny import CODES, KNOWN, LAST, NEW, NEW_DAYS, THROUGH, TRUTH, as_csv
 from .conftest import Project
@@ -111,3 +116,74 @@ def test_what_cannot_be_done_is_one_line(
     assert project.state() == before
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith(f"tiny: {message}")
+
+
+PLAIN = """from pathlib import Path
+
+Path("artifact/constant").write_text(Path("data/constant").read_text())
+"""
+GATE = """from pathlib import Path
+
+def test_the_constant_is_small():
+    assert int(Path("artifact/constant").read_text()) < 10
+"""
+
+
+@pytest.fixture
+def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a model that is no forecast, and has been trained."""
+    monkeypatch.setenv("TAG", "no-such-tag")
+    folder = tmp_path / "models/plain"
+    (folder / "data").mkdir(parents=True)
+    (tmp_path / "data").mkdir()
+    for name, text in {"train.py": PLAIN, "main.py": "", "test_it.py": GATE, "data/constant": "7"}.items():
+        (folder / name).write_text(text)
+    assert train.main(["plain"], tmp_path) == 0
+    return folder
+
+
+def test_a_model_that_is_no_forecast_is_trained_anew_and_held_by_its_own_tests(
+    plain: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = verified(plain / "artifact")
+    (plain / "data/constant").write_text("8")
+    assert main(["plain"], plain.parents[1]) == 0
+    assert (plain / "artifact/constant").read_text() == "8"
+    printed = capfd.readouterr()
+    assert f"plain: what was trained anew has replaced {before}\n" in printed.out
+    assert printed.out.endswith("plain: start `make run` anew to serve it\n")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "line"),
+    [
+        ("data/constant", "80", "plain: its tests fail, and the last artifact stays"),
+        ("train.py", "1 / 0", "plain: train.py failed, and the last artifact stays"),
+        (
+            "train.py",
+            "",
+            "plain: train.py left nothing in artifact/: let it save there what main.py loads; the",
+        ),
+    ],
+)
+def test_one_that_fails_is_a_line_and_the_old_one_stays(
+    file: str, content: str, line: str, plain: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = verified(plain / "artifact")
+    (plain / file).write_text(content)
+    assert main(["plain"], plain.parents[1]) == 1
+    assert capfd.readouterr().err.splitlines()[-1].startswith(line)
+    assert verified(plain / "artifact") == before
+
+
+def test_what_does_not_reach_a_model_that_is_no_forecast_is_said(
+    plain: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (plain / "test_it.py").unlink()
+    assert main(["plain", "--file", "new.csv"], plain.parents[1]) == 0
+    said = capfd.readouterr().out
+    assert "plain: it is no forecast, so FILE= does not reach it: its train.py says what it reads\n" in said
+    assert "plain: it has no test_*.py, so nothing but its train.py can refuse what is new\n" in said
+    (plain / "train.py").unlink()
+    assert main(["plain"], plain.parents[1]) == 0
+    assert capfd.readouterr().out == "plain: it has no train.py, so it stays as it is\n"

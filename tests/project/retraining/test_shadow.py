@@ -6,7 +6,7 @@ import pytest
 
 from forecastle.project.retraining.shadow import main
 
-from .conftest import Docker
+from ..conftest import Docker
 
 DOCKER = """case "$*" in
     "compose ps --quiet --status running shadow") echo 0123456789ab ;;

@@ -3,6 +3,8 @@
 First the incumbent and a challenger, which is fitted to what the incumbent knew, both forecast the days that
 were reported since. If the challenger's score is no worse, it is fitted to all days, with the gate. Until it
 has passed, the incumbent and the data in use stay as they are.
+
+A model that is no forecast is trained anew, and replaced if it passes its own tests.
 """
 
 import argparse
@@ -14,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
+from forecastle import folder as folders
 from forecastle import observations
 from forecastle.artifact import Artifact
 from forecastle.observations.provenance import Provenance
@@ -37,11 +40,17 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 
 def _replace(options: argparse.Namespace, root: Path) -> None:
+    if not (root / "models" / options.model / "train.py").is_file():
+        print(f"{options.model}: it has no train.py, so it stays as it is")
+        return
     # In data/, so that a rename replaces the data in use in one step. Git and Docker ignore this folder.
     with tempfile.TemporaryDirectory(dir=root / "data", prefix=f"{observations.CURRENT}.") as scratch:
         incumbent = incumbents.find(options.model, options.incumbent, Path(scratch), root)
-        new = data.newest(options, Path(scratch), root)
+        if not incumbent.is_forecast:
+            train_anew(options.model, incumbent, options.file, root)
+            return
         current = incumbent.artifact
+        new = data.newest(options, Path(scratch), root)
         if new["date"].max().date() > current.data_through:
             retrain(options.model, incumbent, new, Path(scratch), root)
         else:
@@ -87,6 +96,28 @@ def retrain(model: str, incumbent: Incumbent, new: pd.DataFrame, scratch: Path, 
     provenance.write(root / "data" / observations.CURRENT)
     print(f"{model}: the challenger has replaced {old.version}")
     print(f"{model}: its data, up to {new['date'].max():%Y-%m-%d}, are in use: data/{observations.CURRENT}")
+    print(f"{model}: {incumbent.serve()}")
+
+
+def train_anew(model: str, incumbent: Incumbent, file: str, root: Path = ROOT) -> None:
+    """Train a model that is no forecast, and replace the incumbent if its own tests pass.
+
+    Args:
+        model: The model's name.
+        incumbent: The artifact or image to replace.
+        file: The observations that a forecast would be fitted to, if any.
+        root: The project.
+
+    Raises:
+        ImagesError: It has replaced the incumbent, but does not start.
+        RetrainingError: `train.py` or a test fails; the incumbent stays.
+    """
+    if file:
+        print(f"{model}: it is no forecast, so FILE= does not reach it: its train.py says what it reads")
+    if not folders.gate_files(root / "models" / model):
+        print(f"{model}: it has no test_*.py, so nothing but its train.py can refuse what is new")
+    incumbent.train_anew()
+    print(f"{model}: what was trained anew has replaced {incumbent.version}")
     print(f"{model}: {incumbent.serve()}")
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from forecastle.artifact import ArtifactError
 from forecastle.observations import ObservationsError
+from forecastle.project.images import ImagesError
 from forecastle.project.retraining import Refused, RetrainingError
-from forecastle.project.retraining.images import ImagesError
 
 
 def run(model: str, work: Callable[[], None]) -> int:

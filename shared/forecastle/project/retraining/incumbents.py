@@ -3,12 +3,17 @@
 import os
 import subprocess
 import sys
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+from forecastle import manifest as manifests
 from forecastle.artifact import Artifact, amend
+from forecastle.manifest import ArtifactError
+from forecastle.project import images, train
 from forecastle.project.compose import ROOT
-from forecastle.project.retraining import Refused, RetrainingError, images
+from forecastle.project.environment import InstallError
+from forecastle.project.retraining import Refused, RetrainingError
 from forecastle.project.retraining.comparison import Comparison
 
 
@@ -16,10 +21,27 @@ class Incumbent(Protocol):
     """An artifact in a folder, or an image.
 
     Attributes:
-        artifact: The incumbent's artifact.
+        version: The incumbent's.
+        is_forecast: Whether it forecasts; any other model is held by its own tests alone.
     """
 
-    artifact: Artifact
+    version: str
+    is_forecast: bool
+
+    @property
+    def artifact(self) -> Artifact:
+        """The incumbent's artifact, if it forecasts.
+
+        Raises:
+            ArtifactError: It cannot be read.
+        """
+
+    def train_anew(self) -> None:
+        """Run `train.py` and the model's own tests, and replace an incumbent that does not forecast.
+
+        Raises:
+            RetrainingError: One of them fails; the incumbent stays.
+        """
 
     def replace(self, data: Path, comparison: Comparison | None) -> None:
         """Fit the challenger to these data, with the gate, and replace the incumbent.
@@ -47,16 +69,29 @@ class Folder:
     """
 
     def __init__(self, script: Path) -> None:
-        self.script = script
-        self.artifact = Artifact.load(script.with_name("artifact"))
+        self.script, self.folder = script, script.with_name("artifact")
+        self.version, self.is_forecast = _read(self.folder)
+
+    @cached_property
+    def artifact(self) -> Artifact:
+        """As of `Incumbent`."""
+        return Artifact.load(self.folder)
+
+    def train_anew(self) -> None:
+        """As of `Incumbent`."""
+        model = self.script.parent.name
+        try:
+            train.train(model, self.script.parents[2])
+        except (train.TrainingError, InstallError, ArtifactError) as error:
+            raise RetrainingError(str(error).removeprefix(f"{model}: ")) from None
 
     def replace(self, data: Path, comparison: Comparison | None) -> None:
         """As of `Incumbent`; the comparison goes into the challenger's manifest."""
         if run(self.script, data):
             raise Refused("it does not pass the gate")
         compared = comparison.summary() if comparison else {}
-        retrained = {"incumbent": self.artifact.version, **compared}
-        with amend(self.artifact.folder, retrained=retrained):
+        retrained = {"incumbent": self.version, **compared}
+        with amend(self.folder, retrained=retrained):
             pass
 
     def serve(self) -> str:
@@ -79,11 +114,22 @@ class Image:
 
     def __init__(self, model: str, scratch: Path, root: Path = ROOT) -> None:
         self.model, self.root = model, root
-        self.artifact = Artifact.load(images.copy_artifact(images.reference(model), scratch))
+        self.folder = images.copy_artifact(images.reference(model), scratch)
+        self.version, self.is_forecast = _read(self.folder)
+
+    @cached_property
+    def artifact(self) -> Artifact:
+        """As of `Incumbent`."""
+        return Artifact.load(self.folder)
+
+    def train_anew(self) -> None:
+        """As of `Incumbent`; `train.py` runs even if no file has changed, as it may read other data."""
+        if not images.build(self.model, root=self.root, incumbent=self.version, anew=True):
+            raise Refused("its image was not built")
 
     def replace(self, data: Path, comparison: Comparison | None) -> None:
         """As of `Incumbent`; the incumbent's version goes into a label of the challenger's image."""
-        if not images.build(self.model, data, root=self.root, incumbent=self.artifact.version):
+        if not images.build(self.model, data, root=self.root, incumbent=self.version):
             raise Refused("its image was not built")
 
     def serve(self) -> str:
@@ -95,7 +141,7 @@ class Image:
 
 
 def find(model: str, choice: str, scratch: Path, root: Path = ROOT) -> Incumbent:
-    """Find the incumbent of a model.
+    """Find the incumbent of a model: if none is here and `REGISTRY` is set, its image is pulled from there.
 
     Args:
         model: The model's name.
@@ -105,7 +151,7 @@ def find(model: str, choice: str, scratch: Path, root: Path = ROOT) -> Incumbent
 
     Raises:
         ArtifactError: The incumbent's artifact cannot be read.
-        ImagesError: The incumbent is an image without an artifact.
+        ImagesError: The incumbent is an image without an artifact, or `REGISTRY` does not have it.
         RetrainingError: There is no incumbent, or both exist and `choice` is empty.
     """
     script, image = root / "models" / model / "train.py", images.reference(model)
@@ -113,6 +159,9 @@ def find(model: str, choice: str, scratch: Path, root: Path = ROOT) -> Incumbent
         raise RetrainingError(f"INCUMBENT={choice} is unknown: choose artifact or image")
     in_folder = choice != "image" and script.with_name("artifact").is_dir()
     in_image = choice != "artifact" and images.exists(image)
+    if not in_folder and not in_image and choice != "artifact" and images.registry():
+        images.pull(image)
+        in_image = True
     if in_folder and in_image:
         raise RetrainingError(
             f"there are both models/{model}/artifact, which `make run` serves, and the image {image}: choose "
@@ -126,6 +175,12 @@ def find(model: str, choice: str, scratch: Path, root: Path = ROOT) -> Incumbent
         f"there is no {choice or 'artifact and no image'} to replace: `make train` makes a first artifact, "
         "`make build` a first image"
     )
+
+
+def _read(folder: Path) -> tuple[str, bool]:
+    """The version of an artifact, and whether it is a forecast's."""
+    content = manifests.read(folder)
+    return content["version"], content.get("kind", manifests.FORECAST) == manifests.FORECAST
 
 
 def run(script: Path, data: Path, *arguments: str) -> int:

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from forecastle import observations
 from forecastle.observations.address import shown
+from forecastle.project import images
 from forecastle.project.compose import ROOT, SHADOW
-from forecastle.project.retraining import Refused, RetrainingError, command, data, images
+from forecastle.project.retraining import Refused, RetrainingError, command, data
 
 SERVICE = "shadow"
 

@@ -44,11 +44,11 @@ def write(
     path: Path,
     *,
     manifest: Manifest,
-    fit: xr.DataTree,
-    summary: xr.Dataset,
+    fit: xr.DataTree | None,
+    summary: xr.Dataset | None,
     prior: xr.Dataset,
     rows: pd.DataFrame,
-    replicated: np.ndarray,
+    replicated: np.ndarray | None,
     draws: np.ndarray,
     backtest: dict[str, Any] | None,
 ) -> None:
@@ -60,21 +60,18 @@ def write(
     Args:
         path: Where to.
         manifest: As `artifact.write` takes it.
-        fit: Groups `posterior` and `sample_stats`, dimensions chain, draw and perhaps country.
-        summary: Of the posterior, as `diagnostics.summarise` gives it.
+        fit: Groups `posterior` and perhaps `sample_stats`, dimensions chain, draw and perhaps country; None
+            if there are no chains.
+        summary: Of the posterior, as `diagnostics.summarise` gives it; likewise.
         prior: Prior draws of the posterior's variables, dimensions draw and perhaps country. A few countries
             are enough if every variable has that dimension. Variables without prior draws are not shown.
         rows: What was fitted: columns `date`, `country`, `name`, `count`, `total`.
         replicated: Posterior predictive draws of the last fitted days, shape (draw, country, day): countries
-            sorted by code, the last day being that of a country's last row.
+            sorted by code, the last day being that of a country's last row. None if there are none.
         draws: Posterior predictive draws of the coming days, shape (draw, country, day ahead).
         backtest: Its scores, or None without a backtest.
     """
-    posterior = fit["posterior"].dataset
     by_size = selection.largest(rows, len(manifest.series))
-    compared = selection.comparable(posterior, prior, by_size)
-    ranked = selection.ranked(posterior, summary.sel(summary="r_hat", drop=True))
-    days = fitted_days(rows, replicated)
     with svg.style():
         page = _TEMPLATES.get_template("card.html").render(
             prose=Markup(PROSE),
@@ -83,20 +80,10 @@ def write(
             first_day=min(series.first_day for series in manifest.series.values()),
             last_day=max(series.origin_date for series in manifest.series.values()),
             diagnostics=_diagnostics(manifest.diagnostics),
-            chains=[
-                plots.energy(*selection.worst_energy(fit)),
-                *(plots.ranks(parameter.label, parameter.of(posterior)) for parameter in ranked),
-            ],
-            pooled=bool(selection.pooled(posterior)),
-            compared=[
-                plots.densities(one.label, one.of(prior).to_numpy(), one.of(posterior).to_numpy())
-                for one in compared[: selection.MOST_PARAMETERS]
-            ],
-            not_compared=len(compared[selection.MOST_PARAMETERS :]),
             check=manifest.posterior_predictive,
-            pit=[plots.pit(*days, coverage=coverage) for coverage in (False, True)],
+            pit=[] if replicated is None else _pit(rows, replicated),
             fans=[_fan(manifest, code, rows, replicated, draws) for code in by_size[:FANS]],
-            posterior=posterior.sizes,
+            **_posterior(fit, summary, prior, by_size),
             **_backtest(manifest.unit, backtest),
         )
     path.write_text(page, encoding="utf-8")
@@ -128,6 +115,35 @@ def _diagnostics(found: Diagnostics) -> list[dict[str, Any]]:
     return rows
 
 
+def _posterior(
+    fit: xr.DataTree | None, summary: xr.Dataset | None, prior: xr.Dataset, by_size: list[str]
+) -> dict[str, Any]:
+    """What the sections about the chains and about prior and posterior show."""
+    if fit is None or summary is None:
+        return {"posterior": None, "chains": [], "pooled": False, "compared": [], "not_compared": 0}
+    posterior = fit["posterior"].dataset
+    compared = selection.comparable(posterior, prior, by_size)
+    ranked = selection.ranked(posterior, summary.sel(summary="r_hat", drop=True))
+    chains = [plots.ranks(parameter.label, parameter.of(posterior)) for parameter in ranked]
+    if "sample_stats" in fit.children and "energy" in fit["sample_stats"].data_vars:
+        chains.insert(0, plots.energy(*selection.worst_energy(fit)))
+    return {
+        "posterior": posterior.sizes,
+        "chains": chains,
+        "pooled": bool(selection.pooled(posterior)),
+        "compared": [
+            plots.densities(one.label, one.of(prior).to_numpy(), one.of(posterior).to_numpy())
+            for one in compared[: selection.MOST_PARAMETERS]
+        ],
+        "not_compared": len(compared[selection.MOST_PARAMETERS :]),
+    }
+
+
+def _pit(rows: pd.DataFrame, replicated: np.ndarray) -> list[Plot]:
+    days = fitted_days(rows, replicated)
+    return [plots.pit(*days, coverage=coverage) for coverage in (False, True)]
+
+
 def _backtest(unit: str, backtest: dict[str, Any] | None) -> dict[str, Any]:
     """What the section about the backtest shows."""
     figures = backtest and [
@@ -139,9 +155,10 @@ def _backtest(unit: str, backtest: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _fan(
-    manifest: Manifest, code: str, rows: pd.DataFrame, replicated: np.ndarray, draws: np.ndarray
+    manifest: Manifest, code: str, rows: pd.DataFrame, replicated: np.ndarray | None, draws: np.ndarray
 ) -> Plot:
-    last = rows[rows["country"] == code].tail(min(FAN_DAYS, replicated.shape[2]))
+    days = FAN_DAYS if replicated is None else min(FAN_DAYS, replicated.shape[2])
+    last = rows[rows["country"] == code].tail(days)
     index = list(manifest.series).index(code)
-    fitted = replicated[:, index, -len(last) :]
+    fitted = None if replicated is None else replicated[:, index, -len(last) :]
     return plots.fan(manifest.series[code].name, manifest.unit, last, fitted, draws[:, index, :])

@@ -188,14 +188,14 @@ def _ratios_alt(x_label: str, x: Sequence[Any], scores: list[dict[str, Any]]) ->
     )
 
 
-def fan(name: str, unit: str, rows: pd.DataFrame, fitted: np.ndarray, forecast: np.ndarray) -> Plot:
+def fan(name: str, unit: str, rows: pd.DataFrame, fitted: np.ndarray | None, forecast: np.ndarray) -> Plot:
     """A country's last observations, what the model expects of these days, and its forecast.
 
     Args:
         name: The country's.
         unit: Of the counts.
         rows: Columns `date` and `count`, a row a day up to the day before the forecast.
-        fitted: Posterior predictive draws of the same days, shape (draw, day).
+        fitted: Posterior predictive draws of the same days, shape (draw, day); None if there are none.
         forecast: Of the coming days, shape (draw, day ahead).
     """
     origin, counts = rows["date"].iloc[-1], rows["count"].to_numpy(dtype=float, na_value=np.nan)
@@ -207,7 +207,8 @@ def fan(name: str, unit: str, rows: pd.DataFrame, fitted: np.ndarray, forecast: 
     # For a forecast that leaves the counts far behind.
     log = len(known) > 0 and counts[known].min() > 0 and upper.max() > 10 * most
     figure, axes = panel(y_label="log scale" if log else "")
-    axes.fill_between(rows["date"], *_interval(fitted, 0.95), color=MUTED, alpha=0.25, lw=0)
+    if fitted is not None:
+        axes.fill_between(rows["date"], *_interval(fitted, 0.95), color=MUTED, alpha=0.25, lw=0)
     for level in FAN_LEVELS:
         axes.fill_between(coming, *_interval(forecast, level), color=BLUE, alpha=0.22, lw=0)
     axes.plot(coming, median, color=BLUE)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -14,15 +15,33 @@ class ImagesError(Exception):
     """A docker command fails; the message is the last line of its output."""
 
 
+def registry() -> str:
+    """`REGISTRY`: where images are pushed to and pulled from; empty if nowhere."""
+    return os.environ.get("REGISTRY", "")
+
+
+def repository(model: str) -> str:
+    """The image's name without a tag, from `REGISTRY`, as in `docker/build.sh`."""
+    return f"{registry()}{'/' if registry() else ''}forecastle/{model}"
+
+
 def reference(model: str, suffix: str = "") -> str:
     """The image's name from `REGISTRY`, `TAG` and a suffix of the tag, as in `docker/build.sh`."""
-    registry = os.environ.get("REGISTRY", "")
-    return f"{registry}{'/' if registry else ''}forecastle/{model}:{tag(suffix)}"
+    return f"{repository(model)}:{tag(suffix)}"
 
 
 def tag(suffix: str = "") -> str:
     """The tag in use."""
     return (os.environ.get("TAG") or "latest") + suffix
+
+
+def answers() -> bool:
+    """Whether a Docker Engine answers."""
+    try:
+        _docker("version")
+    except ImagesError:
+        return False
+    return True
 
 
 def exists(image: str) -> bool:
@@ -34,32 +53,85 @@ def exists(image: str) -> bool:
     return True
 
 
-def copy_artifact(image: str, folder: Path) -> Path:
-    """Copy the artifact out of an image, and return the copy `folder/artifact`.
+def identity(image: str) -> str:
+    """The hash of an image's content, in hexadecimal digits.
+
+    Raises:
+        ImagesError: This machine does not have the image, or no engine answers.
+    """
+    return _docker("image", "inspect", "--format", "{{.Id}}", image).removeprefix("sha256:")
+
+
+def copy_artifact(image: str, folder: Path, file: str = "") -> Path:
+    """Copy the artifact, or one file of it, out of an image into a folder, and return the copy.
 
     Raises:
         ImagesError: The image has none.
     """
+    path = Path("/app/artifact", file)
     container = _docker("create", image)
     try:
-        _docker("cp", f"{container}:/app/artifact", str(folder))
+        _docker("cp", f"{container}:{path}", str(folder))
     finally:
         _docker("rm", container)
-    return folder / "artifact"
+    return folder / path.name
 
 
-def build(model: str, data: Path, suffix: str = "", *, root: Path = ROOT, incumbent: str = "") -> bool:
+def build(
+    model: str,
+    data: Path | None = None,
+    suffix: str = "",
+    *,
+    root: Path = ROOT,
+    incumbent: str = "",
+    anew: bool = False,
+) -> bool:
     """Build the image of a model fitted to these data; returns whether that succeeded.
 
     Args:
         model: The model's name.
-        data: The file to fit, instead of the data in use.
+        data: The file to fit, instead of the data in use, if any.
         suffix: Of the tag, which stays with its image if the build fails.
         root: The project.
         incumbent: The version that the model was compared with, for a label.
+        anew: Whether `train.py` runs even if nothing that it reads has changed.
     """
-    environment = {"TAG": tag(suffix), "FORECASTLE_DATA": str(data), "INCUMBENT_VERSION": incumbent}
+    environment = {
+        "TAG": tag(suffix),
+        "FORECASTLE_DATA": str(data or ""),
+        "INCUMBENT_VERSION": incumbent,
+        "TRAIN_ANEW": "yes" if anew else "",
+        "ARTIFACT": "",
+    }
     return subprocess.run([root / "docker/build.sh", model], env=os.environ | environment).returncode == 0
+
+
+def push(image: str, name: str) -> str:
+    """Push an image under this name, which this machine has no longer if it did not have it before.
+
+    Returns:
+        The digest that the registry knows the image by, such as `sha256:1f0e...`.
+
+    Raises:
+        ImagesError: The registry does not take it.
+    """
+    known = exists(name)
+    _docker("tag", image, name)
+    try:
+        said = _docker("push", name, timeout=None)
+    finally:
+        if not known:
+            remove(name)
+    return re.findall(r"digest: (sha256:[0-9a-f]+)", said)[-1]
+
+
+def pull(image: str) -> None:
+    """Get an image from the registry in its name.
+
+    Raises:
+        ImagesError: The registry does not have it, or does not answer.
+    """
+    _docker("pull", "--quiet", image, timeout=None)
 
 
 def retag(image: str, other: str) -> None:

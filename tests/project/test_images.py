@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from forecastle.project.retraining import images
+from forecastle.project import images
 
 from .conftest import Docker
 
@@ -44,6 +44,19 @@ def test_a_model_is_built_from_these_data_under_the_name_that_is_looked_for(
     printed = capfd.readouterr()
     assert printed.out == "the newest data\nMODEL=deaths\n"
     assert printed.err.startswith(f"{name} was not built, see above")
+
+
+@pytest.mark.parametrize("anew", [True, False])
+def test_train_py_runs_although_nothing_has_changed_if_that_is_asked(
+    anew: bool, docker: Docker, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And never is an artifact from elsewhere taken instead."""
+    docker('[ "$1 $2" != "buildx build" ] || { echo "$*"; exit 1; }')
+    monkeypatch.setenv("ARTIFACT", "s3://models/deaths")
+    assert not images.build("deaths", anew=anew)
+    asked = capfd.readouterr().out
+    assert ("--no-cache-filter train " in asked) is anew
+    assert "ORIGIN=train" in asked
 
 
 @pytest.mark.parametrize(
