@@ -346,7 +346,7 @@ def test_stopped_while_a_model_is_trained_it_leaves_no_process_and_no_half_artif
         assert process.stderr and process.stderr.read().endswith("stopped\n")
     eventually(lambda: processes(tmp_path) == [])
     assert sorted(path.name for path in folder.iterdir()) == ["main.py", "train.py"]
-    assert not list((tmp_path / ".cache").glob("training.*"))
+    assert not list((tmp_path / ".cache").glob("*scratch*"))
 
 
 def test_a_second_ctrl_c_stops_it_too(tmp_path: Path) -> None:

@@ -56,9 +56,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
                     print(f"{model}: it has no train.py, so it is served as it is", file=sys.stderr)
             elif not options.stale or is_stale(root / "models" / model):
                 try:
-                    with turn(model, root):
-                        if not options.stale or is_stale(root / "models" / model):  # still
-                            train(model, root)
+                    train(model, root, options.stale)
                 except (TrainingError, InstallError, ArtifactError) as error:
                     print(error, file=sys.stderr)
                     failed = True
@@ -84,14 +82,25 @@ def turn(model: str, root: Path = ROOT) -> Iterator[None]:
         os.close(descriptor)  # the system drops the lock, also of a process that is killed
 
 
-def train(model: str, root: Path = ROOT) -> None:
+def train(model: str, root: Path = ROOT, stale: bool = False) -> None:
     """Run a model's `train.py`, seal what it left, test it, and replace the last artifact.
+
+    Args:
+        model: The model's name.
+        root: The project.
+        stale: Whether to do nothing if the artifact is current once other trainings have ended.
 
     Raises:
         ArtifactError: `train.py` left no artifact, or one that cannot be served.
         InstallError: What the model needs cannot be installed.
         TrainingError: `train.py` or a test fails.
     """
+    with turn(model, root):
+        if not stale or is_stale(root / "models" / model):
+            _train(model, root)
+
+
+def _train(model: str, root: Path) -> None:
     folder = root / "models" / model
     manifests.recover(folder / folders.ARTIFACT)
     progress.tell("preparing")
