@@ -164,7 +164,7 @@ def test_every_model_answers_under_its_own_name(root: Path) -> None:
             )
         assert "named_total" not in get(port, "/flu/metrics")[2]
         ended = "its server has ended, see above"
-        nothing = "train.py left nothing in artifact/"
+        nothing = "train.py left nothing in artifact/: let it save there what main.py loads"
         for name, why in {"raises": ended, "stops": ended, "untrained": nothing}.items():
             status, media_type, body = get(port, f"/{name}/countries")
             assert (status, media_type) == (503, "application/problem+json")

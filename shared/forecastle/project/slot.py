@@ -222,8 +222,7 @@ def _detail(model: str, status: Status) -> str:
     if status.status == "waiting":
         return f"{model} has no artifact yet: other models are trained first."
     if status.status == "failed":
-        (reason,) = (status.verdict or [""])[-1:]
-        return f"{model} is not served: {reason.removeprefix(f'{model}: ')}"
+        return f"{model} is not served: {(status.verdict or [''])[-1].removeprefix(f'{model}: ')}"
     progress = status.progress
     if progress is None:
         return f"{model} is starting: try again in a few seconds."
