@@ -110,6 +110,7 @@ class Project:
             "WORKERS",
             "PIP_CONFIG_FILE",
             "MAKEFLAGS",
+            "MAKELEVEL",
             "COMPOSE_PROFILES",
             "ALERT_WEBHOOK_URL",
         }
