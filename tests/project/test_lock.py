@@ -63,6 +63,15 @@ def test_two_locks_never_pin_different_versions(root: Path) -> None:
     assert "--hash=sha256:" in (root / "shared/requirements.txt").read_text()
 
 
+def test_what_needs_nothing_has_no_lock(root: Path) -> None:
+    assert main([], root) == 0
+    (root / "models/cold/requirements-train.in").write_text("# Nothing any more.\n")
+    (root / "models/flu/requirements.in").write_text("# Nothing yet.\n")
+    assert main([], root) == 0
+    assert pins(root).keys() == {"models/flu", "shared", "tests"}
+    assert not (root / "models/flu/requirements.txt").exists()
+
+
 def test_a_pin_stays_until_it_is_asked_to_move(root: Path) -> None:
     main([], root)
     for file in ("shared/requirements.in", "models/flu/requirements-train.in"):

@@ -69,8 +69,12 @@ def lock(root: Path, model: str = "", *, upgrade: bool = False) -> None:
             _compile(root, [file], output, together, *OUTPUT)
             written[file.with_suffix(".txt")] = output.read_text()
     for path, text in written.items():
-        print(f"{path.relative_to(root)}: {len(re.findall(r'^\S+==', text, re.M))} pins")
-        path.write_text(text)
+        pins = len(re.findall(r"^\S+==", text, re.M))
+        print(f"{path.relative_to(root)}: {pins} pins")
+        if pins:
+            path.write_text(text)
+        else:
+            path.unlink(missing_ok=True)  # nothing is needed that needs a lock
 
 
 def _pins(locks: Iterable[Path]) -> list[str]:
