@@ -100,9 +100,11 @@ def started(root: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """The command itself, serving that repository, and its port."""
     port = free_port()
     command = [sys.executable, "-m", "forecastle.project.local_gateway", "--port", str(port)]
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores
     process = subprocess.Popen(
         [*command, "--root", str(root)], stderr=subprocess.PIPE, text=True, start_new_session=True
     )
+    signal.signal(signal.SIGHUP, inherited)
     try:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
