@@ -47,6 +47,7 @@ def waiting(tmp_path: Path) -> Iterator[Trainings]:
 def test_the_cheapest_comes_first(tmp_path: Path) -> None:
     model(tmp_path, "long", f"{FORECAST}# {'longer ' * 200}")
     model(tmp_path, "short", FORECAST)
+    model(tmp_path, "each", f"{FORECAST}# {'longest ' * 200}\ntrain(each_country=True)\n")
     model(tmp_path, "plain", TRAIN)
     for name, seconds in (("known", 30), ("quick", 2)):
         folder = model(tmp_path, name)
@@ -54,7 +55,7 @@ def test_the_cheapest_comes_first(tmp_path: Path) -> None:
         tamper(folder / "artifact", training_seconds=seconds)
         assert cost(folder)[0] == seconds
         (folder / "train.py").write_text(f"{TRAIN}# changed")
-    assert trainings(tmp_path).queue == ["plain", "quick", "known", "short", "long"]
+    assert trainings(tmp_path).queue == ["plain", "quick", "known", "each", "short", "long"]
 
 
 def test_what_is_current_or_has_no_training_is_left_out(tmp_path: Path) -> None:

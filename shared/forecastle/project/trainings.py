@@ -130,17 +130,18 @@ class Trainings:
             self.display.say(whole.decode(errors="replace").removesuffix("\n"))
 
 
-def cost(folder: Path) -> tuple[float, int]:
-    """What trainings are sorted by: the seconds that the last one took, then the size of train.py.
+def cost(folder: Path) -> tuple[float, bool, int]:
+    """What trainings are sorted by: the seconds that the last one took, then what train.py says.
 
-    Of models that were never trained, plain ones come before all others, and forecasts after them.
+    Of models that were never trained, plain ones come before all others, and forecasts after them: first
+    those that fit each country by itself, since a model of all countries has hundreds of parameters.
     """
-    size = (folder / "train.py").stat().st_size
+    script = (folder / "train.py").read_bytes()
+    pooled = b"each_country=True" not in script
     try:
-        return float(manifests.read(folder / folders.ARTIFACT)["training_seconds"]), size
+        return float(manifests.read(folder / folders.ARTIFACT)["training_seconds"]), pooled, len(script)
     except (ArtifactError, KeyError, TypeError, ValueError):
-        is_plain = b"forecastle" not in (folder / "train.py").read_bytes()
-        return 0.0 if is_plain else float("inf"), size
+        return 0.0 if b"forecastle" not in script else float("inf"), pooled, len(script)
 
 
 def verdict(log: Path, code: int) -> list[str]:

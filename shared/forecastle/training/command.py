@@ -190,7 +190,7 @@ def _make_artifact(recipe: Recipe, path: Path, reported: Reported, step: Step, s
             selected.changes,
             **dataclasses.asdict(Provenance.of(path)),
         ),
-        series=_countries(rows),
+        series=files.series(rows),
         excluded=selected.excluded,
         versions=_versions(),
         sources=sources(recipe.folder, Path(forecastle.__file__).parent),
@@ -289,19 +289,6 @@ def _prior(recipe: Recipe, rows: pd.DataFrame) -> xr.Dataset:
         return prior.draw(recipe.build(rows), CHECK_DRAWS, recipe.sampling.seed)
     codes = card.largest(rows, card.EXAMPLES)
     return prior.of_countries(rows, recipe.build, codes, CHECK_DRAWS, recipe.sampling.seed)
-
-
-def _countries(rows: pd.DataFrame) -> dict[str, artifact.Country]:
-    return {
-        str(code): artifact.Country(
-            str(code),
-            group["name"].iloc[0],
-            group["date"].iloc[0].date(),
-            group["date"].iloc[-1].date(),
-            int(group["total"].iloc[-1]),
-        )
-        for code, group in rows.groupby("country")
-    }
 
 
 def _versions() -> dict[str, str]:

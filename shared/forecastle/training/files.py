@@ -29,6 +29,20 @@ def exact(draws: np.ndarray, total: np.ndarray, cumulative: bool) -> np.ndarray:
     return draws.astype(np.float64 if whole and largest >= EXACT else np.float32)
 
 
+def series(rows: pd.DataFrame) -> dict[str, artifact.Country]:
+    """What is forecast, by code in alphabetical order, of rows that are sorted by country and date."""
+    return {
+        str(code): artifact.Country(
+            str(code),
+            str(group["name"].iloc[0]),
+            group["date"].iloc[0].date(),
+            group["date"].iloc[-1].date(),
+            int(group["total"].iloc[-1]),
+        )
+        for code, group in rows.groupby("country")
+    }
+
+
 def write(
     folder: Path,
     fit: xr.DataTree | None,

@@ -87,7 +87,7 @@ def save_forecast(
     """
     folder = Path(folder).resolve()
     rows = _rows(observed)
-    series = _series(rows)
+    series = files.series(rows)
     values = _checked(draws, {code: one.origin_date for code, one in series.items()})
     totals = np.array([one.total for one in series.values()], dtype=float)
     values = files.exact(values, totals, cumulative)
@@ -151,19 +151,6 @@ def _rows(observed: pd.DataFrame) -> pd.DataFrame:
     if "total" not in rows:
         rows["total"] = rows["count"].fillna(0).groupby(rows["country"]).cumsum()
     return contract.observed(rows, set(rows["country"])).frame
-
-
-def _series(rows: pd.DataFrame) -> dict[str, artifact.Country]:
-    return {
-        str(code): artifact.Country(
-            str(code),
-            str(group["name"].iloc[0]),
-            group["date"].iloc[0].date(),
-            group["date"].iloc[-1].date(),
-            int(group["total"].iloc[-1]),
-        )
-        for code, group in rows.groupby("country")
-    }
 
 
 def _checked(draws: Draws, origins: dict[str, datetime.date]) -> np.ndarray:
@@ -265,7 +252,7 @@ def _past(
         if isinstance(draws, xr.DataArray) and "country" in draws.coords:
             known = known[known["country"].isin(draws["country"].values)]
         known = known.reset_index(drop=True)
-        values = _checked(draws, {code: one.origin_date for code, one in _series(known).items()})
+        values = _checked(draws, {code: one.origin_date for code, one in files.series(known).items()})
         values = values[:, :, : backtest.DAYS]
         yield backtest.compared(
             known, values, known.rename(columns={"count": unit}), truth, origin, unit, cumulative
