@@ -3,12 +3,12 @@
 | file                | holds                                                                              |
 |---------------------|------------------------------------------------------------------------------------|
 | `manifest.json`     | what was fitted to which data, how well it converged, the SHA-256 of every file    |
-| `draws.npy`         | posterior predictive draws, shape (draw, country, day ahead)                       |
-| `observations.csv`  | `date,country,observed`: the counts that the model was fitted to                   |
-| `parameters.json`   | posterior summaries of every parameter, by country                                 |
+| `draws.npy`         | posterior predictive draws, shape (draw, series, period ahead)                       |
+| `observations.csv`  | `date,<noun>,observed`: the values that the model was fitted to                    |
+| `parameters.json`   | posterior summaries of every parameter, by series                                  |
 | `posterior.nc`      | the posterior itself in ArviZ's schema, for analysts                               |
 | `backtest.json`     | scores of forecasts of past days, by horizon and by origin; null without a backtest |
-| `backtest.npz`      | these forecasts: quantiles by origin, country and horizon, beside what was observed |
+| `backtest.npz`      | these forecasts: quantiles by origin, series and horizon, beside what was observed  |
 | `card.html`         | the model card, but for the prose of README.md, which the server adds              |
 
 Training writes it and serving reads it, so this module needs NumPy and the standard library alone.
@@ -47,22 +47,23 @@ PROSE = "<!-- README.md -->"  # the place in card.html where the server puts the
 
 
 @dataclass(frozen=True)
-class Country:
-    """One country of an artifact.
+class Series:
+    """One series of an artifact, such as a country's.
 
     Attributes:
-        code: ISO 3166 alpha-3.
-        name: In English.
-        first_day: The first day that the model was fitted to.
-        origin_date: The last one; forecasts start the day after.
-        total: The running total of the counts by the end of `origin_date`, days before `first_day` included.
+        code: Its identifier; of a country, ISO 3166 alpha-3.
+        name: In words.
+        first_day: The first date that the model was fitted to.
+        origin_date: The last one; forecasts start one period after it.
+        total: The running total of the counts by the end of `origin_date`, those before `first_day` included;
+            None if the values are no counts.
     """
 
     code: str
     name: str
     first_day: datetime.date
     origin_date: datetime.date
-    total: int
+    total: float | None
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Excluded:
-    """A country without a forecast, and the reason."""
+    """A series without a forecast, and the reason."""
 
     name: str
     reason: str
@@ -114,7 +115,7 @@ class Backtest:
         kind: `short` or `full`.
         bounds: What the scores were held to.
         origins: The last days that the forecasts knew.
-        forecasts: How many forecasts of a country and a day were scored.
+        forecasts: How many forecasts of a series and a date were scored.
         scores: Of all forecasts, as `training.scores.summarise` gives them.
     """
 
@@ -132,11 +133,15 @@ class Manifest(Sealed):
     Attributes:
         target: What is forecast, such as "daily deaths".
         unit: Of the forecast numbers, such as "deaths".
-        cumulative: Whether the target is a running total rather than a count a day.
+        cumulative: Whether the target is a running total rather than a count a period.
         reference: Whether the model is there to be compared with, and not for use.
         seed: Of all randomness.
         noun: What a series is about, such as "country".
-        frequency: Of the series' dates, by pandas' alias: "D" is daily.
+        plural: Of the noun, such as "countries": a part of the routes.
+        measure: What is measured, such as "deaths": a column of the observations.
+        real: Whether the values are real numbers, of which there is no running total, rather than counts.
+        minimum: The least value that there can be, such as 0; None if there is none.
+        frequency: Of the series' dates, by pandas' alias: "D" is daily. See `forecastle.frequency`.
         horizon: How many periods ahead forecasts reach.
         data: What the model was trained with.
         series: What is forecast, by identifier, in the order of the draws' second axis.
@@ -155,10 +160,14 @@ class Manifest(Sealed):
     reference: bool
     seed: int
     noun: str = "country"
+    plural: str = "countries"
+    measure: str
+    real: bool = False
+    minimum: float | None = 0
     frequency: str = "D"
     horizon: int
     data: Data
-    series: dict[str, Country]
+    series: dict[str, Series]
     excluded: dict[str, Excluded]
     diagnostics: Diagnostics
     posterior_predictive: dict[str, Any] = field(default_factory=dict)
@@ -179,9 +188,7 @@ class Manifest(Sealed):
         read: dict[str, Any] = {
             "data": Data(**{**data, "last_day": day(data["last_day"])}),
             "series": {
-                code: Country(
-                    code, one["name"], day(one["first_day"]), day(one["origin_date"]), int(one["total"])
-                )
+                code: Series(code, one["name"], day(one["first_day"]), day(one["origin_date"]), one["total"])
                 for code, one in content["series"].items()
             },
             "excluded": {code: Excluded(**one) for code, one in content["excluded"].items()},
@@ -194,8 +201,8 @@ class Manifest(Sealed):
     def json(self) -> dict[str, Any]:
         """What `manifest.json` holds: dates and times in ISO 8601."""
         content = super().json()
-        for country in content["series"].values():
-            del country["code"]
+        for series in content["series"].values():
+            del series["code"]
         return content
 
 
@@ -206,19 +213,19 @@ class Artifact:
     Attributes:
         folder: Where it was loaded from.
         manifest: Of the model.
-        draws: Posterior predictive draws of the target, shape (draw, country, day ahead), float32 or float64,
-            read-only. `draws[:, i, 0]` is the day after the origin of the i-th country of `countries`.
-        countries: By code, in the order of the second axis of `draws`.
-        observations: By country code, the (day, count) pairs that were fitted; a count of None is no report.
-        parameters: By country code, the posterior summaries of that country's parameters; those that all
-            countries share lie under `""`.
+        draws: Posterior predictive draws of the target, shape (draw, series, period ahead), float32 or float64,
+            read-only. `draws[:, i, 0]` is one period after the origin of the i-th series of `series`.
+        series: By code, in the order of the second axis of `draws`.
+        observations: By code, the (date, value) pairs that were fitted; a value of None is no report.
+        parameters: By code, the posterior summaries of that series' parameters; those that all series share
+            lie under `""`.
     """
 
     folder: Path
     manifest: Manifest
     draws: np.ndarray
-    countries: dict[str, Country]
-    observations: dict[str, list[tuple[datetime.date, int | None]]]
+    series: dict[str, Series]
+    observations: dict[str, list[tuple[datetime.date, float | None]]]
     parameters: dict[str, list[dict[str, Any]]]
 
     @classmethod
@@ -238,7 +245,7 @@ class Artifact:
                     f"{folder / 'draws.npy'} does not fit the manifest: train the model again"
                 )
             parameters = json.loads((folder / "parameters.json").read_bytes())
-            return cls(folder, manifest, draws, manifest.series, _read_observations(folder), parameters)
+            return cls(folder, manifest, draws, manifest.series, _read_observations(folder, manifest.noun), parameters)
         except (ValueError, TypeError, KeyError, AttributeError, EOFError) as error:
             raise ArtifactError(f"{folder} cannot be read ({error!r}): train the model again") from None
 
@@ -254,12 +261,12 @@ class Artifact:
 
     @property
     def horizon(self) -> int:
-        """How many days ahead the draws reach."""
+        """How many periods ahead the draws reach."""
         return self.manifest.horizon
 
     @property
     def cumulative(self) -> bool:
-        """Whether the target is a running total rather than a count a day."""
+        """Whether the target is a running total rather than a count a period."""
         return self.manifest.cumulative
 
     @property
@@ -268,8 +275,8 @@ class Artifact:
         return self.manifest.data.last_day
 
     def forecast_draws(self, code: str) -> np.ndarray:
-        """The draws of one country, shape (draw, day ahead)."""
-        return self.draws[:, list(self.countries).index(code), :]
+        """The draws of one series, shape (draw, period ahead)."""
+        return self.draws[:, list(self.series).index(code), :]
 
 
 @contextmanager
@@ -333,12 +340,15 @@ def _read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def _read_observations(folder: Path) -> dict[str, list[tuple[datetime.date, int | None]]]:
-    observations: dict[str, list[tuple[datetime.date, int | None]]] = {}
+def _read_observations(folder: Path, noun: str) -> dict[str, list[tuple[datetime.date, float | None]]]:
+    observations: dict[str, list[tuple[datetime.date, float | None]]] = {}
     with (folder / "observations.csv").open(newline="") as file:
         for row in csv.DictReader(file):
-            count = int(row["observed"]) if row["observed"] else None
-            observations.setdefault(row["country"], []).append(
-                (datetime.date.fromisoformat(row["date"]), count)
-            )
+            value = _number(row["observed"]) if row["observed"] else None
+            observations.setdefault(row[noun], []).append((datetime.date.fromisoformat(row["date"]), value))
     return observations
+
+
+def _number(text: str) -> float:
+    """Whole numbers as such, so that counts are written without a point."""
+    return int(text) if text.lstrip("-").isdigit() else float(text)
