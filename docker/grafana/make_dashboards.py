@@ -327,9 +327,9 @@ FORECASTS = dashboard(
                 span=8,
             ),
             number(
-                "Countries that drift",
-                "count(count by (country) (forecastle_drift == 1)) or vector(0)",
-                legend="countries",
+                "Series that drift",
+                "count(count by (noun, series) (forecastle_drift == 1)) or vector(0)",
+                legend="series",
                 bad=1,
             ),
             number(
@@ -348,7 +348,7 @@ FORECASTS = dashboard(
                 description="In the hour before.",
             ),
             graph(
-                "Countries that drift",
+                "Series that drift",
                 {"{{reason}}": "count by (reason) (forecastle_drift == 1) or vector(0)"},
             ),
         ],

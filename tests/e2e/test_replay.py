@@ -81,7 +81,7 @@ class Replay(Monitored):
     def drift_alerts(self) -> set[tuple[str, str]]:
         """Those of which Alertmanager tells."""
         labels = [alert["labels"] for alert in self.alerts()]
-        return {(one["country"], one["reason"]) for one in labels if one["alertname"] == "Drift"}
+        return {(one["series"], one["reason"]) for one in labels if one["alertname"] == "Drift"}
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +168,7 @@ def come_in(replay: Replay, day: datetime.date, known: datetime.date) -> dict[st
     """One more day is scored, of which the catalogue, Prometheus and Alertmanager tell the same."""
     replay.observe(day)
     until(lambda: replay.scores()["last_date"] == day.isoformat(), SCORED_SECONDS, f"{day} is scored")
-    through = "forecastle_observations_through_timestamp_seconds"
+    through = f'forecastle_observations_through_timestamp_seconds{{model="{MODEL}"}}'
     until(lambda: replay.metric(through) == seconds(day), SOON, f"Prometheus knows of {day}")
     summary = until(lambda: agreed(replay), SOON, "Prometheus and the catalogue tell the same")
     behind = (day - known).days

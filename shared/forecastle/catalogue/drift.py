@@ -1,14 +1,16 @@
-"""Drift: counts that leave the range of the training data, or are reported differently than before.
+"""Drift: values that leave the range of the training data, or are reported differently than before.
 
-| reason              | what is true of a country's counts                                               |
+| reason              | what is true of a series' values                                                 |
 |---------------------|----------------------------------------------------------------------------------|
-| `range`             | last week's daily mean is far beyond those of all weeks in the training data     |
-| `jump`              | the count of one of the last 7 days is far from the median of the days before it |
+| `range`             | the last cycle's mean is far beyond those of all cycles in the training data     |
+| `jump`              | a value of the last cycle is far from the median of the 7 periods before it      |
 | `weekdays`          | the last 4 weeks are spread over the days of the week unlike the 4 before        |
-| `negative_revision` | the last 7 days' receipts lowered counts that were reported before               |
-| `silence`           | there has been no report for more than 7 days                                    |
+| `negative_revision` | the last cycle's receipts lowered counts that were reported before               |
+| `silence`           | there has been no report for more than a cycle                                   |
 
-The last 7 days are those up to the newest day that is stored.
+A cycle is `Frequency.cycle`: 7 days of daily values, one period of all others. The last one ends on the newest
+date that is stored of what is forecast of the same noun at the same frequency. `weekdays` is of daily counts
+alone, and `negative_revision` of counts.
 """
 
 import datetime
@@ -18,142 +20,183 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import sqlalchemy as sa
 
-from forecastle.catalogue.scoring import SCORED, daily
+from forecastle.catalogue.scoring import by_period
 from forecastle.catalogue.store import observations, schema
+from forecastle.dates import newest_day
+from forecastle.frequency import Frequency
 
 Reason = Literal["range", "jump", "weekdays", "negative_revision", "silence"]
 
-WEEK = 7
-LEAST_REPORTS = 4  # in a week that has a mean
-BEYOND, LEAST_BEYOND = 1.25, 1.0  # how far a mean must leave the range: as a factor, and in counts a day
-PAST_ERRORS, LEAST_ERRORS = 28, 14  # days from which the usual deviation is estimated
+WEEK = 7  # days
+BEFORE = 7  # periods whose median a value is compared with
+MOST_MISSING = 3 / 7  # of the values of a mean or a median
+BEYOND, LEAST_BEYOND = 1.25, 1.0  # how far a mean must leave the range: as a factor, and in counts a period
+BEYOND_REAL = 0.25  # the same of real numbers, which may be negative: as a share of the range
+PAST_ERRORS, LEAST_ERRORS = 28, 14  # periods from which the usual deviation is estimated
 JUMP = 8.0  # robust standard deviations
 WEEKS = 4  # whose weekdays are compared with those of as many before
 # The 0.999 quantile of F with (7 - 1) and 2 (WEEKS - 1) (7 - 1) degrees of freedom.
 WEEKDAYS = 4.857
 LOWERED, LEAST_LOWERED = 0.01, 5  # as a share of what was reported, and in counts
+SPAN = max(PAST_ERRORS + BEFORE + WEEK, 2 * WEEKS * WEEK)  # periods that are looked at
 
 
 class Flag(NamedTuple):
-    """A reason not to trust a country's forecast."""
+    """A reason not to trust a series' forecast."""
 
-    country: str
+    series: str
     reason: Reason
-    date: datetime.date  # the day of the evidence
+    date: datetime.date  # of the evidence
     detail: str
 
 
+class Measure(NamedTuple):
+    """What a version forecasts: a measure of series of a noun, at a frequency.
+
+    Attributes:
+        noun: What the series are about.
+        name: Of the measure.
+        unit: Of its values.
+        frequency: Of their dates.
+        real: Whether they are real numbers rather than counts.
+    """
+
+    noun: str
+    name: str
+    unit: str
+    frequency: Frequency
+    real: bool
+
+
 class Series(NamedTuple):
-    """A country's daily counts from `first_day` on; nan where there was no report."""
+    """A series' values from `first_day` on, one a period; nan where there was no report."""
 
+    frequency: Frequency
     first_day: datetime.date
-    counts: np.ndarray
+    values: np.ndarray
 
-    def day(self, index: int) -> datetime.date:
-        return self.first_day + datetime.timedelta(int(index))
+    def date(self, index: int) -> datetime.date:
+        return self.frequency.after(self.first_day, int(index))
 
 
 def by_model(connection: sa.Connection) -> dict[str, list[Flag]]:
-    """For each model the flags of the counts that its latest version forecasts."""
-    newest = observations.through(connection)
-    if newest is None:
-        return {}
-    span = max(PAST_ERRORS + 2 * WEEK, 2 * WEEKS * WEEK)
-    stored = observations.current(connection, newest - datetime.timedelta(span - 1), newest)
-    series = {unit: _series(stored, unit, newest, span) for unit in SCORED}
-    reports: dict[tuple[str, str], list[Flag]] = {}
-    for unit, by_country in series.items():
-        for country, one in by_country.items():
-            reports[unit, country] = list(of_reports(country, unit, one))
-    for unit, flag in _lowered(connection, newest):
-        reports.setdefault((unit, flag.country), []).append(flag)
+    """For each model the flags of the values that its latest version forecasts."""
+    versions = [(version, _measure(version)) for version in connection.execute(_latest_versions())]
+    newest = _newest(connection, {measure for _, measure in versions})
+    stored: dict[Measure, dict[str, Series]] = {}
+    reports: dict[Measure, dict[str, list[Flag]]] = {}
     flags: dict[str, list[Flag]] = {}
-    for version in connection.execute(_latest_versions()):
+    for version, measure in versions:
         of_model = flags[version.model] = []
+        if (last := newest.get((measure.noun, measure.frequency))) is None:
+            continue
+        if measure not in stored:
+            stored[measure] = _series(connection, measure, last)
+            reports[measure] = {
+                code: list(of_reports(code, measure, one)) for code, one in stored[measure].items()
+            }
+            for flag in [] if measure.real else _lowered(connection, measure, last):
+                reports[measure].setdefault(flag.series, []).append(flag)
         for row in connection.execute(
             sa.select(schema.fitted)
             .where(schema.fitted.c.version_id == version.id)
-            .order_by(schema.fitted.c.country)
+            .order_by(schema.fitted.c.series)
         ):
-            if found := series.get(version.unit, {}).get(row.country):
-                of_model += [*of_range(version, row, found), *reports[version.unit, row.country]]
+            if found := stored[measure].get(row.series):
+                of_model += [*of_range(version, row, found), *reports[measure][row.series]]
     return flags
 
 
 def of_range(version: Any, fitted: Any, series: Series) -> Iterator[Flag]:
-    """Whether last week leaves the range of the weeks that the model was fitted to."""
-    newest = series.day(len(series.counts) - 1)
+    """Whether the last cycle leaves the range of those that the model was fitted to."""
+    frequency = series.frequency
+    newest = series.date(len(series.values) - 1)
     if newest <= version.data_through:
         return
-    trained = weekly_means(daily(fitted.counts, version.cumulative))
-    last = weekly_means(series.counts)[-1:]
+    trained = means(by_period(fitted.counts, version.cumulative), frequency.cycle)
+    last = means(series.values, frequency.cycle)[-1:]
     if np.isnan(trained).all() or np.isnan(last).all():
         return
     least, most, now = np.nanmin(trained), np.nanmax(trained), last[0]
-    factor = now / most if now > most else least / max(now, 1 / WEEK)
-    if factor <= BEYOND or max(now - most, least - now) < LEAST_BEYOND:
-        return
+    beyond = max(now - most, least - now)
+    if version.real:
+        if beyond <= BEYOND_REAL * (most - least):
+            return
+    else:
+        factor = now / most if now > most else least / max(now, 1 / frequency.cycle)
+        if factor <= BEYOND or beyond < LEAST_BEYOND:
+            return
+    cycle = "week" if frequency.cycle == WEEK else frequency.period
     bound = f"above the {most:,.1f} of the highest" if now > most else f"below the {least:,.1f} of the lowest"
     yield Flag(
-        fitted.country,
+        fitted.series,
         "range",
         newest,
-        f"{now:,.1f} {version.unit} a day in the last week, {bound} week that was trained with",
+        f"{now:,.1f} {version.unit} a {frequency.period} in the last {cycle}, {bound} {cycle} that was trained "
+        "with",
     )
 
 
-def of_reports(country: str, unit: str, series: Series) -> Iterator[Flag]:
-    """Whether the counts are reported in another way than before."""
-    counts, last = series.counts, len(series.counts) - 1
-    reported = np.flatnonzero(~np.isnan(counts))
+def of_reports(code: str, measure: Measure, series: Series) -> Iterator[Flag]:
+    """Whether the values are reported in another way than before."""
+    values, last, unit, frequency = series.values, len(series.values) - 1, measure.unit, series.frequency
+    reported = np.flatnonzero(~np.isnan(values))
     if not len(reported):
         return
-    if (silent := last - reported[-1]) > WEEK:
-        yield Flag(country, "silence", series.day(reported[-1]), f"no report of {unit} for {silent} days")
+    if (silent := int(last - reported[-1])) > frequency.cycle:
+        detail = f"no report of {unit} for {frequency.periods(silent)}"
+        yield Flag(code, "silence", series.date(reported[-1]), detail)
         return
-    for ago, deviation in enumerate(jumps(counts)):
+    for ago, deviation in enumerate(jumps(values, frequency.cycle, counts=not measure.real)):
         if abs(deviation) > JUMP:
             index = last - ago
-            expected = np.nanmedian(counts[index - WEEK : index])
-            detail = f"{counts[index]:,.0f} {unit} after {expected:,.0f} a day in the week before"
-            yield Flag(country, "jump", series.day(index), f"{detail} ({deviation:+.1f} standard deviations)")
+            expected = np.nanmedian(values[index - BEFORE : index])
+            before = "week" if frequency.cycle == WEEK else f"{BEFORE} {frequency.period}s"
+            digits = 1 if measure.real else 0
+            detail = (
+                f"{values[index]:,.{digits}f} {unit} after {expected:,.{digits}f} a {frequency.period} in the "
+                f"{before} before ({deviation:+.1f} standard deviations)"
+            )
+            yield Flag(code, "jump", series.date(index), detail)
             break
-    if (ratio := weekdays(counts)) > WEEKDAYS:
-        days = f"the {WEEKS} weeks to {series.day(last)} and the {WEEKS} before"
+    if frequency.cycle == WEEK and not measure.real and (ratio := weekdays(values)) > WEEKDAYS:
+        days = f"the {WEEKS} weeks to {series.date(last)} and the {WEEKS} before"
         yield Flag(
-            country,
+            code,
             "weekdays",
-            series.day(last),
+            series.date(last),
             f"{unit} spread over the days of the week differently in {days} (F = {ratio:.1f})",
         )
 
 
-def jumps(counts: np.ndarray) -> list[float]:
-    """How far each of the last 7 counts, the last first, is from the median of the seven days before it.
+def jumps(values: np.ndarray, cycle: int = WEEK, counts: bool = True) -> list[float]:
+    """How far each value of the last cycle, the last first, is from the median of the 7 periods before it.
 
     Counts are compared as 2 sqrt(x + 3/8), whose variance is 1 for a Poisson distribution of any mean
     (Anscombe, Biometrika 35, 1948). The difference is in robust standard deviations: centre and scale
-    are its median and 1.4826 median absolute deviations, at least 1, on the 28 days before, by the identifier
-    of Hampel (Journal of the American Statistical Association 69, 1974). So steady growth is no jump. nan if
-    there are too few reports.
+    are its median and 1.4826 median absolute deviations, of counts at least 1, on the 28 periods before, by the
+    identifier of Hampel (Journal of the American Statistical Association 69, 1974). So steady growth is no
+    jump. nan if there are too few reports, or if real numbers never deviated.
     """
-    values = 2 * np.sqrt(counts[-(PAST_ERRORS + 2 * WEEK) :] + 3 / 8)
-    if len(values) < 2 * WEEK + 1:
+    values = values[-(PAST_ERRORS + BEFORE + cycle) :]
+    values = 2 * np.sqrt(values + 3 / 8) if counts else values
+    if len(values) < BEFORE + cycle + 1:
         return []
-    weeks = np.sort(np.lib.stride_tricks.sliding_window_view(values[:-1], WEEK), axis=1)  # nan comes last
-    known = np.sum(~np.isnan(weeks), axis=1)
-    days = np.arange(len(weeks))
-    medians = (weeks[days, np.maximum(known - 1, 0) // 2] + weeks[days, known // 2]) / 2
-    errors = values[WEEK:] - np.where(known >= LEAST_REPORTS, medians, np.nan)
+    windows = np.sort(np.lib.stride_tricks.sliding_window_view(values[:-1], BEFORE), axis=1)  # nan comes last
+    known = np.sum(~np.isnan(windows), axis=1)
+    rows = np.arange(len(windows))
+    medians = (windows[rows, np.maximum(known - 1, 0) // 2] + windows[rows, known // 2]) / 2
+    errors = values[BEFORE:] - np.where(known < (1 - MOST_MISSING) * BEFORE, np.nan, medians)
     deviations = []
-    for ago in range(min(WEEK, len(errors) - 1)):
+    for ago in range(min(cycle, len(errors) - 1)):
         *past, error = errors[: len(errors) - ago][-(PAST_ERRORS + 1) :]
         reported = np.array(past)[~np.isnan(past)]
         if len(reported) < LEAST_ERRORS:
             deviations.append(np.nan)
             continue
         centre = np.median(reported)
-        scale = max(1.0, 1.4826 * float(np.median(np.abs(reported - centre))))
+        scale = 1.4826 * float(np.median(np.abs(reported - centre)))
+        scale = max(1.0, scale) if counts else scale or np.nan
         deviations.append(float((error - centre) / scale))
     return deviations
 
@@ -179,13 +222,14 @@ def weekdays(counts: np.ndarray) -> float:
     return float(between / within) if within else np.nan
 
 
-def weekly_means(counts: np.ndarray) -> np.ndarray:
-    """The mean of every seven consecutive days; nan where fewer than 4 of them were reported."""
-    if len(counts) < WEEK:
+def means(values: np.ndarray, cycle: int = WEEK) -> np.ndarray:
+    """The mean of every cycle of consecutive values; nan where too few of them were reported."""
+    if len(values) < cycle:
         return np.full(1, np.nan)
-    weeks = np.lib.stride_tricks.sliding_window_view(counts, WEEK)
-    known = np.sum(~np.isnan(weeks), axis=1)
-    return np.where(known < LEAST_REPORTS, np.nan, np.nansum(weeks, axis=1) / np.maximum(known, 1))
+    cycles = np.lib.stride_tricks.sliding_window_view(values, cycle)
+    known = np.sum(~np.isnan(cycles), axis=1)
+    too_few = known < (1 - MOST_MISSING) * cycle
+    return np.where(too_few, np.nan, np.nansum(cycles, axis=1) / np.maximum(known, 1))
 
 
 def _chi_squared(table: np.ndarray, expected: np.ndarray) -> float:
@@ -193,49 +237,76 @@ def _chi_squared(table: np.ndarray, expected: np.ndarray) -> float:
     return float(np.sum((table - expected)[possible] ** 2 / np.broadcast_to(expected, table.shape)[possible]))
 
 
-def _series(
-    stored: list[observations.Reported], unit: str, newest: datetime.date, span: int
-) -> dict[str, Series]:
-    """The last `span` days of every country that has any of them stored."""
-    first_day = newest - datetime.timedelta(span - 1)
-    counts: dict[str, np.ndarray] = {}
-    for row in stored:
-        values = counts.setdefault(row.country, np.full(span, np.nan))
-        if (count := getattr(row, unit)) is not None:
-            values[(row.date - first_day).days] = count
-    return {country: Series(first_day, values) for country, values in counts.items()}
+def _measure(version: Any) -> Measure:
+    frequency = Frequency.of(version.frequency)
+    return Measure(version.noun, version.measure, version.unit, frequency, version.real)
 
 
-def _lowered(connection: sa.Connection, newest: datetime.date) -> Iterator[tuple[str, Flag]]:
-    """Units and flags of countries whose counts were lowered by receipts of the last 7 days."""
-    receipts, receipt = schema.receipts, schema.observations.c.receipt_id
-    week_ago = newest - datetime.timedelta(WEEK)
-    before = connection.scalar(sa.select(sa.func.max(receipts.c.id)).where(receipts.c.through <= week_ago))
+def _newest(
+    connection: sa.Connection, forecast: set[Measure]
+) -> dict[tuple[str, Frequency], datetime.date]:
+    """The newest date that is stored of what is forecast, by noun and frequency."""
+    newest: dict[tuple[str, Frequency], datetime.date] = {}
+    columns = schema.observations.c
+    for measure in forecast:
+        dates = connection.scalars(
+            sa.select(columns.date)
+            .where(columns.noun == measure.noun, columns.measure == measure.name)
+            .where(columns.value.is_not(None), columns.date <= newest_day())
+            .distinct()
+        )
+        key = measure.noun, measure.frequency
+        for date in filter(measure.frequency.has, dates):
+            newest[key] = max(date, newest.get(key, date))
+    return newest
+
+
+def _series(connection: sa.Connection, measure: Measure, newest: datetime.date) -> dict[str, Series]:
+    """The last `SPAN` periods of every series that has any of them stored."""
+    frequency = measure.frequency
+    first_day = frequency.after(newest, 1 - SPAN)
+    found: dict[str, np.ndarray] = {}
+    for row in observations.current(connection, measure.noun, first_day, newest, measures=[measure.name]):
+        values = found.setdefault(row.series, np.full(SPAN, np.nan))
+        if row.value is not None and frequency.has(row.date):
+            values[frequency.between(first_day, row.date)] = row.value
+    return {code: Series(frequency, first_day, values) for code, values in found.items()}
+
+
+def _lowered(connection: sa.Connection, measure: Measure, newest: datetime.date) -> Iterator[Flag]:
+    """Flags of series whose counts were lowered by receipts of the last cycle."""
+    receipts, receipt = schema.receipts.c, schema.observations.c.receipt_id
+    cycle_ago = measure.frequency.after(newest, -measure.frequency.cycle)
+    before = connection.scalar(
+        sa.select(sa.func.max(receipts.id)).where(
+            receipts.noun == measure.noun, receipts.through <= cycle_ago
+        )
+    )
     if before is None:
         return
-    since = {(row.country, row.date): row for row in _latest(connection, receipt > before)}
-    totals: dict[tuple[str, str], int] = {}
-    lowered: dict[tuple[str, str], int] = {}
-    for row in _latest(connection, receipt <= before):
-        now = since.get((row.country, row.date), row)
-        for unit in SCORED:
-            if (count := getattr(row, unit)) is not None:
-                key = unit, row.country
-                totals[key] = totals.get(key, 0) + count
-                lowered[key] = lowered.get(key, 0) + count - (getattr(now, unit) or 0)
-    for (unit, country), number in lowered.items():
-        if number >= LEAST_LOWERED and number > LOWERED * totals[unit, country]:
-            share = f"{number / totals[unit, country]:.1%} of all reported by {week_ago}"
-            detail = f"{unit} lowered by {number:,} ({share})"
-            yield unit, Flag(country, "negative_revision", newest, detail)
+    since = {(row.series, row.date): row.value for row in _latest(connection, measure, receipt > before)}
+    totals: dict[str, float] = {}
+    lowered: dict[str, float] = {}
+    for row in _latest(connection, measure, receipt <= before):
+        if row.value is not None:
+            now = since.get((row.series, row.date), row.value) or 0
+            totals[row.series] = totals.get(row.series, 0) + row.value
+            lowered[row.series] = lowered.get(row.series, 0) + row.value - now
+    for code, number in lowered.items():
+        if number >= LEAST_LOWERED and number > LOWERED * totals[code]:
+            share = f"{number / totals[code]:.1%} of all reported by {cycle_ago}"
+            yield Flag(code, "negative_revision", newest, f"{measure.unit} lowered by {number:,.0f} ({share})")
 
 
-def _latest(connection: sa.Connection, known: sa.ColumnElement[bool]) -> Sequence[Any]:
-    """The latest row of each country and day, among those for which the condition is true."""
-    reported = schema.observations
-    latest = sa.select(sa.func.max(reported.c.id)).where(known).group_by(reported.c.date, reported.c.country)
-    columns = reported.c["country", "date", *SCORED]
-    return connection.execute(sa.select(*columns).where(reported.c.id.in_(latest))).all()
+def _latest(connection: sa.Connection, measure: Measure, known: sa.ColumnElement[bool]) -> Sequence[Any]:
+    """The latest row of each series and date, among those for which the condition is true."""
+    columns = schema.observations.c
+    of_measure = (columns.noun == measure.noun, columns.measure == measure.name)
+    latest = sa.select(sa.func.max(columns.id)).where(known, *of_measure)
+    latest = latest.group_by(columns.date, columns.series)
+    return connection.execute(
+        sa.select(*columns["series", "date", "value"]).where(columns.id.in_(latest))
+    ).all()
 
 
 def _latest_versions() -> sa.Select[Any]:

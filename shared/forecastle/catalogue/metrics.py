@@ -14,11 +14,12 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from forecastle.catalogue import drift
 from forecastle.catalogue.store import observations, schema, scores
 from forecastle.catalogue.store.engine import Store, StoreError
+from forecastle.frequency import Frequency
 
-WINDOW = 28  # days up to the newest one that is stored; scores before that are of older models
+WINDOW = 28  # periods up to the newest date that is stored; scores before that are of older models
 
-RECEIVED = Counter("forecastle_observations_received", "Rows of counts that were received, changed or not.")
-REJECTED = Counter("forecastle_observations_rejected", "Files of counts that were refused.")
+RECEIVED = Counter("forecastle_observations_received", "Rows of observations that were received, changed or not.")
+REJECTED = Counter("forecastle_observations_rejected", "Files of observations that were refused.")
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class StoreMetrics:
 
 
 def _state(connection: sa.Connection) -> object:
-    """Something that differs after counts were received, or forecasts kept or scored."""
+    """Something that differs after observations were received, or forecasts kept or scored."""
     progress = schema.progress.c.revision
     return (
         observations.revision(connection),
@@ -76,45 +77,51 @@ def _state(connection: sa.Connection) -> object:
 
 
 def _measured(connection: sa.Connection) -> Iterator[Metric]:
-    through = observations.through(connection)
-    if through is None:
+    if not observations.nouns(connection):
         return
-    yield _gauge(
+    nouns = scores.nouns(connection)
+    newest = GaugeMetricFamily(
         "forecastle_observations_through_timestamp_seconds",
-        "The beginning of the newest day that is stored, in seconds since the epoch.",
-        datetime.datetime.combine(through, datetime.time(), datetime.UTC).timestamp(),
+        "The beginning of the newest date that is stored of the model's noun, in seconds since the epoch.",
+        labels=["model"],
     )
-    yield from _of_scores(connection, through)
+    for model, noun in nouns.items():
+        if through := observations.through(connection, noun):
+            midnight = datetime.datetime.combine(through, datetime.time(), datetime.UTC)
+            newest.add_metric([model], midnight.timestamp())
+    yield newest
+    yield from _of_scores(connection)
     flagged = GaugeMetricFamily(
         "forecastle_drift",
-        "1 while the counts of a country are flagged for this reason.",
-        labels=["model", "country", "reason"],
+        "1 while the values of a series are flagged for this reason.",
+        labels=["model", "noun", "series", "reason"],
     )
     for model, flags in drift.by_model(connection).items():
         for flag in flags:
-            flagged.add_metric([model, flag.country, flag.reason], 1)
+            flagged.add_metric([model, nouns[model], flag.series, flag.reason], 1)
     yield flagged
 
 
-def _of_scores(connection: sa.Connection, through: datetime.date) -> Iterator[Metric]:
-    window = f"in the {WINDOW} days up to the newest one stored"
+def _of_scores(connection: sa.Connection) -> Iterator[Metric]:
+    window = f"in the {WINDOW} periods up to the newest date stored"
     coverage = GaugeMetricFamily(
         "forecast_interval_coverage_ratio",
-        f"The share of counts within central intervals, {window}.",
+        f"The share of values within central intervals, {window}.",
         labels=["model", "level", "horizon"],
     )
     by_name = {
         "wis": ("forecast_wis", "Mean weighted interval score"),
         "wis_ratio": ("forecast_wis_ratio", "The weighted interval score over the naive forecast's"),
         "bias": ("forecast_bias", "From 1 (forecasts were always too high) to -1 (always too low)"),
-        "forecasts": ("forecast_scored_count", "Scored forecasts of a country and a day"),
+        "forecasts": ("forecast_scored_count", "Scored forecasts of a series and a date"),
     }
     gauges = {
         number: GaugeMetricFamily(name, f"{words}, {window}.", labels=["model", "horizon"])
         for number, (name, words) in by_name.items()
     }
-    recent = schema.scores.c.date > through - datetime.timedelta(WINDOW)
-    found = scores.sums(connection, [recent], schema.versions.c.model, schema.scores.c.horizon)
+    found = scores.sums(
+        connection, [_is_recent(connection)], schema.versions.c.model, schema.scores.c.horizon
+    )
     of_all = scores.merged(((model, "all"), each) for (model, _), each in found.items())
     for (model, horizon), each in (found | of_all).items():
         means = scores.means(each)
@@ -125,6 +132,20 @@ def _of_scores(connection: sa.Connection, through: datetime.date) -> Iterator[Me
                 gauge.add_metric([model, str(horizon)], means[number])
     yield coverage
     yield from gauges.values()
+
+
+def _is_recent(connection: sa.Connection) -> sa.ColumnElement[bool]:
+    """Whether a score is of the last periods of its noun and frequency."""
+    versions = schema.versions.c
+    recent = []
+    for noun, alias in connection.execute(sa.select(versions.noun, versions.frequency).distinct()):
+        if through := observations.through(connection, noun):
+            frequency = Frequency.of(alias)
+            start = frequency.after(through if frequency.days else through.replace(day=1), -WINDOW)
+            recent.append(
+                sa.and_(versions.noun == noun, versions.frequency == alias, schema.scores.c.date > start)
+            )
+    return sa.or_(sa.false(), *recent)
 
 
 def _gauge(name: str, documentation: str, value: float) -> Metric:

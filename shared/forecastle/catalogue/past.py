@@ -1,8 +1,9 @@
-"""`GET /{model}/forecast?as_of=DATE` or `known_at=INSTANT`, also of one country, answered out of the store.
+"""`GET /{model}/forecast?as_of=DATE` or `known_at=INSTANT`, also of one series, answered out of the store.
 
 The gateway sends requests with these parameters here, of all models. If the store has no forecast of that
-day, the model itself is asked; for an instant only if the store has nothing of the model at all. Such a model
-may also have a route of its own here, with any query.
+day, or the model's series have another plural than that of the path, the model itself is asked; for an instant
+only if the store has nothing of the model at all. Such a model may also have a route of its own here, with
+any query.
 """
 
 import asyncio
@@ -19,7 +20,9 @@ from pydantic import model_validator
 from forecastle.catalogue.routes import unavailable
 from forecastle.catalogue.store import forecasts
 from forecastle.catalogue.store.engine import Store, StoreError
+from forecastle.catalogue.upload import COUNTRY
 from forecastle.dates import written
+from forecastle.frequency import Frequency
 from forecastle.scores import HUB_QUANTILES
 from forecastle.service.answers import OfModel
 from forecastle.service.forecasts import NO_QUANTILES, ForecastQuery, ends
@@ -36,6 +39,7 @@ TIMEOUT = 10  # seconds for a model to answer
 HOP = {"connection", "keep-alive", "trailer", "transfer-encoding", "upgrade", "content-length"}
 NOT_ASKED = HOP | {"host", "accept-encoding", "x-request-id"}
 NOT_ANSWERED = HOP | {"content-encoding", "date", "server", "x-request-id"}
+Place = tuple[str, str]  # the plural and the code of a path
 LEVELS = sorted(round(1 - 2 * quantile, 3) for quantile in HUB_QUANTILES if quantile < 0.5)
 
 
@@ -55,8 +59,8 @@ class PastQuery(ForecastQuery):
         return self
 
 
-class CountryPastQuery(PastQuery):
-    """The same for one country."""
+class SeriesPastQuery(PastQuery):
+    """The same for one series."""
 
     draws: str | None = None
 
@@ -95,23 +99,23 @@ def _of_model(model: str, client: httpx.AsyncClient, store: Store) -> APIRouter:
 
     router = APIRouter(prefix=f"/{model}", route_class=PastRoute)
 
-    @router.get("/countries/{code}/forecast")
+    @router.get("/{plural}/{code}/forecast")
     async def past_forecast(
-        request: Request, code: Code, query: Annotated[CountryPastQuery, Query()]
+        request: Request, plural: str, code: Code, query: Annotated[SeriesPastQuery, Query()]
     ) -> Response:
-        """A past forecast for a country."""
-        return await past(request, query, code)
+        """A past forecast of a series."""
+        return await past(request, query, (plural, code))
 
     @router.get("/forecast")
     async def past_forecasts(request: Request, query: Annotated[PastQuery, Query()]) -> Response:
-        """Past forecasts for all countries."""
+        """Past forecasts of all series."""
         return await past(request, query)
 
-    async def past(request: Request, query: PastQuery, code: str | None = None) -> Response:
+    async def past(request: Request, query: PastQuery, one: Place | None = None) -> Response:
         representation = chosen(request, query.format)
         try:
             before = forwarded(request.scope)
-            found = await asyncio.to_thread(_find, store, model, query, code, representation, before)
+            found = await asyncio.to_thread(_find, store, model, query, one, representation, before)
         except StoreError as error:
             if query.known_at is not None:  # of which the model knows nothing
                 raise unavailable("read", error) from None
@@ -131,21 +135,22 @@ def _knows(store: Store, model: str) -> bool:
 
 
 def _find(
-    store: Store, model: str, query: PastQuery, code: str | None, representation: str, before: str
+    store: Store, model: str, query: PastQuery, one: Place | None, representation: str, before: str
 ) -> Document | None:
-    """The answer about a country, or without `code` about all; None if the model itself is to be asked."""
+    """The answer about a series, or without `one` about all; None if the model itself is to be asked."""
     with store.reading() as connection:
         version = forecasts.as_of(connection, model, query.as_of, query.known_at)
         if version is None and query.known_at is not None and forecasts.as_of(connection, model) is not None:
             through = "" if query.as_of is None else f" from data through {query.as_of}"
             detail = f"No forecast of {model}{through} had been kept by {written(query.known_at)}."
             raise ProblemError(404, detail, type="past-forecast")
-        if version is None:
+        if version is None or (one is not None and one[0] != version.plural):
             return None
-        counts = query.counts or ("cumulative" if version.cumulative else "daily")
-        found = forecasts.of_version(connection, version.id, counts, code and code.upper())
-    if code is not None and not found:
-        detail = f"There is no forecast for {code[:60]} in {model} {version.version}."
+        kind = _kind(query.counts, version)
+        code = one and (one[1].upper() if version.noun == COUNTRY else one[1])
+        found = forecasts.of_version(connection, version.id, kind, code)
+    if one is not None and not found:
+        detail = f"There is no forecast for {one[1][:60]} in {model} {version.version}."
         raise ProblemError(404, detail, type="unknown-country")
     if query.days > (horizon := max(len(row.mean) for row in found)):
         words = f"must be a whole number from 1 to {horizon}, the horizon of this model, not {query.days}"
@@ -156,9 +161,9 @@ def _find(
         table = HubTable(version.data_through, query.days, [_whole(row) for row in found])
         return Document.rendered(table, representation)
     each = [_chosen(row, query) for row in found]
-    if code is not None:
+    if one is not None:
         return Document.rendered(each[0], representation)
-    about = _about_all(f"{before}/{model}", found[0].answer)
+    about = _about_all(f"{before}/{model}", found[0].answer, version.plural)
     return Document.rendered(Forecasts(about, each), representation)
 
 
@@ -180,11 +185,25 @@ async def _ask(request: Request, client: httpx.AsyncClient) -> Response:
     return response
 
 
-def _about_all(root: str, of_country: dict[str, Any]) -> dict[str, Any]:
-    """The members of an answer about all countries before its forecasts, out of those about a country."""
-    links = {"model": f"{root}/", "countries": f"{root}/countries"}
-    members = {name: of_country[name] for name in OfModel.model_fields}
-    return {**members, "links": links, "counts": of_country["counts"]}
+def _kind(asked: str | None, version: Any) -> str:
+    """Which of the kept forecasts is meant: of a period's values or of running totals.
+
+    Raises:
+        InvalidValue: The model has none of these.
+    """
+    own = Frequency.of(version.frequency).adjective
+    kinds = [own] if version.real else [own, "cumulative"]
+    if asked is not None and asked not in kinds:
+        raise InvalidValue("counts", f"must be {' or '.join(kinds)}, not {asked[:60]}")
+    return asked or ("cumulative" if version.cumulative else own)
+
+
+def _about_all(root: str, of_series: dict[str, Any], plural: str) -> dict[str, Any]:
+    """The members of an answer about all series before its forecasts, out of those about one."""
+    links = {"model": f"{root}/", plural: f"{root}/{plural}"}
+    # Forecasts that were kept by earlier releases lack what was added since.
+    members = {name: of_series[name] for name in OfModel.model_fields if name in of_series}
+    return {**members, "links": links, "counts": of_series["counts"]}
 
 
 def _whole(row: Any) -> Forecast:

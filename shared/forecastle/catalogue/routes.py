@@ -1,33 +1,35 @@
-"""The routes of the store: counts are received, and counts, scores and drift are answered."""
+"""The routes of the store: observations are received, and they, scores and drift are answered."""
 
 import asyncio
 import datetime
 import hmac
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import httpx
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import to_json
 
 from forecastle.catalogue import drift, upload
 from forecastle.catalogue.metrics import RECEIVED, REJECTED, StoreMetrics
 from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store import observations, schema, scores
 from forecastle.catalogue.store.engine import Store, StoreError
+from forecastle.catalogue.upload import COUNTRY, COUNTS, number
 from forecastle.catalogue.worker import Watch
 from forecastle.places import NAMES
 from forecastle.web import problems
 from forecastle.web.documents import Document
-from forecastle.web.problems import ProblemError, documented
-from forecastle.web.queries import Day, KnownParameters, TableFormat, must_be
+from forecastle.web.problems import InvalidValue, ProblemError, documented
+from forecastle.web.queries import Day, KnownParameters, TableFormat, must_be, optional, wrong
 from forecastle.web.representations import MEDIA_TYPES, chosen
 
 RETRY_SECONDS = 5  # after a failure of the store
-READERS: dict[str, Callable[[bytes], list[upload.Row]]] = {
+READERS: dict[str, Callable[[bytes], upload.Reports]] = {
     "text/csv": upload.from_csv,
     "application/json": upload.from_json,
 }
@@ -35,69 +37,97 @@ READERS: dict[str, Callable[[bytes], list[upload.Row]]] = {
 logger = logging.getLogger(__name__)
 
 
-class StoredDay(BaseModel):
-    """A country's counts of a day, as last reported."""
+class StoredDate(BaseModel):
+    """What is stored of a series and a date, as last reported: null where there was no report.
+
+    The member of the noun's name has the identifier; the other members are the measures.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     date: datetime.date
-    country: str = Field(description="ISO 3166 alpha-3.", examples=["GBR"])
+    country: str | None = optional("ISO 3166 alpha-3, if that is the noun.", examples=["GBR"])
     name: str = Field(examples=["United Kingdom"])
-    cases: int | None = Field(description="New cases; null if there was no report.")
-    deaths: int | None = Field(description="New deaths; null if there was no report.")
-    population: int | None = None
 
 
 class StoredObservations(BaseModel):
-    """Received counts, in the columns of `data/current.csv`."""
+    """Received observations of one noun, in the columns of `data/current.csv`."""
 
-    observations_through: datetime.date | None = Field(description="The newest day that is stored.")
-    observations: list[StoredDay]
+    observations_through: datetime.date | None = Field(description="The newest date of the noun.")
+    observations: list[StoredDate]
+
+
+class Stored(NamedTuple):
+    """The answer that `StoredObservations` documents.
+
+    Attributes:
+        through: The newest date.
+        columns: `date`, the noun, `name` and the measures.
+        rows: Of these columns.
+    """
+
+    through: datetime.date | None
+    columns: list[str]
+    rows: list[list[Any]]
+
+    def model_dump_json(self) -> str:
+        """The JSON answer, as Pydantic's models give theirs."""
+        answer = {"observations_through": self.through, "observations": list(self.lines())}
+        return to_json(answer).decode()
 
     def table(self) -> Iterator[list[Any]]:
-        """A row for each country and day; the population only if one is known."""
-        known = any(row.population is not None for row in self.observations)
-        columns = ("date", "country", "name", "cases", "deaths", *(("population",) if known else ()))
-        yield list(columns)
-        for row in self.observations:
-            yield [getattr(row, column) for column in columns]
+        """A row for each series and date; the population of countries only if one is known."""
+        hidden = len(self.columns) - (self.columns[-1] == "population" and not any(r[-1] for r in self.rows))
+        for row in (self.columns, *self.rows):
+            yield row[:hidden]
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """A line for each country and day."""
-        for row in self.observations:
-            yield row.model_dump(mode="json")
+        """An object for each series and date."""
+        for row in self.rows:
+            yield dict(zip(self.columns, [str(row[0]), *row[1:]], strict=True))
 
 
 class ReceiptAnswer(BaseModel):
     """How many rows were received, and how many of them changed something."""
 
     received: int = Field(description="All rows.", examples=[214])
-    new: int = Field(description="Rows of a country and day that had no counts yet.")
-    revised: int = Field(description="Rows that changed a count.")
+    new: int = Field(description="Rows of a series and date that had no values yet.")
+    revised: int = Field(description="Rows that changed a value.")
     unchanged: int = Field(description="Rows that repeated what was stored.")
-    observations_through: datetime.date = Field(description="The newest day that is stored.")
+    observations_through: datetime.date = Field(description="The newest date of the noun that is stored.")
 
 
 class DriftFlag(BaseModel):
-    """A reason not to trust a country's forecast: its counts are unlike those before."""
+    """A reason not to trust a series' forecast: its values are unlike those before.
 
-    country: str = Field(description="ISO 3166 alpha-3.", examples=["GBR"])
+    The member of the noun's name has the identifier.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    country: str | None = optional("ISO 3166 alpha-3, if that is the noun.", examples=["GBR"])
     name: str = Field(examples=["United Kingdom"])
     reason: drift.Reason
-    date: datetime.date = Field(description="The day of the evidence.")
+    date: datetime.date = Field(description="Of the evidence.")
     detail: str = Field(description="The evidence in words.")
 
 
 class Drift(BaseModel):
-    """Countries whose counts leave the range of the training data, or are reported differently."""
+    """Series whose values leave the range of the training data, or are reported differently."""
 
     model: str
-    observations_through: datetime.date | None = Field(description="The newest day that is stored.")
+    noun: str = Field(description="What a series is about.", examples=[COUNTRY])
+    observations_through: datetime.date | None = Field(
+        description="The newest date of the noun that is stored."
+    )
     drift: list[DriftFlag]
 
     def table(self) -> Iterator[list[Any]]:
         """A row for each flag."""
-        yield ["model", *DriftFlag.model_fields]
+        columns = (self.noun, "name", "reason", "date", "detail")
+        yield ["model", *columns]
         for flag in self.drift:
-            yield [self.model, *flag.model_dump().values()]
+            yield [self.model, *(getattr(flag, column) for column in columns)]
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """A line for each flag."""
@@ -106,6 +136,23 @@ class Drift(BaseModel):
 
 
 _BEARER = HTTPBearer(scheme_name="ObservationsKey", description="OBSERVATIONS_KEY.", auto_error=False)
+_REPORTED = {
+    "type": "object",
+    "description": "What was reported of a series and a date. A member whose name is the noun, such as "
+    "`country` or `store`, has the identifier: of a country its ISO 3166 alpha-3 code. All others are measures.",
+    "required": ["date"],
+    "properties": {
+        "date": {"type": "string", "format": "date"},
+        "country": {"type": "string", "description": "If that is the noun.", "examples": ["GBR"]},
+        "name": {"type": "string", "description": "Of the series. A country's is ignored."},
+    },
+    "additionalProperties": {
+        "type": ["number", "string", "null"],
+        "description": "A measure: a number, or null if nothing was reported. Cases, deaths and population of "
+        "countries are whole and at least 0.",
+    },
+    "examples": [{"date": "2020-06-09", "country": "GBR", "cases": 1741, "deaths": 286}],
+}
 _BODY = {
     "text/csv": {
         "schema": {"type": "string"},
@@ -116,7 +163,7 @@ _BODY = {
             "type": "object",
             "required": ["observations"],
             "properties": {
-                "observations": {"type": "array", "items": upload.ReportedDay.model_json_schema()}
+                "observations": {"type": "array", "items": _REPORTED}
             },
         }
     },
@@ -142,14 +189,41 @@ def _known_country(code: str) -> str:
     return code.upper()
 
 
-class DaysQuery(FormatQuery):
-    """A selection by day and country."""
+class PartQuery(FormatQuery):
+    """A selection by date and series."""
 
-    since: Day | None = Field(None, description="Leave out earlier days.")
-    until: Day | None = Field(None, description="Leave out later days.")
+    since: Day | None = Field(None, description="Leave out earlier dates.")
+    until: Day | None = Field(None, description="Leave out later dates.")
+    series: str | None = optional("Of the series with this identifier alone.")
     country: (
         Annotated[str, AfterValidator(_known_country), must_be("a country's ISO 3166 alpha-3 code")] | None
     ) = Field(None, description="Of this country alone.")
+
+    @model_validator(mode="after")
+    def one_series(self) -> Self:
+        """`country` is `series` for countries alone."""
+        if self.country and self.series:
+            raise wrong("series and country do not go together: leave one of them out")
+        return self
+
+    def code(self, noun: str) -> str | None:
+        """The identifier that is asked for, if any.
+
+        Raises:
+            InvalidValue: A country is asked for where there are none.
+        """
+        if self.country and noun != COUNTRY:
+            raise InvalidValue("country", f"must be left out, as these are of {noun}: use series")
+        return self.country or self.series
+
+
+class ObservationsQuery(PartQuery):
+    """A selection of observations."""
+
+    noun: str | None = optional(
+        "What the series are about. Without it `country` if there are any, or the only noun that there is.",
+        examples=["store"],
+    )
 
 
 def routes(
@@ -174,14 +248,14 @@ def routes(
     async def receive_observations(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
     ) -> ReceiptAnswer:
-        """Receive counts as CSV or JSON, with the key: all rows or none. Only changes are stored."""
+        """Receive observations as CSV or JSON, with the key: all rows or none. Only changes are stored."""
         try:
             _authorise(credentials, settings.key)
             media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if media_type not in READERS:
                 raise ProblemError(415, f"Content-Type must be one of {', '.join(READERS)}.")
             content = await _body(request)
-            rows = await asyncio.to_thread(READERS[media_type], content)
+            reports = await asyncio.to_thread(READERS[media_type], content)
         except upload.RowsError as error:
             REJECTED.inc()
             errors = [{"in": "body", "parameter": place, "detail": detail} for place, detail in error.errors]
@@ -191,57 +265,98 @@ def routes(
             raise
         now = datetime.datetime.now(datetime.UTC)
         try:
-            receipt = await asyncio.to_thread(observations.receive, store, rows, "POST", now)
+            receipt = await asyncio.to_thread(observations.receive, store, reports, "POST", now)
         except StoreError as error:
-            raise unavailable("written", error, " None of these counts is stored.") from None
+            raise unavailable("written", error, " None of these observations is stored.") from None
         RECEIVED.inc(receipt.received)
         logger.info("received %(received)d rows: %(new)d new, %(revised)d revised", receipt._asdict())
         watch.wake.set()
         return ReceiptAnswer(**receipt._asdict())
 
     @router.get("/observations", response_model=StoredObservations, responses=_TABLE | documented(422, 503))
-    async def stored_observations(request: Request, query: Annotated[DaysQuery, Query()]) -> Response:
-        """The counts that were received, in the latest revision of each country and day."""
+    async def stored_observations(
+        request: Request, query: Annotated[ObservationsQuery, Query()]
+    ) -> Response:
+        """What was received of one noun, in the latest revision of each series and date."""
 
-        def read(connection: sa.Connection) -> StoredObservations:
-            countries = [query.country] if query.country else None
-            reported = observations.current(connection, query.since, query.until, countries)
-            days = [StoredDay(name=NAMES[row.country], **row._asdict()) for row in reported]
-            through = observations.through(connection)
-            return StoredObservations(observations_through=through, observations=days)
+        def read(connection: sa.Connection) -> Stored:
+            noun = _chosen_noun(query, observations.nouns(connection))
+            return _stored(connection, noun, query)
 
         return await _answer(request, store, query, read)
 
     @router.get(
         "/models/{model}/scores", response_model=scores.Scores, responses=_TABLE | documented(404, 422, 503)
     )
-    async def model_scores(request: Request, model: str, query: Annotated[DaysQuery, Query()]) -> Response:
-        """Scores of the forecasts that the model issued, against the counts that were reported later."""
+    async def model_scores(request: Request, model: str, query: Annotated[PartQuery, Query()]) -> Response:
+        """Scores of the forecasts that the model issued, against what was reported later."""
 
         def read(connection: sa.Connection) -> scores.Scores | None:
             if not _exists(connection, model, clients):
                 return None
-            return scores.of_model(connection, model, query.since, query.until, query.country)
+            code = query.code(scores.noun_of(connection, model))
+            return scores.of_model(connection, model, query.since, query.until, code)
 
         return await _answer(request, store, query, read)
 
     @router.get("/models/{model}/drift", response_model=Drift, responses=_TABLE | documented(404, 422, 503))
     async def model_drift(request: Request, model: str, query: Annotated[FormatQuery, Query()]) -> Response:
-        """Countries whose counts leave the range of the training data, or are reported differently."""
+        """Series whose values leave the range of the training data, or are reported differently."""
 
         def read(connection: sa.Connection) -> Drift | None:
             if not _exists(connection, model, clients):
                 return None
+            noun = scores.noun_of(connection, model)
             flags = drift.by_model(connection).get(model, [])
+            names = observations.named(connection, noun, [flag.series for flag in flags])
             return Drift(
                 model=model,
-                observations_through=observations.through(connection),
-                drift=[DriftFlag(name=NAMES[flag.country], **flag._asdict()) for flag in flags],
+                noun=noun,
+                observations_through=observations.through(connection, noun),
+                drift=[_flag(noun, names[flag.series], flag) for flag in flags],
             )
 
         return await _answer(request, store, query, read)
 
     return router
+
+
+def _chosen_noun(query: ObservationsQuery, known: list[str]) -> str:
+    """The noun that a query means, of those that are stored.
+
+    Raises:
+        InvalidValue: It names none of them, or could mean several.
+    """
+    noun = query.noun or (COUNTRY if query.country else None)
+    listed = ", ".join(known)
+    if noun is not None and noun not in (known or [noun]) and not query.country:
+        raise InvalidValue("noun", f"must be one of those that were received: {listed}, not {noun[:60]}")
+    if noun is None and len(known) > 1 and COUNTRY not in known:
+        raise InvalidValue("noun", f"must say which of these: {listed}")
+    if noun is None:
+        noun = known[0] if len(known) == 1 else COUNTRY
+    return noun
+
+
+def _stored(connection: sa.Connection, noun: str, query: ObservationsQuery) -> Stored:
+    found = observations.by_date(connection, noun, query.since, query.until, query.code(noun))
+    measures = observations.measures(connection, noun)
+    if noun == COUNTRY:  # these three always, the population last
+        measures = ["cases", "deaths", *(one for one in measures if one not in COUNTS), "population"]
+    names = observations.named(connection, noun, [row.series for row in found])
+    return Stored(
+        observations.through(connection, noun),
+        ["date", noun, "name", *measures],
+        [
+            [row.date, row.series, names[row.series], *(number(row.values.get(one)) for one in measures)]
+            for row in found
+        ],
+    )
+
+
+def _flag(noun: str, name: str, flag: drift.Flag) -> DriftFlag:
+    identifier: dict[str, Any] = {noun: flag.series}
+    return DriftFlag(**identifier, name=name, reason=flag.reason, date=flag.date, detail=flag.detail)
 
 
 def _exists(connection: sa.Connection, model: str, clients: Mapping[str, Any]) -> bool:
@@ -258,7 +373,7 @@ def _authorise(credentials: HTTPAuthorizationCredentials | None, key: str) -> No
     """
     if not key:
         raise ProblemError(
-            403, "No counts are received here: start the catalogue with a key in OBSERVATIONS_KEY first."
+            403, "No observations are received here: start the catalogue with a key in OBSERVATIONS_KEY first."
         )
     # Compared as bytes, in a time that does not depend on how much of it is right.
     if credentials is None or not hmac.compare_digest(credentials.credentials.encode(), key.encode()):

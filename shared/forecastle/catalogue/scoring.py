@@ -1,7 +1,8 @@
 """Scores of kept forecasts: of what was reported later, and again when that is revised.
 
-What is scored is what `training.backtest` scores: forecasts of the model's own target for days after the last
-one in its data. The observed running total of a day is that of the origin plus the counts since.
+What is scored is what `training.backtest` scores: forecasts of the model's own target for dates after the last
+one in its data, against its measure. The observed running total of a date is that of the origin plus the
+counts since.
 
 Several processes may score at once, and any may be killed: none of them loses or repeats a score. A version's
 scores and its progress are committed together, a score's key has the revision that it depends on, progress
@@ -20,15 +21,14 @@ from forecastle.catalogue.store import observations
 from forecastle.catalogue.store.engine import Store
 from forecastle.catalogue.store.schema import fitted, forecasts, progress, scores, versions
 from forecastle.catalogue.store.schema import observations as reported
+from forecastle.frequency import Frequency
 from forecastle.scores import QUANTILES, bias, least_interval, naive, weighted_interval_score
-
-SCORED = ("cases", "deaths")  # the units of which counts are reported
 
 logger = logging.getLogger(__name__)
 
 
 def score(store: Store) -> int:
-    """Score all kept forecasts of days whose counts were reported or revised since they were scored last.
+    """Score all kept forecasts of dates whose values were reported or revised since they were scored last.
 
     Returns:
         The number of new scores.
@@ -51,31 +51,33 @@ def score(store: Store) -> int:
     return added
 
 
-def daily(counts: Sequence[int | None], cumulative: bool) -> np.ndarray:
-    """Daily counts from those that a model was fitted to, nan where there was no report.
+def by_period(values: Sequence[float | None], cumulative: bool) -> np.ndarray:
+    """The value of each period from those that a model was fitted to, nan where there was no report.
 
     Args:
-        counts: A count or a running total for each day; None where there was no report.
-        cumulative: Whether they are running totals. The first that was reported has no daily count.
+        values: A value or a running total for each period; None where there was no report.
+        cumulative: Whether they are running totals. The first that was reported has no count of its own.
     """
-    values = np.array([np.nan if count is None else count for count in counts], dtype=float)
+    reported = np.array([np.nan if value is None else value for value in values], dtype=float)
     if not cumulative:
-        return values
-    known = np.flatnonzero(~np.isnan(values))
-    differences = np.full(len(values), np.nan)
-    differences[known[1:]] = np.diff(values[known])
+        return reported
+    known = np.flatnonzero(~np.isnan(reported))
+    differences = np.full(len(reported), np.nan)
+    differences[known[1:]] = np.diff(reported[known])
     return differences
 
 
 def _pending(connection: sa.Connection) -> tuple[int, list[int], list[int]]:
     """The latest revision, and the versions that are not scored up to it, in two lists.
 
-    The first has versions that forecast a day of a revision that they are not scored by; the second the rest.
+    The first has versions that forecast a date of a revision that they are not scored by; the second the rest.
     """
     latest = observations.revision(connection)
     scored = sa.func.coalesce(progress.c.revision, 0)
     behind = connection.execute(
-        sa.select(versions.c.id, versions.c.first_date, versions.c.last_date, scored.label("revision"))
+        sa.select(
+            *versions.c["id", "noun", "measure", "first_date", "last_date"], scored.label("revision")
+        )
         .outerjoin_from(versions, progress)
         .where(scored < latest)
         .order_by(versions.c.id)
@@ -83,11 +85,17 @@ def _pending(connection: sa.Connection) -> tuple[int, list[int], list[int]]:
     if not behind:
         return latest, [], []
     since = min(version.revision for version in behind)
-    days = connection.scalars(sa.select(reported.c.date).where(reported.c.id > since).distinct()).all()
+    columns = reported.c["noun", "measure", "date"]
+    dates: dict[tuple[str, str], list[datetime.date]] = {}
+    for row in connection.execute(sa.select(*columns).where(reported.c.id > since).distinct()):
+        dates.setdefault((row.noun, row.measure), []).append(row.date)
     due = [
         version.id
         for version in behind
-        if any(version.first_date <= day <= version.last_date for day in days)
+        if any(
+            version.first_date <= date <= version.last_date
+            for date in dates.get((version.noun, version.measure), ())
+        )
     ]
     return latest, due, [version.id for version in behind if version.id not in due]
 
@@ -99,15 +107,16 @@ def _score(store: Store, connection: sa.Connection, version_id: int) -> int:
     latest = observations.revision(connection)
     if scored >= latest:
         return 0
+    current: dict[str, dict[datetime.date, tuple[int, float | None]]] = {}
+    for row in observations.current(
+        connection, version.noun, version.first_date, version.last_date, measures=[version.measure]
+    ):
+        current.setdefault(row.series, {})[row.date] = row.revision, row.value
     rows: list[dict[str, Any]] = []
-    if version.unit in SCORED:
-        counts: dict[str, dict[datetime.date, tuple[int, int | None]]] = {}
-        for row in observations.current(connection, version.first_date, version.last_date):
-            counts.setdefault(row.country, {})[row.date] = row.revision, getattr(row, version.unit)
-        for forecast in _forecasts(connection, version):
-            rows.extend(_of_country(version, forecast, counts.get(forecast.country, {}), scored))
-    if rows:  # also those of a day whose count was withdrawn, which then has no current score
-        key = ("version_id", "country", "horizon")
+    for forecast in _forecasts(connection, version):
+        rows.extend(_of_series(version, forecast, current.get(forecast.series, {}), scored))
+    if rows:  # also those of a date whose value was withdrawn, which then has no current score
+        key = ("version_id", "series", "horizon")
         same = sa.and_(*(scores.c[name] == sa.bindparam(f"of_{name}") for name in key))
         connection.execute(
             sa.update(scores)
@@ -129,68 +138,71 @@ def _score(store: Store, connection: sa.Connection, version_id: int) -> int:
 
 
 def _forecasts(connection: sa.Connection, version: Any) -> list[Any]:
-    of_one = sa.and_(fitted.c.version_id == forecasts.c.version_id, fitted.c.country == forecasts.c.country)
+    of_one = sa.and_(fitted.c.version_id == forecasts.c.version_id, fitted.c.series == forecasts.c.series)
+    kind = "cumulative" if version.cumulative else Frequency.of(version.frequency).adjective
     return list(
         connection.execute(
             sa.select(
-                *forecasts.c["country", "origin_date", "quantiles"],
+                *forecasts.c["series", "origin_date", "quantiles"],
                 *fitted.c["counts", "total"],
             )
             .join_from(forecasts, fitted, of_one)
-            .where(
-                forecasts.c.version_id == version.id,
-                forecasts.c.counts == ("cumulative" if version.cumulative else "daily"),
-            )
+            .where(forecasts.c.version_id == version.id, forecasts.c.counts == kind)
         )
     )
 
 
-def _of_country(
-    version: Any, forecast: Any, counts: dict[datetime.date, tuple[int, int | None]], scored: int
+def _of_series(
+    version: Any, forecast: Any, current: dict[datetime.date, tuple[int, float | None]], scored: int
 ) -> Iterator[dict[str, Any]]:
-    """The days of a country's forecast that a revision after `scored` concerns: rows that lack their scores.
+    """The dates of a series' forecast that a revision after `scored` concerns: rows that lack their scores.
 
     Args:
         version: A row of `versions`.
         forecast: A row of `forecasts`, with `counts` and `total` of `fitted`.
-        counts: By day, the id of the current observation and the count; None if there was no report.
+        current: By date, the id of the current observation and its value; None if there was no report.
         scored: The revision up to which the version is scored.
     """
+    frequency = Frequency.of(version.frequency)
     quantiles = np.array(forecast.quantiles, dtype=float)
-    dates = [forecast.origin_date + datetime.timedelta(day + 1) for day in range(len(quantiles))]
-    current = [counts.get(date, (0, None)) for date in dates]
-    revision = np.array([number for number, _ in current])
-    observed = np.array([np.nan if count is None else count for _, count in current], dtype=float)
+    dates = [frequency.after(forecast.origin_date, ahead) for ahead in range(1, len(quantiles) + 1)]
+    known = [current.get(date, (0, None)) for date in dates]
+    revision = np.array([number for number, _ in known])
+    observed = np.array([np.nan if value is None else value for _, value in known], dtype=float)
     if version.cumulative:
-        # A total is unknown after a day that is not stored; a stored day without a report adds nothing to it.
+        # A total is unknown after a date that is not stored; a stored one without a report adds nothing to it.
         stored = np.logical_and.accumulate(revision > 0)
         revision = np.where(stored, np.maximum.accumulate(revision), 0)
         observed = np.where(np.isnan(observed), np.nan, forecast.total + np.nancumsum(observed))
-    due = [day for day, date in enumerate(dates) if revision[day] > scored and date > version.data_through]
+    due = [index for index, date in enumerate(dates) if revision[index] > scored and date > version.data_through]
     if not due:
         return
-    baseline = _naive(version, forecast, len(quantiles))
-    for day in due:
+    baseline = _naive(version, forecast, len(quantiles), frequency.cycle)
+    for index in due:
         yield {
             "version_id": version.id,
-            "country": forecast.country,
-            "horizon": day + 1,
-            "revision": int(revision[day]),
-            "date": dates[day],
-            "observed": None if np.isnan(observed[day]) else float(observed[day]),
+            "series": forecast.series,
+            "horizon": index + 1,
+            "revision": int(revision[index]),
+            "date": dates[index],
+            "observed": None if np.isnan(observed[index]) else float(observed[index]),
             "superseded": False,
-            "quantiles": quantiles[day],
-            "naive": None if baseline is None else baseline[day],
+            "quantiles": quantiles[index],
+            "naive": None if baseline is None else baseline[index],
         }
 
 
-def _naive(version: Any, forecast: Any, days: int) -> np.ndarray | None:
-    """The naive forecast from the counts that the model was fitted to; None if they are too few."""
-    counts = daily(forecast.counts, version.cumulative)
-    if not (counts > 0).any():
+def _naive(version: Any, forecast: Any, periods: int, cycle: int) -> np.ndarray | None:
+    """The naive forecast from the values that the model was fitted to; None if they are too few."""
+    values = by_period(forecast.counts, version.cumulative)
+    begun = ~np.isnan(values) if version.real else values > 0
+    if not begun.any():
         return None
-    counts = counts[np.argmax(counts > 0) :]
-    return naive(counts, days, forecast.total if version.cumulative else None) if len(counts) > 1 else None
+    values = values[np.argmax(begun) :]
+    total = forecast.total if version.cumulative else None
+    if len(values) < 2:
+        return None
+    return naive(values, periods, total, cycle=cycle, minimum=version.minimum)
 
 
 def _grade(rows: list[dict[str, Any]]) -> None:

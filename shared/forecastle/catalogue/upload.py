@@ -1,7 +1,10 @@
-"""Reported counts, as CSV or JSON. A file is read whole or refused whole.
+"""Reported values of series of one noun, as CSV or JSON. A file is read whole or refused whole.
 
-`ReportedDay` has the columns. Of `cases`, `deaths` and `population` one is enough: a count that a file leaves
-out stays as it was reported before.
+The columns of CSV, and the members of a JSON row, are `date`; one whose name is the noun, what a series is
+about, such as `country`, and whose values are identifiers; perhaps `name`; and any measures, which are numbers.
+A measure that a file leaves out stays as it was reported before.
+
+Countries have ISO 3166 alpha-3 codes, and their cases, deaths and population are whole numbers.
 """
 
 import csv
@@ -9,102 +12,55 @@ import datetime
 import io
 import json
 import re
-from typing import Annotated, Any, NamedTuple, Self
-
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from forecastle.dates import iso_day, newest_day
 from forecastle.places import NAMES
-from forecastle.web.queries import wrong
 
-COUNTS = ("cases", "deaths", "population")
+COUNTRY = "country"
+COUNTS = ("cases", "deaths", "population")  # of countries
 MOST_ERRORS = 10  # that are listed; the others are counted
 LARGEST = 8 * 2**20  # bytes of a file
-TOO_LARGE = f"there are more than {LARGEST:,} bytes: send the days in several parts"
+TOO_LARGE = f"there are more than {LARGEST:,} bytes: send the dates in several parts"
+LONGEST = 64  # characters of an identifier, a noun or a measure
+MOST_MEASURES = 100
+GREATEST = 1e100  # numbers are less than that
+MOST_YEARS = 3  # ahead of which a covariate may be known
+WORD = re.compile(r"[^\W\d]\w*(?:[ -]\w+)*")  # a noun or a measure
 WHOLE = re.compile(r"([0-9]{1,12})(\.0*)?")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?", re.ASCII)
 
-
-def _day(value: Any) -> datetime.date:
-    if not isinstance(value, str):
-        raise ValueError
-    return iso_day(value)
-
-
-def _not_future(day: datetime.date) -> datetime.date:
-    if day > newest_day():
-        raise wrong("{} lies in the future", day)
-    return day
-
-
-def _known_country(code: str) -> str:
-    if code not in NAMES:
-        raise ValueError
-    return code
-
-
-def _number(value: Any) -> Any:
-    """A number for one in text, such as 12 or 12.0; None for a blank."""
-    if not isinstance(value, str):
-        return value
-    if not (text := value.strip()):
-        return None
-    return int(match[1]) if (match := WHOLE.fullmatch(text)) else value
-
-
-def _without_default(schema: dict[str, Any]) -> None:
-    """A count that is left out is not null: it stays as it was reported before."""
-    del schema["default"]
-
-
-Count = Annotated[
-    Annotated[int, Field(strict=True, ge=0, lt=10**12)] | None,
-    BeforeValidator(_number),
-    Field(json_schema_extra=_without_default),
-]
-
-
-class ReportedDay(BaseModel):
-    """A row of a file: what was reported for a country and a day."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    date: Annotated[datetime.date, BeforeValidator(_day), AfterValidator(_not_future)]
-    country: Annotated[str, AfterValidator(_known_country), Field(examples=["GBR"])]
-    name: Annotated[Any, Field(description="Ignored.")] = None
-    cases: Annotated[Count, Field(description="New cases on that day.")] = None
-    deaths: Annotated[Count, Field(description="New deaths on that day.")] = None
-    population: Count = None
-
-    @model_validator(mode="after")
-    def has_a_count(self) -> Self:
-        """Refuses a row without any count."""
-        if self.model_fields_set.isdisjoint(COUNTS):
-            raise wrong("there must be at least one of {}", ", ".join(COUNTS))
-        return self
-
-
-COLUMNS = tuple(ReportedDay.model_fields)
-MUST_BE = {
-    "date": "a date such as 2020-04-24",
-    "country": "a country's ISO 3166 alpha-3 code",
-    **dict.fromkeys(COUNTS, "a whole number of at least 0, or blank or null if nothing was reported"),
-}
+MUST_BE_DAY = "must be a date such as 2020-04-24"
+MUST_BE_COUNTRY = "must be a country's ISO 3166 alpha-3 code"
+MUST_BE_IDENTIFIER = (
+    f"must be an identifier of 1 to {LONGEST} characters, with no slash and no blank at its ends"
+)
+MUST_BE_WHOLE = "must be a whole number of at least 0, or blank or null if nothing was reported"
+MUST_BE_NUMBER = "must be a number, or blank or null if nothing was reported"
+COLUMNS = "date, one that says what a series is about, such as country, and at least one of numbers"
 
 
 class Row(NamedTuple):
-    """What was reported for a country and a day."""
+    """What was reported of a series and a date."""
 
     date: datetime.date
-    country: str
-    counts: dict[str, int | None]  # by the `COUNTS` that are given; None: there was no report
+    series: str
+    values: dict[str, float | None]  # by the measures that are given; None: there was no report
+
+
+class Reports(NamedTuple):
+    """The rows of a file.
+
+    Attributes:
+        noun: What the series are about, such as "country".
+        rows: At least one, and one at most for a series and date.
+        names: Of the series that have one, by identifier; not of countries.
+    """
+
+    noun: str
+    rows: list[Row]
+    names: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
 
 
 class RowsError(Exception):
@@ -121,7 +77,7 @@ class RowsError(Exception):
         super().__init__(f"{text}; and {more} more" if more else text)
 
 
-def from_csv(content: bytes) -> list[Row]:
+def from_csv(content: bytes) -> Reports:
     """The rows of a CSV file with a header.
 
     Raises:
@@ -139,8 +95,9 @@ def from_csv(content: bytes) -> list[Row]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         columns = [column.strip() for column in next(reader)]
-        _check_columns(columns)
-        rows = _Rows()
+        noun = _noun(columns)
+        _check_columns(columns, noun)
+        rows = _Rows(noun)
         for values in reader:
             place = f"line {reader.line_num}"
             if not any(values):
@@ -155,8 +112,10 @@ def from_csv(content: bytes) -> list[Row]:
         raise RowsError([(f"line {reader.line_num}", f"this is not CSV: {error}")]) from None
 
 
-def from_json(content: bytes) -> list[Row]:
+def from_json(content: bytes) -> Reports:
     """The rows of `{"observations": [{"date": ..., "country": ..., "cases": ..., "deaths": ...}, ...]}`.
+
+    The noun is that of the first row. If it is not `country`, it is the first member with a text.
 
     Raises:
         RowsError: The file is not such JSON, or has an invalid row.
@@ -168,47 +127,75 @@ def from_json(content: bytes) -> list[Row]:
     entries = document.get("observations") if isinstance(document, dict) else None
     if not isinstance(entries, list) or len(document) > 1:
         raise RowsError([("", 'this is not of the form {"observations": [{"date": ...}, ...]}')])
-    rows = _Rows()
+    first = entries[0] if entries and isinstance(entries[0], dict) else {}
+    texts = [member for member, value in first.items() if isinstance(value, str)]
+    rows = _Rows(_noun([*texts, *first]) or COUNTRY)
     for index, entry in enumerate(entries):
         rows.add(f"observations.{index}", entry)
     return rows.all_valid()
 
 
-def _check_columns(columns: list[str]) -> None:
-    required, given = {"date", "country"}, set(columns)
-    if not required <= given <= set(COLUMNS) or given.isdisjoint(COUNTS) or len(given) < len(columns):
-        detail = (
-            f"the columns are {','.join(columns)[:80]}: there must be date, country and at least one of "
-            f"{', '.join(COUNTS)}, each once, and nothing else but name"
-        )
-        raise RowsError([("line 1", detail)])
+def number(value: float | None) -> float | None:
+    """Whole numbers as such, so that they are written without a point."""
+    return int(value) if value is not None and value.is_integer() else value
+
+
+def _noun(columns: Iterable[str]) -> str:
+    """What the series are about: the first column that is neither `date` nor `name`; "" if there is none."""
+    others = [column for column in columns if column not in ("date", "name")]
+    return COUNTRY if COUNTRY in others else next(iter(others), "")
+
+
+def _check_columns(columns: list[str], noun: str) -> None:
+    given = ",".join(columns)[:80]
+    measures = [column for column in columns if column not in ("date", "name", noun)]
+    if "date" not in columns or not measures or len(set(columns)) < len(columns):
+        detail = f"the columns are {given}: there must be {COLUMNS}, each once"
+    elif wrong := next((column for column in (noun, *measures) if not _is_word(column)), None):
+        detail = f"the column {wrong[:40]!r} has no name: it must be up to {LONGEST} letters and digits"
+    elif len(measures) > MOST_MEASURES:
+        detail = f"there are {len(measures)} measures, and up to {MOST_MEASURES} are taken"
+    else:
+        return
+    raise RowsError([("line 1", detail)])
+
+
+def _is_word(column: str) -> bool:
+    return len(column) <= LONGEST and WORD.fullmatch(column) is not None
 
 
 class _Rows:
     """The rows of a file, and what is wrong with them."""
 
-    def __init__(self) -> None:
+    def __init__(self, noun: str) -> None:
+        self.noun = noun
         self.rows: dict[tuple[str, datetime.date], Row] = {}
         self.places: dict[tuple[str, datetime.date], str] = {}
+        self.names: dict[str, str] = {}
         self.errors: list[tuple[str, str]] = []
         self.more = 0
 
     def add(self, place: str, entry: Any) -> None:
         """Validate a row; an invalid one is refused."""
-        try:
-            day = ReportedDay.model_validate(entry)
-        except ValidationError as error:
-            listed = MOST_ERRORS - len(self.errors)
-            self.more += max(error.error_count() - listed, 0)
-            if listed:
-                self.errors += [_in_words(place, each) for each in error.errors()[:listed]]
+        if not isinstance(entry, dict):
+            self.refuse(place, f"must be an object with date, {self.noun} and at least one measure")
             return
-        key = day.country, day.date
-        if key in self.rows:
-            self.refuse(place, f"{day.country} on {day.date} is there already, in {self.places[key]}")
+        wrong = self.more + len(self.errors)
+        of_countries = self.noun == COUNTRY
+        date = self._read(place, entry, "date", _reported if of_countries else _perhaps_ahead)
+        code = self._read(place, entry, self.noun, _country if of_countries else _identifier)
+        measures = [member for member in entry if member not in ("date", "name", self.noun)]
+        values = {measure: self._value(place, measure, entry[measure]) for measure in measures}
+        if not measures:
+            self.refuse(place, "there must be at least one measure beside date and " + self.noun)
+        if len(self.errors) + self.more > wrong or date is None or code is None:
             return
-        counts = {column: getattr(day, column) for column in COUNTS if column in day.model_fields_set}
-        self.rows[key], self.places[key] = Row(day.date, day.country, counts), place
+        if (key := (code, date)) in self.rows:
+            self.refuse(place, f"{code} on {date} is there already, in {self.places[key]}")
+            return
+        self.rows[key], self.places[key] = Row(date, code, values), place
+        if self.noun != COUNTRY and isinstance(name := entry.get("name"), str) and name.strip():
+            self.names[code] = name.strip()
 
     def refuse(self, place: str, detail: str) -> None:
         """Note an error."""
@@ -217,7 +204,7 @@ class _Rows:
         else:
             self.more += 1
 
-    def all_valid(self) -> list[Row]:
+    def all_valid(self) -> Reports:
         """All rows.
 
         Raises:
@@ -227,20 +214,87 @@ class _Rows:
             raise RowsError(self.errors, self.more)
         if not self.rows:
             raise RowsError([("", "there are no rows")])
-        return list(self.rows.values())
+        return Reports(self.noun, list(self.rows.values()), self.names)
+
+    def _read(self, place: str, entry: dict[str, Any], member: str, read: Any) -> Any:
+        """What `read` makes of a member that must be there; None if it is refused."""
+        if member not in entry:
+            self.refuse(f"{place}, {member}", "is missing")
+            return None
+        try:
+            return read(entry[member])
+        except ValueError as error:
+            self.refuse(f"{place}, {member}", str(error))
+            return None
+
+    def _value(self, place: str, measure: str, value: Any) -> float | None:
+        if not _is_word(measure):
+            self.refuse(place, f"the measure {measure[:40]!r} must have up to {LONGEST} letters and digits")
+            return None
+        try:
+            return _count(value) if self.noun == COUNTRY and measure in COUNTS else _real(value)
+        except ValueError as error:
+            self.refuse(f"{place}, {measure}", str(error))
+            return None
 
 
-def _in_words(place: str, error: Any) -> tuple[str, str]:
-    """Where Pydantic found an error, and what to do about it."""
-    column = "".join(f", {name}" for name in error["loc"][:1])
-    if error["type"] == "missing":
-        detail = "is missing"
-    elif error["type"] == "extra_forbidden":
-        detail = f"is unknown: there are {', '.join(COLUMNS)}"
-    elif error["type"] == "model_type":
-        detail = f"must be an object with {', '.join(COLUMNS)}"
-    elif error["type"] == "invalid":  # in words of this module
-        detail = error["msg"]
-    else:
-        detail = f"must be {MUST_BE[error['loc'][0]]}, not {error['input']!r:.60}"
-    return place + column, detail
+def _date(value: Any) -> datetime.date:
+    try:
+        return iso_day(value)
+    except (ValueError, TypeError):
+        raise ValueError(f"{MUST_BE_DAY}, not {value!r:.60}") from None
+
+
+def _reported(value: Any) -> datetime.date:
+    if (day := _date(value)) > newest_day():
+        raise ValueError(f"{day} lies in the future")
+    return day
+
+
+def _perhaps_ahead(value: Any) -> datetime.date:
+    """Covariates, such as prices, are known ahead."""
+    if (day := _date(value)) > newest_day() + datetime.timedelta(366 * MOST_YEARS):
+        raise ValueError(f"{day} lies more than {MOST_YEARS} years in the future")
+    return day
+
+
+def _country(value: Any) -> str:
+    if not isinstance(value, str) or value not in NAMES:
+        raise ValueError(f"{MUST_BE_COUNTRY}, not {value!r:.60}")
+    return value
+
+
+def _identifier(value: Any) -> str:
+    if (
+        not isinstance(value, str)
+        or not 0 < len(value) <= LONGEST
+        or not value.isprintable()
+        or "/" in value
+        or value != value.strip()
+    ):
+        raise ValueError(f"{MUST_BE_IDENTIFIER}, not {value!r:.80}")
+    return value
+
+
+def _count(value: Any) -> float | None:
+    """A whole number, also in text, such as 12 or 12.0; None for a blank."""
+    if isinstance(value, str):
+        if not (text := value.strip()):
+            return None
+        if match := WHOLE.fullmatch(text):
+            return int(match[1])
+    elif value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**12):
+        return value
+    raise ValueError(f"{MUST_BE_WHOLE}, not {value!r:.60}")
+
+
+def _real(value: Any) -> float | None:
+    """A number, also in text; None for a blank."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    read = value
+    if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
+        read = float(value)
+    if isinstance(read, int | float) and not isinstance(read, bool) and abs(read) < GREATEST:
+        return number(float(read))
+    raise ValueError(f"{MUST_BE_NUMBER}, not {value!r:.60}")

@@ -1,4 +1,4 @@
-"""The catalogue's background task: it keeps the models' forecasts, fetches counts, and scores.
+"""The catalogue's background task: it keeps the models' forecasts, fetches observations, and scores.
 
 Of several worker processes, the one that holds a lock on a file does this; the system releases the lock when
 that process ends. Containers do not share this file. That does no harm: every step may be done twice.
@@ -38,7 +38,7 @@ class Watch:
         clients: For each model a client of its app, which has its routes under `/<model>/...`.
         store: The store.
         metrics: The store's metrics, which it measures.
-        url: The address of a CSV file of counts, as `upload.py` reads it; empty if none is fetched.
+        url: The address of a CSV file of observations, as `upload.py` reads it; empty if none is fetched.
         every: Seconds between two fetches.
     """
 
@@ -71,7 +71,7 @@ class Watch:
                 await task
 
     async def once(self) -> None:
-        """One round: keep the forecasts of all models, fetch counts if it is time, and score."""
+        """One round: keep the forecasts of all models, fetch observations if it is time, and score."""
         models = self.clients.items()
         await asyncio.gather(*(self._attempt(model, self._keep(model, client)) for model, client in models))
         if self.url and time.monotonic() >= self.next_fetch:
@@ -127,12 +127,12 @@ class Watch:
         where = str(httpx.URL(self.url).copy_with(userinfo=b"", query=None))  # which may be secret
         try:
             content = await _fetched(self.url)
-            rows = await asyncio.to_thread(upload.from_csv, content)
+            reports = await asyncio.to_thread(upload.from_csv, content)
         except upload.RowsError:
             REJECTED.inc()
             raise
         now = datetime.now(UTC)
-        receipt = await asyncio.to_thread(observations.receive, self.store, rows, where, now)
+        receipt = await asyncio.to_thread(observations.receive, self.store, reports, where, now)
         RECEIVED.inc(receipt.received)
         logger.info("%s: %d rows, %d new, %d revised", where, receipt.received, receipt.new, receipt.revised)
 

@@ -13,8 +13,11 @@ import httpx
 import sqlalchemy as sa
 from pydantic import ValidationError
 
+from forecastle.catalogue.store import observations
 from forecastle.catalogue.store.engine import Store
 from forecastle.catalogue.store.schema import fitted, forecasts, versions
+from forecastle.catalogue.upload import COUNTRY
+from forecastle.frequency import Frequency
 from forecastle.scores import HUB_QUANTILES
 from forecastle.service.issue import Issue as IssueDocument
 
@@ -27,14 +30,14 @@ class NotKeptError(Exception):
     """A model's forecasts cannot be kept; the message is one line that says why."""
 
 
-class CountryForecast(NamedTuple):
-    """A forecast of a country, as it was answered.
+class SeriesForecast(NamedTuple):
+    """A forecast of a series, as it was answered.
 
     Attributes:
-        origin_date: The last fitted day.
+        origin_date: The last fitted date.
         answer: The JSON answer; its `forecast` is None, and stands in `mean` and `quantiles` instead.
-        mean: Of each day ahead.
-        quantiles: Those of `HUB_QUANTILES`, for each day ahead.
+        mean: Of each period ahead.
+        quantiles: Those of `HUB_QUANTILES`, for each period ahead.
     """
 
     origin_date: datetime.date
@@ -48,13 +51,15 @@ class Issue(NamedTuple):
 
     Attributes:
         version: A row of the table `versions`, without `id` and `issued_at`.
-        forecasts: By `daily` or `cumulative` and the country's code.
-        fitted: Rows of the table `fitted`, without `version_id`, by the country's code.
+        forecasts: By kind, such as `daily` or `cumulative`, and the series' code.
+        fitted: Rows of the table `fitted`, without `version_id`, by the series' code.
+        names: Of the series, by code.
     """
 
     version: dict[str, Any]
-    forecasts: dict[str, dict[str, CountryForecast]]
+    forecasts: dict[str, dict[str, SeriesForecast]]
     fitted: dict[str, dict[str, Any]]
+    names: dict[str, str]
 
 
 def is_kept(store: Store, model: str, version: str) -> bool:
@@ -87,7 +92,10 @@ async def ask(model: str, client: httpx.AsyncClient) -> Issue:
     except ValidationError as error:
         first = error.errors()[0]
         member = ".".join(map(str, first["loc"]))
-        raise NotKeptError(f"{path} is not an issue of forecasts: {member}: {first['msg']}") from None
+        reason = f"{member}: {first['msg']}"
+        raise NotKeptError(
+            f"{path} is not an issue of forecasts: {reason}: build its image again"
+        ) from None
 
 
 def keep(store: Store, issue: Issue, issued_at: datetime.datetime) -> bool:
@@ -107,18 +115,20 @@ def keep(store: Store, issue: Issue, issued_at: datetime.datetime) -> bool:
             [
                 {
                     "version_id": version_id,
-                    "country": code,
-                    "counts": counts,
+                    "series": code,
+                    "counts": kind,
                     **forecast._asdict(),
                 }
-                for counts, by_country in issue.forecasts.items()
-                for code, forecast in by_country.items()
+                for kind, by_series in issue.forecasts.items()
+                for code, forecast in by_series.items()
             ],
         )
         connection.execute(
             sa.insert(fitted),
-            [{"version_id": version_id, "country": code, **past} for code, past in issue.fitted.items()],
+            [{"version_id": version_id, "series": code, **past} for code, past in issue.fitted.items()],
         )
+        if issue.version["noun"] != COUNTRY:
+            observations.name(store, connection, issue.version["noun"], issue.names)
     logger.info("the forecasts of %(model)s %(version)s are kept", issue.version)
     return True
 
@@ -147,13 +157,13 @@ def as_of(
 
 
 def of_version(
-    connection: sa.Connection, version_id: int, counts: str, country: str | None = None
+    connection: sa.Connection, version_id: int, counts: str, series: str | None = None
 ) -> Sequence[Any]:
-    """Rows of `forecasts` by country: of all, or of one, if there is any."""
+    """Rows of `forecasts` by series: of all, or of one, if there is any."""
     query = sa.select(forecasts).where(forecasts.c.version_id == version_id, forecasts.c.counts == counts)
-    if country is not None:
-        query = query.where(forecasts.c.country == country)
-    return connection.execute(query.order_by(forecasts.c.country)).all()
+    if series is not None:
+        query = query.where(forecasts.c.series == series)
+    return connection.execute(query.order_by(forecasts.c.series)).all()
 
 
 def _find(connection: sa.Connection, model: str, version: str) -> int | None:
@@ -165,29 +175,34 @@ def _find(connection: sa.Connection, model: str, version: str) -> int | None:
 def _issue(model: str, issued: IssueDocument) -> Issue:
     if tuple(issued.levels) != HUB_QUANTILES:
         raise NotKeptError("its quantiles are not the 23 that are kept")
-    if not issued.countries:
-        raise NotKeptError("it forecasts no country")
-    tables: dict[str, dict[str, CountryForecast]] = {"daily": {}, "cumulative": {}}
-    for code, country in issued.countries.items():
-        for counts, one in (("daily", country.daily), ("cumulative", country.cumulative)):
-            days = [len(values) for values in one.quantiles]
-            if not days or days != [len(HUB_QUANTILES)] * len(one.mean):
-                raise NotKeptError(f"the {counts} forecast of {code} lacks days or quantiles")
-            tables[counts][code] = CountryForecast(country.origin_date, one.answer, one.mean, one.quantiles)
-    each = tables["daily"].values()
+    if not issued.series:
+        raise NotKeptError(f"it forecasts no {issued.noun}")
+    try:
+        frequency = Frequency.of(issued.frequency)
+    except ValueError as error:
+        raise NotKeptError(str(error)) from None
+    kinds = [frequency.adjective, *([] if issued.real else ["cumulative"])]
+    tables: dict[str, dict[str, SeriesForecast]] = {kind: {} for kind in kinds}
+    for code, series in issued.series.items():
+        for kind in kinds:
+            one = series.forecasts.get(kind)
+            periods = [len(values) for values in one.quantiles] if one else []
+            if one is None or not periods or periods != [len(HUB_QUANTILES)] * len(one.mean):
+                raise NotKeptError(f"the {kind} forecast of {code} lacks dates or quantiles")
+            tables[kind][code] = SeriesForecast(series.origin_date, one.answer, one.mean, one.quantiles)
+    each = tables[frequency.adjective].values()
+    described = ("version", "target", "unit", "cumulative", "noun", "plural", "measure", "real", "minimum")
     version = {
         "model": model,
-        "version": issued.version,
-        "target": issued.target,
-        "unit": issued.unit,
-        "cumulative": issued.cumulative,
+        **{name: getattr(issued, name) for name in described},
+        "frequency": frequency.alias,
         "data_through": issued.data_through,
-        "first_date": min(one.origin_date for one in each) + datetime.timedelta(1),
-        "last_date": max(one.origin_date + datetime.timedelta(len(one.mean)) for one in each),
+        "first_date": min(frequency.after(one.origin_date, 1) for one in each),
+        "last_date": max(frequency.after(one.origin_date, len(one.mean)) for one in each),
         "trained_at": issued.trained_at,
     }
     fitted = {
-        code: {"first_day": country.first_day, "counts": country.observed, "total": country.total}
-        for code, country in issued.countries.items()
+        code: {"first_day": series.first_day, "counts": series.observed, "total": series.total}
+        for code, series in issued.series.items()
     }
-    return Issue(version, tables, fitted)
+    return Issue(version, tables, fitted, {code: series.name for code, series in issued.series.items()})
