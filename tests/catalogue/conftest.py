@@ -21,8 +21,9 @@ from starlette.types import ASGIApp
 
 from forecastle.catalogue.store import forecasts, observations
 from forecastle.catalogue.store.engine import Store
-from forecastle.catalogue.store.forecasts import CountryForecast, Issue
-from forecastle.catalogue.upload import Row
+from forecastle.catalogue.store.forecasts import Issue, SeriesForecast
+from forecastle.catalogue.upload import Reports, Row
+from forecastle.frequency import Frequency, plural
 from forecastle.runtime.monitoring import Monitoring
 from forecastle.scores import QUANTILES
 
@@ -43,48 +44,63 @@ def deaths(country: str, first: int, counts: list[int | None]) -> list[Row]:
     return [Row(day(first + i), country, {"deaths": count}) for i, count in enumerate(counts)]
 
 
-def receive(store: Store, rows: list[Row]) -> observations.Receipt:
-    return observations.receive(store, rows, "a test", NOW)
+def receive(store: Store, rows: list[Row], noun: str = "country", **names: str) -> observations.Receipt:
+    return observations.receive(store, Reports(noun, rows, names), "a test", NOW)
 
 
 @pytest.fixture(scope="session")
 def make_issue() -> MakeIssue:
-    """`make_issue(cumulative=True)`: forecasts of GBR and FRA, with the quantiles 0, 1, ... 22 on every day.
+    """`make_issue(cumulative=True)`: forecasts of GBR and FRA, with the quantiles 0, 1, ... 22 on every date.
 
-    Running totals are 1000 more. The model was fitted to 60 days with 10 deaths each, 1000 in total. Keywords
-    replace members of the version.
+    Running totals are 1000 more. The model was fitted to 60 days with 10 deaths each, 1000 in total, or to
+    `fitted`. Keywords replace members of the version.
     """
 
-    def make(quantiles: np.ndarray | None = None, data_through: datetime.date = ORIGIN, **version) -> Issue:
+    def make(
+        quantiles: np.ndarray | None = None,
+        data_through: datetime.date = ORIGIN,
+        codes: tuple[str, ...] = ("GBR", "FRA"),
+        fitted: list[float | None] | None = None,
+        **version,
+    ) -> Issue:
+        frequency, noun = Frequency.of(version.get("frequency", "D")), version.get("noun", "country")
+        kinds = {frequency.adjective: 0} | ({} if version.get("real") else {"cumulative": 1000})
         described = {
             "model": "flu",
             "version": f"{data_through}-0000000a",
             "target": "daily deaths",
             "unit": "deaths",
             "cumulative": False,
+            "noun": noun,
+            "plural": plural(noun),
+            "measure": version.get("unit", "deaths"),
+            "frequency": frequency.alias,
+            "real": False,
+            "minimum": 0,
             "data_through": data_through,
-            "first_date": data_through + datetime.timedelta(1),
-            "last_date": data_through + datetime.timedelta(HORIZON),
+            "first_date": frequency.after(data_through, 1),
+            "last_date": frequency.after(data_through, HORIZON),
             "trained_at": NOW,
             **version,
         }
         values = np.arange(len(QUANTILES), dtype=float) if quantiles is None else quantiles
         tables = {
-            counts: {
-                code: CountryForecast(
+            kind: {
+                code: SeriesForecast(
                     data_through,
-                    {"country": code, "counts": counts, "forecast": None},
+                    {noun: code, "counts": kind, "forecast": None},
                     [float(added + 11)] * HORIZON,
                     [(added + values).tolist()] * HORIZON,
                 )
-                for code in ("GBR", "FRA")
+                for code in codes
             }
-            for counts, added in (("daily", 0), ("cumulative", 1000))
+            for kind, added in kinds.items()
         }
-        days = list(range(410, 1001, 10)) if described["cumulative"] else [10] * 60
-        first_day = data_through - datetime.timedelta(len(days) - 1)
-        past = {"first_day": first_day, "counts": days, "total": 1000}
-        return Issue(described, tables, {"GBR": past, "FRA": past})
+        known = fitted or (list(range(410, 1001, 10)) if described["cumulative"] else [10] * 60)
+        first_day = frequency.after(data_through, 1 - len(known))
+        past = {"first_day": first_day, "counts": known, "total": None if described["real"] else 1000}
+        names = {code: f"{noun} {code}".capitalize() for code in codes}
+        return Issue(described, tables, dict.fromkeys(codes, past), names)
 
     return make
 

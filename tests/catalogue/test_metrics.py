@@ -146,7 +146,7 @@ for size in (resource.RLIM_INFINITY, 100, resource.RLIM_INFINITY):
     metrics.measure()
     found.append(metrics.writable)
     with store.reading() as connection:
-        found.append(len(current(connection)))
+        found.append(len(current(connection, "country")))
 limit(resource.RLIM_INFINITY)
 print(found)
 """

@@ -208,7 +208,7 @@ def test_a_sender_that_breaks_off_leaves_nothing(store: Store) -> None:
 
     asyncio.run(post_part())
     with store.reading() as connection:
-        assert routes.observations.current(connection) == []
+        assert routes.observations.current(connection, "country") == []
 
 
 @pytest.mark.parametrize(

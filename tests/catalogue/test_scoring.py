@@ -1,6 +1,7 @@
 """scoring.py: scores as in training, each once, also with several scorers, and after one was killed."""
 
 import contextlib
+import datetime
 import itertools
 import queue
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from forecastle.catalogue import scoring
 from forecastle.catalogue.store import schema
 from forecastle.catalogue.store.engine import Store
 from forecastle.catalogue.upload import Row
-from forecastle.scores import weighted_interval_score
+from forecastle.scores import QUANTILES, weighted_interval_score
 
 from .conftest import HORIZON, MakeIssue, day, deaths, keep, receive
 
@@ -29,7 +31,7 @@ counts = st.lists(st.one_of(st.integers(0, 10**6), st.none()), min_size=2, max_s
 def scored(store: Store, **wanted: Any) -> list[Any]:
     """All scores, those that are superseded too."""
     conditions = [schema.scores.c[name] == value for name, value in wanted.items()]
-    order = schema.scores.c["version_id", "country", "horizon", "revision"]
+    order = schema.scores.c["version_id", "series", "horizon", "revision"]
     with store.reading() as connection:
         return list(connection.execute(sa.select(schema.scores).where(*conditions).order_by(*order)))
 
@@ -39,7 +41,7 @@ def test_a_count_is_scored_against_the_forecasts_of_its_day(store: Store, make_i
     receive(store, [*deaths("GBR", 0, [500, 11, 40]), *deaths("ITA", 1, [5])])
     assert scoring.score(store) == 2
     first, second = scored(store)
-    assert (first.country, first.horizon, first.date, first.observed) == ("GBR", 1, day(1), 11)
+    assert (first.series, first.horizon, first.date, first.observed) == ("GBR", 1, day(1), 11)
     assert (first.bias, first.interval) == (0, 0)
     quantiles = np.arange(23.0)[None]
     assert first.wis == pytest.approx(weighted_interval_score(np.array([11.0]), quantiles)[0])
@@ -156,6 +158,44 @@ def test_a_count_of_another_unit_is_not_compared(store: Store, make_issue: MakeI
     keep(store, make_issue(model="beds", unit="admissions"))
     receive(store, [Row(day(1), "GBR", {"cases": 11})])
     assert scoring.score(store) == 0
+
+
+SATURDAY = datetime.date(2020, 4, 25)
+SALES = {"noun": "store", "unit": "EUR", "measure": "sales", "frequency": "W-SAT", "real": True}
+
+
+def sold(code: str, first: int, values: list[float | None], measure: str = "sales") -> list[Row]:
+    """Reports of a store's sales, from the week so many weeks after the last fitted one on."""
+    week = datetime.timedelta(7)
+    return [Row(SATURDAY + (first + i) * week, code, {measure: value}) for i, value in enumerate(values)]
+
+
+def test_weekly_sales_are_scored_on_the_dates_of_their_weeks(store: Store, make_issue: MakeIssue) -> None:
+    fitted = [None, None, *[8.5, 11.5] * 15]
+    keep(store, make_issue(data_through=SATURDAY, codes=("s1", "GBR"), fitted=fitted, minimum=None, **SALES))
+    off = [Row(SATURDAY + datetime.timedelta(8), "s1", {"sales": 1})]  # a Sunday
+    receive(store, [*sold("s1", 0, [9.5, 11.25, None, -4]), *off, *sold("s9", 1, [5])], "store")
+    assert scoring.score(store) == 2
+    first, second = scored(store)
+    assert (first.series, first.horizon, first.observed) == ("s1", 1, 11.25)
+    assert first.date == SATURDAY + datetime.timedelta(7)
+    assert (second.horizon, second.observed, second.bias) == (3, -4, 1)
+    # The last value is the naive forecast's mean, and may be negative: three a week are its error.
+    values = np.array([11.5 + 3 * NormalDist().inv_cdf(level) for level in QUANTILES])
+    expected = weighted_interval_score(np.array([11.25]), values[None])[0]
+    assert first.wis_naive == pytest.approx(expected)
+
+
+def test_what_has_another_noun_or_measure_is_not_compared(store: Store, make_issue: MakeIssue) -> None:
+    keep(store, make_issue(data_through=SATURDAY, codes=("GBR",), fitted=[5.0] * 9, **SALES))
+    keep(store, make_issue(model="cold"))
+    receive(store, sold("GBR", 1, [7], measure="visits"), "store")
+    receive(store, sold("GBR", 1, [7]), "shop")
+    assert scoring.score(store) == 0
+    receive(store, sold("GBR", 1, [7]), "store")
+    receive(store, deaths("GBR", 8, [11]))  # the same day
+    assert scoring.score(store) == 2
+    assert [(row.version_id, row.horizon, row.observed) for row in scored(store)] == [(1, 1, 7), (2, 8, 11)]
 
 
 def test_scores_that_are_removed_are_made_again(store: Store, make_issue: MakeIssue) -> None:
@@ -298,6 +338,6 @@ def test_a_scorer_that_is_killed_loses_and_doubles_nothing(url: str, make_issue:
 
     assert {row.version_id for row in scored(store)} == {1}  # the first was committed, the second not
     assert scoring.score(store) == 2 * (19 + 18)
-    keys = [(row.version_id, row.country, row.horizon) for row in scored(store)]
+    keys = [(row.version_id, row.series, row.horizon) for row in scored(store)]
     assert len(keys) == len(set(keys)) == 2 * (20 + 19 + 18)
     store.engine.dispose()

@@ -50,13 +50,13 @@ def test_a_reader_sees_one_moment(store: Store, url: str) -> None:
     receive(store, deaths("GBR", 1, [1, 2]))
     other = Store(url)
     with store.reading() as connection:
-        assert len(observations.current(connection)) == 2
+        assert len(observations.current(connection, "country")) == 2
         if store.engine.dialect.name == "postgresql":  # SQLite's writer waits for readers to end
             receive(other, deaths("GBR", 3, [3]))
-        assert len(observations.current(connection)) == 2
+        assert len(observations.current(connection, "country")) == 2
     receive(other, deaths("GBR", 3, [3]))
     with store.reading() as connection:
-        assert len(observations.current(connection)) == 3
+        assert len(observations.current(connection, "country")) == 3
     other.engine.dispose()
 
 
@@ -88,14 +88,14 @@ def test_one_that_goes_and_comes_back_is_used_again(tmp_path: Path) -> None:
     (tmp_path / "away").rename(folder)
     store.check()
     with store.reading() as connection:
-        assert len(observations.current(connection)) == 1
+        assert len(observations.current(connection, "country")) == 1
 
     (folder / "store.sqlite").unlink()  # an empty one in its place
     with pytest.raises(StoreError, match="no such table"):
         store.check()
     store.check()
     with store.reading() as connection:
-        assert observations.current(connection) == []
+        assert observations.current(connection, "country") == []
 
 
 def test_one_that_is_full_takes_nothing_more_and_loses_nothing(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_one_that_is_full_takes_nothing_more_and_loses_nothing(tmp_path: Path) -
     with pytest.raises(StoreError, match="database or disk is full"):
         receive(store, many)
     with store.reading() as connection:
-        assert len(observations.current(connection)) == 3
+        assert len(observations.current(connection, "country")) == 3
         assert connection.scalar(sa.select(sa.func.count()).select_from(schema.receipts)) == 1
 
     pages = 2**20
@@ -124,7 +124,7 @@ def test_one_that_can_only_be_read_is_read(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="attempt to write a readonly database"):
         store.check()
     with store.reading() as connection:
-        assert len(observations.current(connection)) == 1
+        assert len(observations.current(connection, "country")) == 1
 
 
 def test_a_server_that_is_down_is_named_in_one_line() -> None:

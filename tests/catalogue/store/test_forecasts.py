@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
 from forecastle.artifact import Artifact
-from forecastle.catalogue.store import forecasts, schema
+from forecastle.catalogue.store import forecasts, observations, schema
 from forecastle.catalogue.store.engine import Store, StoreError
 from forecastle.catalogue.store.forecasts import NotKeptError
 from forecastle.scores import QUANTILES
@@ -40,6 +40,12 @@ def test_a_model_tells_all_that_it_forecasts(make_artifact: MakeArtifact, draws:
         "target": "daily deaths",
         "unit": "deaths",
         "cumulative": False,
+        "noun": "country",
+        "plural": "countries",
+        "measure": "deaths",
+        "frequency": "D",
+        "real": False,
+        "minimum": 0,
         "data_through": ORIGIN,
         "first_date": day(1),
         "last_date": day(HORIZON),
@@ -88,15 +94,15 @@ def test_it_is_kept_once(store: Store, make_artifact: MakeArtifact) -> None:
         (kept,) = forecasts.of_version(connection, 1, "daily", "GBR")
         assert forecasts.of_version(connection, 1, "daily", "ITA") == []
         every = forecasts.of_version(connection, 1, "cumulative")
-        assert [row.country for row in every] == sorted(NAMES)
+        assert [row.series for row in every] == sorted(NAMES)
     forecast = issue.forecasts["daily"]["GBR"]
     assert (kept.mean, kept.quantiles, kept.answer) == (forecast.mean, forecast.quantiles, forecast.answer)
 
 
 def test_a_failure_keeps_nothing(store: Store, make_issue: MakeIssue) -> None:
     issue = make_issue()
-    broken = issue._replace(fitted={**issue.fitted, "ITA": {**issue.fitted["GBR"], "total": None}})
-    with pytest.raises(StoreError, match="total"):
+    broken = issue._replace(fitted={**issue.fitted, "ITA": {**issue.fitted["GBR"], "first_day": None}})
+    with pytest.raises(StoreError, match="first_day"):
         forecasts.keep(store, broken, NOW)
     store.check()
     assert count(store, schema.versions) == count(store, schema.forecasts) == 0
@@ -153,7 +159,8 @@ def answering(**changes: Any) -> FastAPI:
     issued = {
         **{"model": "flu", "version": "1", "target": "daily deaths", "unit": "deaths", "cumulative": False},
         **{"data_through": "2020-04-24", "trained_at": "2020-04-25T06:00:00Z"},
-        **{"levels": QUANTILES.tolist(), "countries": {}},
+        **{"levels": QUANTILES.tolist(), "series": {}, "noun": "store", "plural": "stores"},
+        **{"measure": "sales", "frequency": "W-SAT", "real": True, "minimum": None},
         **changes,
     }
     app = FastAPI()
@@ -165,11 +172,28 @@ def answering(**changes: Any) -> FastAPI:
     return app
 
 
-FORECAST = {"answer": {}, "mean": [1.0, 1.0], "quantiles": [[1.0] * 23]}  # of a day less
-COUNTRY = {
-    **{"origin_date": "2020-04-24", "first_day": "2020-04-20", "observed": [1], "total": 1},
-    **{"daily": FORECAST, "cumulative": FORECAST},
+FORECAST = {"answer": {}, "mean": [1.0, 1.0], "quantiles": [[1.0] * 23] * 2}
+SHORT = {**FORECAST, "quantiles": [[1.0] * 23]}  # of a week less
+SERIES = {
+    **{"name": "High Street", "origin_date": "2020-04-25", "first_day": "2020-04-18"},
+    **{"observed": [-1.5, None], "total": None},
 }
+
+
+def test_a_store_that_sells_is_kept_with_its_weeks(store: Store) -> None:
+    """Real numbers have no running total."""
+    app = answering(series={"s1": {**SERIES, "forecasts": {"weekly": FORECAST}}})
+    issue = ask(app)
+    assert forecasts.keep(store, issue, NOW)
+    with store.reading() as connection:
+        version = forecasts.as_of(connection, "flu")
+        (kept,) = forecasts.of_version(connection, version.id, "weekly")
+        fitted = connection.execute(sa.select(schema.fitted)).one()
+        assert observations.named(connection, "store", ["s1"]) == {"s1": "High Street"}
+    assert (version.noun, version.plural, version.measure) == ("store", "stores", "sales")
+    assert (version.frequency, version.real, version.minimum) == ("W-SAT", True, None)
+    assert (version.first_date, version.last_date) == (day(8), day(15))
+    assert (kept.series, kept.mean, fitted.counts, fitted.total) == ("s1", [1.0, 1.0], [-1.5, None], None)
 
 
 async def broken(scope: Any, receive: Any, send: Any) -> None:
@@ -183,8 +207,17 @@ async def broken(scope: Any, receive: Any, send: Any) -> None:
         (broken, "/flu/issue.json answers 500$"),
         (answering(version=None), "/flu/issue.json is not an issue of forecasts: version: Input should be"),
         (answering(levels=[0.5]), "its quantiles are not the 23"),
-        (answering(), "it forecasts no country"),
-        (answering(countries={"GBR": COUNTRY}), "the daily forecast of GBR lacks days or quantiles"),
+        (answering(noun=None), "noun: Input should be a valid string: build its image again"),
+        (answering(), "it forecasts no store"),
+        (answering(frequency="H", series={"s1": {**SERIES, "forecasts": {}}}), "frequency 'H' is unknown"),
+        (
+            answering(series={"s1": {**SERIES, "forecasts": {"weekly": SHORT}}}),
+            "the weekly forecast of s1 lacks dates or quantiles",
+        ),
+        (
+            answering(series={"s1": {**SERIES, "forecasts": {"daily": FORECAST}}}),
+            "the weekly forecast of s1 lacks dates or quantiles",
+        ),
     ],
 )
 def test_another_kind_of_app_is_told_in_a_line(app: Any, reason: str) -> None:

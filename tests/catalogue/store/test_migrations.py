@@ -18,6 +18,7 @@ from alembic.script import ScriptDirectory
 from forecastle.catalogue import scoring
 from forecastle.catalogue.store import StoreError, forecasts, migrations, observations, schema, scores
 from forecastle.catalogue.store.engine import Store
+from forecastle.catalogue.upload import Row
 
 from ..conftest import MakeIssue, day, deaths, keep, receive
 
@@ -46,19 +47,20 @@ def revision(store: Store) -> str:
 
 
 def content(store: Store) -> dict[str, list[Any]]:
-    """All rows that there were before Alembic, by table."""
+    """All rows, by table, before the migration or after it."""
+    tables = sa.MetaData()
     with store.engine.connect() as connection:
+        tables.reflect(connection)
         return {
-            name: sorted(
-                map(repr, connection.execute(sa.select(*(c for c in table.c if c.name != "frequency"))))
-            )
-            for name, table in schema.metadata.tables.items()
+            name: sorted(map(repr, connection.execute(sa.select(table))))
+            for name, table in tables.tables.items()
+            if name != "alembic_version"
         }
 
 
 def current_scores(store: Store) -> list[tuple[Any, ...]]:
     table = schema.scores
-    columns = table.c["version_id", "country", "horizon", "observed"]
+    columns = table.c["version_id", "series", "horizon", "observed"]
     with store.reading() as connection:
         found = sa.select(*columns).where(table.c.superseded.is_(False)).order_by(*columns)
         return [tuple(row) for row in connection.execute(found)]
@@ -77,14 +79,51 @@ def test_a_new_store_has_the_tables_of_the_schema(store: Store) -> None:
 
 
 def test_an_old_store_has_the_tables_of_the_schema_after_its_migration(old: Store) -> None:
-    before = content(old)
     with old.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
-        frequencies = connection.scalars(sa.select(schema.versions.c.frequency)).all()
     assert revision(old) == migrations.NEWEST
-    assert frequencies == ["D", "D"]
+
+
+def test_nothing_of_an_old_store_is_lost(old: Store) -> None:
+    """Three ids take the place of one, and scores and progress name these."""
+    before = content(old)
     assert all(before.values())
-    assert content(old) == before
+    with old.reading() as connection:
+        found = connection.execute(sa.select(schema.versions).order_by("id")).all()
+        assert [row.unit for row in found] == ["deaths", "deaths"]
+        assert {(row.frequency, row.noun, row.plural, row.measure) for row in found} == {
+            ("D", "country", "countries", "deaths")
+        }
+        assert {(row.real, row.minimum) for row in found} == {(False, 0)}
+        reported = connection.execute(sa.select(schema.observations).order_by("id")).all()
+        assert [(row.id, row.series, row.measure, row.date, row.value, row.receipt_id) for row in reported] == [
+            (3, "FRA", "cases", day(1), None, 1),
+            (4, "FRA", "deaths", day(1), None, 1),
+            (6, "GBR", "cases", day(1), None, 1),
+            (7, "GBR", "deaths", day(1), 11, 1),
+            (9, "GBR", "cases", day(2), None, 1),
+            (10, "GBR", "deaths", day(2), 40, 1),
+            (12, "FRA", "cases", day(1), 70, 2),
+            (13, "FRA", "deaths", day(1), 9, 2),
+            (14, "FRA", "population", day(1), 65_000_000, 2),
+            (15, "GBR", "cases", day(1), None, 2),
+            (16, "GBR", "deaths", day(1), 12, 2),
+        ]
+        assert {row.noun for row in reported} == {"country"}
+        table = schema.scores.c
+        scored = connection.execute(sa.select(*table["series", "horizon", "revision", "superseded"]))
+        assert sorted(map(tuple, scored)) == [
+            *(("FRA", 1, 13, False), ("FRA", 1, 13, False)),
+            *(("GBR", 1, 7, True), ("GBR", 1, 7, True), ("GBR", 1, 16, False), ("GBR", 1, 16, False)),
+            *(("GBR", 2, 10, False), ("GBR", 2, 10, True), ("GBR", 2, 16, False)),
+        ]
+        assert connection.scalars(sa.select(schema.progress.c.revision)).all() == [16, 16]
+        assert connection.scalars(sa.select(schema.receipts.c.noun)).all() == ["country", "country"]
+    after = content(old)
+    assert after.pop("names") == []
+    for name in before.keys() - {"observations"}:
+        assert len(after[name]) == len(before[name])
+    assert after["state"] == before["state"]
 
 
 def test_an_old_store_is_read_and_written_as_before(old: Store, make_issue: MakeIssue) -> None:
@@ -92,9 +131,9 @@ def test_an_old_store_is_read_and_written_as_before(old: Store, make_issue: Make
         version = forecasts.as_of(connection, "flu", day(0))
         (forecast,) = forecasts.of_version(connection, version.id, "daily", "GBR")
         assert (forecast.mean, forecast.quantiles[1][22]) == ([11.0, 11.0], 22.0)
-        reported = {(row.country, row.date): row for row in observations.current(connection)}
-        assert reported["GBR", day(1)].deaths == 12
-        assert reported["FRA", day(1)][3:] == (70, 9, 65_000_000)
+        reported = {(row.series, row.date): row.values for row in observations.by_date(connection, "country")}
+        assert reported["GBR", day(1)]["deaths"] == 12
+        assert reported["FRA", day(1)] == {"cases": 70, "deaths": 9, "population": 65_000_000}
         answer = scores.of_model(connection, "flu")
         assert answer.scores is not None and answer.scores.forecasts == 3
     assert receive(old, [*deaths("GBR", 2, [41]), *deaths("FRA", 2, [8])])[:4] == (2, 1, 1, 0)
@@ -109,8 +148,8 @@ def test_an_old_store_is_read_and_written_as_before(old: Store, make_issue: Make
 
 def test_scores_that_an_old_release_lost_are_current_again(old: Store) -> None:
     with old.engine.begin() as connection:
-        lost = sa.and_(schema.scores.c.version_id == 2, schema.scores.c.revision == 5)
-        connection.execute(sa.update(schema.scores).where(lost).values(superseded=True))
+        lost = "version_id = 2 AND revision = 5"
+        connection.execute(sa.text(f"UPDATE scores SET superseded = TRUE WHERE {lost}"))
     before = content(old)
     assert scoring.score(old) == 3  # of the one version with a loss
     assert current_scores(old) == [
@@ -119,7 +158,26 @@ def test_scores_that_an_old_release_lost_are_current_again(old: Store) -> None:
     ]
     after = content(old)
     assert len(after["scores"]) == len(before["scores"])
-    assert after["progress"] == before["progress"]
+    assert len(after["progress"]) == len(before["progress"])
+
+
+def test_a_population_that_was_withdrawn_stays_so(old: Store) -> None:
+    with old.engine.begin() as connection:
+        columns = "id, date, country, cases, deaths, population, receipt_id"
+        values = "6, '2020-04-25', 'FRA', 70, 9, NULL, 2"
+        connection.execute(sa.text(f"INSERT INTO observations ({columns}) VALUES ({values})"))
+    with old.reading() as connection:
+        france = observations.by_date(connection, "country", series="FRA")
+    assert [row.values for row in france] == [{"cases": 70, "deaths": 9, "population": None}]
+
+
+def test_an_old_store_takes_another_noun(old: Store) -> None:
+    """New ids follow the migrated ones."""
+    receive(old, [Row(day(1), "s1", {"sales": 1.5})], "store")
+    with old.reading() as connection:
+        (row,) = observations.current(connection, "store")
+        assert row.revision > 16
+        assert row.value == 1.5
 
 
 def test_a_newer_store_is_refused_and_left_as_it_is(store: Store, url: str) -> None:
@@ -159,10 +217,10 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(old: Store) -> None:
             assert not sa.inspect(connection).has_table("alembic_version")
     with old.engine.begin() as connection:
         connection.execute(sa.text("ALTER TABLE versions DROP COLUMN frequency"))
+    assert content(old) == before
     with old.reading():
         pass
     assert revision(old) == migrations.NEWEST
-    assert content(old) == before
 
 
 def start(url: str, barrier: Any, results: Any) -> None:

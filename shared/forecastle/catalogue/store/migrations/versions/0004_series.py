@@ -30,14 +30,15 @@ def upgrade() -> None:
 
 
 def _describe_versions() -> None:
-    with op.batch_alter_table("receipts") as table:
-        table.add_column(sa.Column("noun", _Word, nullable=False, server_default="country"))
-    with op.batch_alter_table("versions") as table:
-        table.add_column(sa.Column("noun", _Word, nullable=False, server_default="country"))
-        table.add_column(sa.Column("plural", _Word, nullable=False, server_default="countries"))
-        table.add_column(sa.Column("measure", _Word, nullable=False, server_default=""))
-        table.add_column(sa.Column("real", sa.Boolean, nullable=False, server_default=sa.false()))
-        table.add_column(sa.Column("minimum", sa.Float))
+    def add(table: str, name: str, kind: sa.types.TypeEngine, default: str) -> None:
+        op.add_column(table, sa.Column(name, kind, nullable=False, server_default=default))
+
+    add("receipts", "noun", _Word, "country")
+    add("versions", "noun", _Word, "country")
+    add("versions", "plural", _Word, "countries")
+    add("versions", "measure", _Word, "")
+    add("versions", "real", sa.Boolean(), "0")
+    op.add_column("versions", sa.Column("minimum", sa.Float))
     op.execute("UPDATE versions SET measure = unit, minimum = 0")
 
 
@@ -54,7 +55,8 @@ def _rename_series() -> None:
 def _number_revisions_anew() -> None:
     measure = "(SELECT CASE unit WHEN 'cases' THEN 0 ELSE 1 END FROM versions WHERE id = version_id)"
     op.execute(f"UPDATE scores SET revision = revision * {len(MEASURES)} + {measure}")
-    op.execute(f"UPDATE progress SET revision = revision * {len(MEASURES)} + {len(MEASURES) - 1}")
+    # Of the last id that is there for sure: the next observation must have a greater one.
+    op.execute(f"UPDATE progress SET revision = revision * {len(MEASURES)} + {MEASURES.index('deaths')}")
 
 
 def _split_observations() -> None:
