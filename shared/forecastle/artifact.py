@@ -23,12 +23,14 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from forecastle import manifest as manifests
+from forecastle.frequency import Frequency
 from forecastle.manifest import ArtifactError, Sealed, sha256, write_json
 
 __all__ = ["Artifact", "ArtifactError", "Manifest", "amend", "sha256", "write", "write_json"]
@@ -265,6 +267,11 @@ class Artifact:
     def version(self) -> str:
         """The data's last day and the start of a hash over everything that was learned from it."""
         return self.manifest.version
+
+    @cached_property
+    def frequency(self) -> Frequency:
+        """Of the dates."""
+        return Frequency.of(self.manifest.frequency)
 
     @property
     def horizon(self) -> int:
