@@ -40,7 +40,13 @@ def test_words() -> None:
 
 @pytest.mark.parametrize(
     ("noun", "nouns"),
-    [("country", "countries"), ("store", "stores"), ("state", "states"), ("day", "days"), ("branch", "branches")],
+    [
+        ("country", "countries"),
+        ("store", "stores"),
+        ("state", "states"),
+        ("day", "days"),
+        ("branch", "branches"),
+    ],
 )
 def test_plurals(noun: str, nouns: str) -> None:
     assert plural(noun) == nouns
