@@ -216,7 +216,7 @@ class Artifact:
         folder: Where it was loaded from.
         manifest: Of the model.
         draws: Posterior predictive draws of the target, shape (draw, series, period ahead), float32 or
-            float64, read-only. `draws[:, i, 0]` is one period after the origin of the i-th series of `series`.
+            float64, read-only. `draws[:, i, 0]` is one period after the origin of the i-th of `series`.
         series: By code, in the order of the second axis of `draws`.
         observations: By code, the (date, value) pairs that were fitted; a value of None is no report.
         parameters: By code, the posterior summaries of that series' parameters; those that all series share

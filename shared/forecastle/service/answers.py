@@ -6,7 +6,7 @@ The shape of each answer, and how it is computed from the artifact; what the mod
 
 import datetime
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -318,10 +318,7 @@ def parameters(artifact: Artifact, root: str, series: Series) -> SeriesParameter
     )
 
 
-Answer = TypeVar("Answer", bound=Named)
-
-
-def of(artifact: Artifact, model: type[Answer]) -> type[Answer]:
+def of[Answer: Named](artifact: Artifact, model: type[Answer]) -> type[Answer]:
     """The class of answers with the members that the model's noun names."""
     return named(model, artifact.manifest.noun, artifact.manifest.plural)
 

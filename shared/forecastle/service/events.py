@@ -6,7 +6,7 @@ belong together in all series, so that series are compared draw by draw.
 """
 
 import datetime
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
@@ -120,9 +120,6 @@ class Event(KnownParameters):
         return self.counts or paths.own(artifact)
 
 
-E = TypeVar("E", bound=Event)
-
-
 class SeriesEvent(Event, Members, Named):
     """An event, and where."""
 
@@ -187,7 +184,7 @@ def asked(artifact: Artifact) -> tuple[type[Event], type[EventsRequest]]:
     manifest, counts = artifact.manifest, counts_of(paths.kinds(artifact))
     threshold = at_least(manifest.minimum)
 
-    def fitting(event: type[E]) -> type[E]:
+    def fitting[E: Event](event: type[E]) -> type[E]:
         fields = event.model_fields
         chosen = {
             name: (kind | None, optional(str(fields[name].description), examples=fields[name].examples))

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, model_validator
 from forecastle.artifact import Artifact, Series
 from forecastle.scores import HUB_QUANTILES
 from forecastle.service import marginals, paths, rendering
-from forecastle.service.answers import OfSeries, OfModel, of_series, of_model
+from forecastle.service.answers import OfModel, OfSeries, of_model, of_series
 from forecastle.service.paths import Kind
 from forecastle.service.rendering import HubTable
 from forecastle.web.queries import (

@@ -1,12 +1,10 @@
-"""Members that are named by what a series is about: `country` in one model's answers, `store` in another's."""
+"""Members that are named by what a series is about: `country` in one model, `store` in another."""
 
 from functools import lru_cache
 from types import GenericAlias
-from typing import Any, ClassVar, TypeVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class Named(BaseModel):
@@ -17,7 +15,7 @@ class Named(BaseModel):
 
 
 @lru_cache
-def named(model: type[Model], noun: str, plural: str) -> type[Model]:
+def named[Model: BaseModel](model: type[Model], noun: str, plural: str) -> type[Model]:
     """The class with `series` and `every` named, also in the models that its members hold."""
     names = {"series": noun, "every": plural}
     fields: dict[str, Any] = {}
@@ -44,8 +42,6 @@ def named(model: type[Model], noun: str, plural: str) -> type[Model]:
 
 
 def _annotated(annotation: Any, metadata: list[Any]) -> Any:
-    from typing import Annotated
-
     return Annotated[annotation, *metadata] if metadata else annotation
 
 

@@ -64,7 +64,7 @@ def paths(artifact: Artifact, series: Series, kind: Kind) -> np.ndarray:
 
 
 def observed(artifact: Artifact, series: Series) -> np.ndarray:
-    """Values by period, not running totals, from `first_day` to `origin_date`; nan where none was reported or fitted."""
+    """Values by period, not running totals, from `first_day` to `origin_date`; nan where there is none."""
     reported = dict(artifact.observations.get(series.code, []))
     periods = artifact.frequency.between(series.first_day, series.origin_date) + 1
     dates = (artifact.frequency.after(series.first_day, period) for period in range(periods))
