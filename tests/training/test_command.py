@@ -122,7 +122,7 @@ def test_the_same_data_and_code_give_the_same_draws(data: Path, tmp_path: Path) 
 
 
 def test_a_model_of_each_country_is_fitted_to_each(data: Path, tmp_path: Path) -> None:
-    artifact = Artifact.load(run(tmp_path / "tiny", options(each_country=True)))
+    artifact = Artifact.load(run(tmp_path / "tiny", options(each_series=True)))
     assert {entry["parameter"] for entry in artifact.parameters["GBR"]} == {"level", "growth"}
     assert "" not in artifact.parameters
     assert "<figcaption>growth[GBR]</figcaption>" in (artifact.folder / "card.html").read_text()
