@@ -1,5 +1,6 @@
 """metrics.py: what Prometheus gets about forecasts, drift and the store."""
 
+import datetime
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from forecastle.catalogue.app import create_catalogue
 from forecastle.catalogue.metrics import WINDOW, StoreMetrics
 from forecastle.catalogue.store import schema
 from forecastle.catalogue.store.engine import Store
+from forecastle.catalogue.upload import Row
+from forecastle.frequency import Frequency
 from forecastle.runtime.monitoring import Monitoring
 
 from ..conftest import Ask
@@ -46,7 +49,7 @@ def test_scores_are_exported_by_horizon_and_for_all(store: Store, make_issue: Ma
     metrics = StoreMetrics(store)
     metrics.measure()
     measured = values(metrics)
-    assert measured["forecastle_observations_through_timestamp_seconds",] == 1587859200  # 26 April 2020
+    assert measured["forecastle_observations_through_timestamp_seconds", "flu"] == 1587859200  # 26 April 2020
     coverage = {
         key[1:]: value for key, value in measured.items() if key[0] == "forecast_interval_coverage_ratio"
     }
@@ -95,10 +98,10 @@ def test_flags_are_exported_while_they_last(store: Store, make_issue: MakeIssue)
     receive(store, deaths("GBR", 1, [99] * 7))
     metrics = StoreMetrics(store)
     metrics.measure()
-    assert values(metrics)["forecastle_drift", "GBR", "flu", "range"] == 1
+    assert values(metrics)["forecastle_drift", "flu", "country", "range", "GBR"] == 1
     keep(store, make_issue(data_through=day(7)))
     metrics.measure()
-    assert ("forecastle_drift", "GBR", "flu", "range") not in values(metrics)
+    assert ("forecastle_drift", "flu", "country", "range", "GBR") not in values(metrics)
 
 
 def test_what_has_not_changed_is_not_read_again(store: Store, make_issue: MakeIssue) -> None:
@@ -207,3 +210,24 @@ def test_the_package_alone_does_not_import_prometheus_client() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout == "False\n"
+
+
+def test_each_model_is_measured_by_its_own_noun_and_frequency(store: Store, make_issue: MakeIssue) -> None:
+    """28 months of a monthly model, and 28 days of a daily one."""
+    first = datetime.date(2015, 1, 1)
+    monthly = Frequency.of("MS")
+    about = {"noun": "store", "unit": "EUR", "measure": "sales", "frequency": "MS", "real": True}
+    keep(store, make_issue(model="sales", data_through=first, codes=("s1",), fitted=[5.0] * 9, **about))
+    keep(store, make_issue())
+    rows = [Row(monthly.after(first, ahead), "s1", {"sales": 5.5}) for ahead in range(1, HORIZON + 3)]
+    receive(store, rows, "store")
+    receive(store, deaths("GBR", 1, [11] * HORIZON))
+    scoring.score(store)
+    metrics = StoreMetrics(store)
+    metrics.measure()
+    measured = values(metrics)
+    assert measured["forecast_scored_count", "all", "flu"] == HORIZON
+    assert measured["forecast_scored_count", "all", "sales"] == HORIZON - 2
+    through = "forecastle_observations_through_timestamp_seconds"
+    assert measured[through, "sales"] == 1498867200  # 1 July 2017
+    assert measured[through, "flu"] == 1590105600  # 22 May 2020

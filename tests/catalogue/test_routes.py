@@ -223,7 +223,7 @@ def test_the_database_s_own_words_are_logged_and_not_answered(
 ) -> None:
     app = catalogue(Store(address.format(tmp_path / "volume")))
     sent = (
-        "The forecast store cannot be written at the moment. None of these counts is stored. Try again later."
+        "The forecast store cannot be written at the moment. None of these observations is stored. Try again later."
     )
     read = "The forecast store cannot be read at the moment. Try again later."
     for question, detail in (
@@ -299,6 +299,99 @@ def test_drift_is_answered_with_the_country_and_the_reason(
     rows = ask(app, "/models/flu/drift?format=csv").text.splitlines()
     assert rows[0] == "model,country,name,reason,date,detail"
     assert len(rows) == 1 + len(answer["drift"])
+
+
+SALES = "date,store,name,sales,visits\n2020-04-25,s1,High Street,-12.5,3\n2020-05-02,s1,High Street,,4\n"
+ABOUT = {"noun": "store", "unit": "EUR", "measure": "sales", "frequency": "W-SAT", "real": True}
+
+
+def test_two_nouns_in_one_store_are_answered_apart(store: Store, ask: Ask) -> None:
+    app = catalogue(store)
+    assert post(ask, app, SALES).json()["new"] == 2
+    weeks = [
+        {"date": "2020-04-25", "store": "s1", "name": "High Street", "sales": -12.5, "visits": 3},
+        {"date": "2020-05-02", "store": "s1", "name": "High Street", "sales": None, "visits": 4},
+    ]
+    assert stored(ask, app) == stored(ask, app, "?noun=store") == weeks  # there is no other noun
+    post(ask, app)
+    assert {row["country"] for row in stored(ask, app)} == {"FRA", "GBR"}
+    assert stored(ask, app, "?series=GBR") == stored(ask, app, "?country=GBR") != []
+    answer = ask(app, "/observations?noun=store&series=s1&until=2020-04-25").json()
+    assert answer == {"observations_through": "2020-05-02", "observations": weeks[:1]}
+    assert stored(ask, app, "?noun=store&series=s9") == []
+    # What was given is what was sent, so that it can be sent again.
+    text = ask(app, "/observations?noun=store&format=csv").text
+    assert text == SALES.replace("\n", "\r\n")
+    assert post(ask, app, text).json()["unchanged"] == 2
+    lines = ask(app, "/observations?noun=store&format=ndjson").text.splitlines()
+    assert [json.loads(line) for line in lines] == weeks
+
+
+def test_a_noun_that_is_not_there_or_not_said_is_told(store: Store, ask: Ask) -> None:
+    app = catalogue(store)
+    empty = ask(app, "/observations?noun=shop&format=csv")
+    assert empty.text == "date,shop,name\r\n"  # so far nothing of any noun
+    post(ask, app, SALES)
+    post(ask, app, "date,clinic,patients\n2020-04-25,c1,7\n")
+    for query, detail in (
+        ("?noun=shop", "noun must be one of those that were received: clinic, store, not shop"),
+        ("", "noun must say which of these: clinic, store"),
+        ("?series=s1", "noun must say which of these: clinic, store"),
+        ("?noun=store&country=GBR", "country must be left out, as these are of store: use series"),
+        ("?noun=store&country=GBR&series=s1", "series and country do not go together"),
+    ):
+        refusal = problem(ask(app, f"/observations{query}"), 422)
+        assert detail in refusal["detail"], refusal
+    assert stored(ask, app, "?country=GBR") == []
+
+
+def test_other_measures_of_countries_come_after_theirs(store: Store, ask: Ask) -> None:
+    app = catalogue(store)
+    post(ask, app, "date,country,admissions\n2020-04-25,GBR,1.5\n")
+    assert ask(app, "/observations?format=csv").text.splitlines() == [
+        "date,country,name,cases,deaths,admissions",
+        "2020-04-25,GBR,United Kingdom,,,1.5",
+    ]
+
+
+def test_scores_and_drift_of_stores_name_them(store: Store, make_issue: MakeIssue, ask: Ask) -> None:
+    through = datetime.date(2020, 4, 25)
+    keep(store, make_issue(data_through=through, codes=("s1", "s2"), fitted=[5.0, 6.0] * 9, **ABOUT))
+    app = catalogue(store)
+    post(ask, app, "date,store,name,sales\n2020-05-02,s1,High Street,11\n2020-05-02,s2,Station,99.5\n")
+    scoring.score(store)
+    answer = ask(app, "/models/flu/scores").json()
+    assert (answer["noun"], answer["observations_through"]) == ("store", "2020-05-02")
+    assert [(one["store"], one["name"]) for one in answer["by_store"]] == [
+        ("s1", "High Street"),
+        ("s2", "Station"),
+    ]
+    assert "by_country" not in answer and "country" not in answer["by_store"][0]
+    assert ask(app, "/models/flu/scores?series=s2").json()["scores"]["forecasts"] == 1
+    assert "use series" in problem(ask(app, "/models/flu/scores?country=GBR"), 422)["detail"]
+    table = list(csv.DictReader(io.StringIO(ask(app, "/models/flu/scores?format=csv").text)))
+    assert [(row["by"], row["value"]) for row in table[-2:]] == [("store", "s1"), ("store", "s2")]
+    drifted = ask(app, "/models/flu/drift").json()
+    assert (drifted["noun"], drifted["observations_through"]) == ("store", "2020-05-02")
+    assert {(flag["store"], flag["name"], flag["reason"]) for flag in drifted["drift"]} == {
+        ("s1", "High Street", "range"),
+        ("s2", "Station", "range"),
+    }
+    rows = ask(app, "/models/flu/drift?format=csv").text.splitlines()
+    assert rows[0] == "model,store,name,reason,date,detail"
+    assert rows[1].startswith("flu,s1,High Street,range,2020-05-02,")
+
+
+def test_countries_are_scored_as_ever(store: Store, make_issue: MakeIssue, ask: Ask) -> None:
+    keep(store, make_issue())
+    receive(store, deaths("GBR", 1, [11]))
+    scoring.score(store)
+    answer = ask(catalogue(store), "/models/flu/scores").json()
+    assert list(answer.pop("by_country")[0])[-2:] == ["country", "name"]
+    assert list(answer) == [
+        *("model", "noun", "observations_through", "first_date", "last_date", "scores"),
+        *("by_horizon", "by_origin"),
+    ]
 
 
 def test_the_document_names_the_routes_and_the_key(store: Store, ask: Ask) -> None:

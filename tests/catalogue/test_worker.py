@@ -156,7 +156,7 @@ def test_counts_are_fetched_on_a_schedule(store: Store, monkeypatch: pytest.Monk
         clock[0] = 1060.0
         asyncio.run(looks.once())
     with store.reading() as connection:
-        assert [row.deaths for row in observations.current(connection, "country")] == [2]
+        assert [row.value for row in observations.current(connection, "country")] == [2]
         sources = connection.scalars(sa.select(schema.receipts.c.source)).all()
     assert RECEIVED._value.get() == before + 2
     assert all(source.startswith("http://127.0.0.1:") for source in sources)

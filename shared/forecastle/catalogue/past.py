@@ -147,11 +147,11 @@ def _find(
         if version is None or (one is not None and one[0] != version.plural):
             return None
         kind = _kind(query.counts, version)
-        code = one and (one[1].upper() if version.noun == COUNTRY else one[1])
-        found = forecasts.of_version(connection, version.id, kind, code)
+        found = forecasts.of_version(connection, version.id, kind, one and one[1])
     if one is not None and not found:
         detail = f"There is no forecast for {one[1][:60]} in {model} {version.version}."
-        raise ProblemError(404, detail, type="unknown-country")
+        problem = "unknown-country" if version.noun == COUNTRY else "unknown-series"
+        raise ProblemError(404, detail, type=problem)
     if query.days > (horizon := max(len(row.mean) for row in found)):
         words = f"must be a whole number from 1 to {horizon}, the horizon of this model, not {query.days}"
         raise InvalidValue("days", words)

@@ -27,7 +27,6 @@ LONGEST = 64  # characters of an identifier, a noun or a measure
 MOST_MEASURES = 100
 GREATEST = 1e100  # numbers are less than that
 MOST_YEARS = 3  # ahead of which a covariate may be known
-WORD = re.compile(r"[^\W\d]\w*(?:[ -]\w+)*")  # a noun or a measure
 WHOLE = re.compile(r"([0-9]{1,12})(\.0*)?")
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?", re.ASCII)
 
@@ -38,6 +37,7 @@ MUST_BE_IDENTIFIER = (
 )
 MUST_BE_WHOLE = "must be a whole number of at least 0, or blank or null if nothing was reported"
 MUST_BE_NUMBER = "must be a number, or blank or null if nothing was reported"
+MUST_BE_NAMED = f"must have a name of 1 to {LONGEST} characters, with no blank at its ends"
 COLUMNS = "date, one that says what a series is about, such as country, and at least one of numbers"
 
 
@@ -151,8 +151,8 @@ def _check_columns(columns: list[str], noun: str) -> None:
     measures = [column for column in columns if column not in ("date", "name", noun)]
     if "date" not in columns or not measures or len(set(columns)) < len(columns):
         detail = f"the columns are {given}: there must be {COLUMNS}, each once"
-    elif wrong := next((column for column in (noun, *measures) if not _is_word(column)), None):
-        detail = f"the column {wrong[:40]!r} has no name: it must be up to {LONGEST} letters and digits"
+    elif wrong := [column for column in (noun, *measures) if not _is_name(column)]:
+        detail = f"the column {wrong[0][:40]!r} {MUST_BE_NAMED}"
     elif len(measures) > MOST_MEASURES:
         detail = f"there are {len(measures)} measures, and up to {MOST_MEASURES} are taken"
     else:
@@ -160,8 +160,8 @@ def _check_columns(columns: list[str], noun: str) -> None:
     raise RowsError([("line 1", detail)])
 
 
-def _is_word(column: str) -> bool:
-    return len(column) <= LONGEST and WORD.fullmatch(column) is not None
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= LONGEST and text.isprintable() and text == text.strip()
 
 
 class _Rows:
@@ -228,8 +228,8 @@ class _Rows:
             return None
 
     def _value(self, place: str, measure: str, value: Any) -> float | None:
-        if not _is_word(measure):
-            self.refuse(place, f"the measure {measure[:40]!r} must have up to {LONGEST} letters and digits")
+        if not _is_name(measure):
+            self.refuse(place, f"the measure {measure[:40]!r} {MUST_BE_NAMED}")
             return None
         try:
             return _count(value) if self.noun == COUNTRY and measure in COUNTS else _real(value)
@@ -265,13 +265,7 @@ def _country(value: Any) -> str:
 
 
 def _identifier(value: Any) -> str:
-    if (
-        not isinstance(value, str)
-        or not 0 < len(value) <= LONGEST
-        or not value.isprintable()
-        or "/" in value
-        or value != value.strip()
-    ):
+    if not isinstance(value, str) or not _is_name(value) or "/" in value:
         raise ValueError(f"{MUST_BE_IDENTIFIER}, not {value!r:.80}")
     return value
 

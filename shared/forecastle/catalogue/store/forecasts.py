@@ -159,11 +159,15 @@ def as_of(
 def of_version(
     connection: sa.Connection, version_id: int, counts: str, series: str | None = None
 ) -> Sequence[Any]:
-    """Rows of `forecasts` by series: of all, or of one, if there is any."""
-    query = sa.select(forecasts).where(forecasts.c.version_id == version_id, forecasts.c.counts == counts)
+    """Rows of `forecasts` by series: of all, or of one, in capital letters or not, if there is any."""
+    of_kind = (forecasts.c.version_id == version_id, forecasts.c.counts == counts)
+    query = sa.select(forecasts).where(*of_kind)
     if series is not None:
-        query = query.where(forecasts.c.series == series)
-    return connection.execute(query.order_by(forecasts.c.series)).all()
+        codes = connection.scalars(sa.select(forecasts.c.series).where(*of_kind)).all()
+        alike = [code for code in codes if code.upper() == series.upper()]
+        query = query.where(forecasts.c.series.in_([series] if series in codes else alike))
+    found = connection.execute(query.order_by(forecasts.c.series)).all()
+    return found if series is None or len(found) == 1 else []
 
 
 def _find(connection: sa.Connection, model: str, version: str) -> int | None:
