@@ -1,8 +1,8 @@
 """`make retrain MODEL=deaths`: replace a model by its refit to new data, if that forecasts no worse.
 
-First the incumbent and a challenger, which is fitted to what the incumbent knew, both forecast the days that
-were reported since. If the challenger's score is no worse, it is fitted to all days, with the gate. Until it
-has passed, the incumbent and the data in use stay as they are.
+First the incumbent and a challenger, which is fitted to what the incumbent knew, both forecast the dates that
+were reported since. If the challenger's score is no worse, it is fitted to all dates, with the gate. Until it
+has passed, the incumbent and the data that it reads stay as they are: those in use, or a file of its folder.
 
 A model that is no forecast is trained anew, and replaced if it passes its own tests.
 """
@@ -19,10 +19,11 @@ import xarray as xr
 from forecastle import folder as folders
 from forecastle import observations
 from forecastle.artifact import Artifact
+from forecastle.frequency import Frequency
 from forecastle.observations.provenance import Provenance
 from forecastle.project.compose import ROOT
 from forecastle.project.retraining import Refused, command, data, incumbents
-from forecastle.project.retraining.comparison import DAYS, WIS_RATIO, Comparison, compare
+from forecastle.project.retraining.comparison import DATES, WIS_RATIO, Comparison, compare
 from forecastle.project.retraining.incumbents import Incumbent
 
 
@@ -50,8 +51,8 @@ def _replace(options: argparse.Namespace, root: Path) -> None:
             train_anew(options.model, incumbent, options.file, root)
             return
         current = incumbent.artifact
-        new = data.newest(options, Path(scratch), root)
-        if new["date"].max().date() > current.data_through:
+        new = data.newest(options, Path(scratch), root, current)
+        if data.last_report(new, current) > current.data_through:
             retrain(options.model, incumbent, new, Path(scratch), root)
         else:
             print(
@@ -65,7 +66,7 @@ def retrain(model: str, incumbent: Incumbent, new: pd.DataFrame, scratch: Path, 
     Args:
         model: The model's name.
         incumbent: The artifact or image to replace.
-        new: All observations, including days after the incumbent's last one.
+        new: All observations, including dates after the incumbent's last one.
         scratch: A folder on the file system of the data.
         root: The project.
 
@@ -75,27 +76,29 @@ def retrain(model: str, incumbent: Incumbent, new: pd.DataFrame, scratch: Path, 
         RetrainingError: The two cannot be compared; the incumbent and the data in use stay.
     """
     old, script = incumbent.artifact, root / "models" / model / "train.py"
-    comparison = _compared(old, script, data.held_out(old, new, root), scratch)
+    own = data.own_file(old, root)
+    comparison = _compared(old, script, data.held_out(old, new, root), scratch, own)
     if comparison is not None:
         comparison.show()
     if comparison is None or not comparison.decides:
-        days = len(comparison.days) if comparison else 0
-        print(f"{model}: {days} held-out days are fewer than {DAYS}, so the gate alone decides")
+        dates = len(comparison.days) if comparison else 0
+        least = max(DATES, Frequency.of(old.manifest.frequency).cycle)
+        print(f"{model}: {dates} held-out dates are fewer than {least}, so the gate alone decides")
     else:
         verdict = f"its WIS is {comparison.wis_ratio:.3f} of the incumbent's, and {WIS_RATIO} is allowed"
         if not comparison.holds:
             raise Refused(verdict)
         print(f"{model}: the challenger goes on to the gate: {verdict}")
 
-    current = scratch / observations.CURRENT
+    current, file = scratch / observations.CURRENT, own or root / "data" / observations.CURRENT
     observations.write(new, current)
-    provenance = Provenance.of(data.in_use(root))
+    provenance = Provenance.of(own or data.in_use(root))
     provenance.write(current)
-    incumbent.replace(current, comparison)
-    current.replace(root / "data" / observations.CURRENT)
-    provenance.write(root / "data" / observations.CURRENT)
+    incumbent.replace(current, comparison, own)
+    current.replace(file)
+    provenance.write(file)
     print(f"{model}: the challenger has replaced {old.version}")
-    print(f"{model}: its data, up to {new['date'].max():%Y-%m-%d}, are in use: data/{observations.CURRENT}")
+    print(f"{model}: its data, up to {data.last_report(new, old)}, are in use: {file.relative_to(root)}")
     print(f"{model}: {incumbent.serve()}")
 
 
@@ -121,10 +124,14 @@ def train_anew(model: str, incumbent: Incumbent, file: str, root: Path = ROOT) -
     print(f"{model}: {incumbent.serve()}")
 
 
-def _compared(incumbent: Artifact, script: Path, rows: pd.DataFrame, scratch: Path) -> Comparison | None:
-    """Fit the challenger to what the incumbent knew, and compare; None if they share no country and day."""
+def _compared(
+    incumbent: Artifact, script: Path, rows: pd.DataFrame, scratch: Path, own: Path | None
+) -> Comparison | None:
+    """Fit the challenger to what the incumbent knew, and compare; None if they share no series and date."""
     path, forecasts = scratch / "held-out.csv", scratch / "held-out.nc"
     observations.write(rows, path)
+    if own:
+        script = incumbents.copied(script, path, own)
     if incumbents.run(script, path, "--held-out", incumbent.data_through.isoformat(), str(forecasts)):
         raise Refused("it cannot be fitted")
     return compare(incumbent, xr.load_dataset(forecasts, engine="h5netcdf")) if forecasts.is_file() else None

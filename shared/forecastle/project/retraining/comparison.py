@@ -1,4 +1,4 @@
-"""Scores of a challenger's and an incumbent's forecasts of the same countries and days."""
+"""Scores of a challenger's and an incumbent's forecasts of the same series and dates."""
 
 import datetime
 from dataclasses import dataclass
@@ -11,31 +11,34 @@ import rich.table
 import xarray as xr
 
 from forecastle.artifact import Artifact
+from forecastle.frequency import Frequency
 from forecastle.project.retraining import RetrainingError
 from forecastle.scores import QUANTILES
 from forecastle.training import scores
 
 WIS_RATIO = 1.05  # the challenger's weighted interval score over the incumbent's, at most
-DAYS = 7  # held-out days, at least; the scores of fewer days decide nothing
+DATES = 4  # held-out dates, at least, and a whole cycle; the scores of fewer decide nothing
 LEVEL = "0.9"  # of the intervals whose coverage is printed
-
-BOUNDS = {"wis_ratio": WIS_RATIO, "days": DAYS}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores of a challenger and an incumbent on the same countries and days.
+    """Scores of a challenger and an incumbent on the same series and dates.
 
     Attributes:
-        days: The days that both forecast, the earliest first.
-        countries: The number of countries that both forecast.
-        alone: The numbers of countries that only the challenger and only the incumbent forecasts.
+        days: The dates that both forecast, the earliest first.
+        least: How many there must be to decide by.
+        plural: Of the noun, such as "countries".
+        series: The number of series that both forecast.
+        alone: The numbers of series that only the challenger and only the incumbent forecasts.
         challenger: The challenger's scores, as of `scores.summarise`.
         incumbent: The incumbent's scores.
     """
 
     days: list[datetime.date]
-    countries: int
+    least: int
+    plural: str
+    series: int
     alone: tuple[int, int]
     challenger: dict[str, Any]
     incumbent: dict[str, Any]
@@ -48,8 +51,8 @@ class Comparison:
 
     @property
     def decides(self) -> bool:
-        """Whether there are enough days to decide by."""
-        return len(self.days) >= DAYS
+        """Whether there are enough dates to decide by."""
+        return len(self.days) >= self.least
 
     @property
     def holds(self) -> bool:
@@ -61,22 +64,24 @@ class Comparison:
         return {
             "first_day": self.days[0].isoformat(),
             "last_day": self.days[-1].isoformat(),
-            "countries": self.countries,
+            "series": self.series,
             "forecasts": self.challenger["forecasts"],
             "wis": self.challenger["wis"],
             "wis_incumbent": self.incumbent["wis"],
-            "bounds": BOUNDS,
+            "bounds": {"wis_ratio": WIS_RATIO, "dates": self.least},
         }
 
     def show(self) -> None:
         """Print the scores of the challenger, the incumbent and the naive forecast."""
         print(
-            f"held-out days {self.days[0]} to {self.days[-1]}: {self.challenger['forecasts']:,} forecasts, "
-            f"{self.countries} countries"
+            f"held-out dates {self.days[0]} to {self.days[-1]}: {self.challenger['forecasts']:,} forecasts, "
+            f"{self.series} {self.plural}"
         )
         if any(self.alone):
             ours, theirs = self.alone
-            print(f"not compared: countries of the challenger only, {ours}; of the incumbent only, {theirs}")
+            print(
+                f"not compared: {self.plural} of the challenger only, {ours}; of the incumbent only, {theirs}"
+            )
         table = rich.table.Table(box=rich.box.SIMPLE)
         table.add_column("")
         for heading in ("WIS", "ratio to incumbent", "ratio to naive", "90% coverage"):
@@ -99,14 +104,14 @@ class Comparison:
 
 
 def compare(incumbent: Artifact, forecasts: xr.Dataset) -> Comparison | None:
-    """Score an incumbent's draws and a challenger's forecasts on the countries and days that both forecast.
+    """Score an incumbent's draws and a challenger's forecasts on the series and dates that both forecast.
 
     Args:
         incumbent: The artifact whose posterior predictive draws are its forecasts.
         forecasts: The challenger's, as `backtest.forecast` gives them, with `target` and `unit` in `attrs`.
 
     Returns:
-        None if they share no country and day.
+        None if they share no series and date.
 
     Raises:
         RetrainingError: They forecast different quantities.
@@ -117,13 +122,17 @@ def compare(incumbent: Artifact, forecasts: xr.Dataset) -> Comparison | None:
                 f"the challenger's {key} is {ours!r} and the incumbent's {theirs!r}, which cannot be "
                 "compared: use `make train` or `make build`"
             )
-    positions = {code: position for position, code in enumerate(incumbent.countries)}
-    forecast = set(forecasts["country"].values.tolist())
-    forecasts = forecasts.isel(forecast=np.isin(forecasts["country"].values, list(positions)))
-    codes = forecasts["country"].values.tolist()
+    noun, frequency = incumbent.manifest.noun, Frequency.of(incumbent.manifest.frequency)
+    if noun not in forecasts.coords:
+        raise RetrainingError(f"the incumbent forecasts each {noun}, and the challenger does not")
+    positions = {code: position for position, code in enumerate(incumbent.series)}
+    forecast = set(forecasts[noun].values.tolist())
+    forecasts = forecasts.isel(forecast=np.isin(forecasts[noun].values, list(positions)))
+    codes = forecasts[noun].values.tolist()
     position = np.array([positions[code] for code in codes], dtype=int)
-    origin = np.array([incumbent.countries[code].origin_date for code in codes], dtype="datetime64[D]")
-    ahead = (forecasts["date"].values.astype("datetime64[D]") - origin).astype(int)
+    origins = [incumbent.series[code].origin_date for code in codes]
+    dates = forecasts["date"].values.astype("datetime64[D]").tolist()
+    ahead = np.array([frequency.between(*each) for each in zip(origins, dates, strict=True)], dtype=int)
     within = (ahead >= 1) & (ahead <= incumbent.horizon)
     if not within.any():
         return None
@@ -136,7 +145,9 @@ def compare(incumbent: Artifact, forecasts: xr.Dataset) -> Comparison | None:
     )
     return Comparison(
         days=[day.item() for day in np.unique(forecasts["date"].values.astype("datetime64[D]"))],
-        countries=len(np.unique(position)),
+        least=max(DATES, frequency.cycle),
+        plural=incumbent.manifest.plural,
+        series=len(np.unique(position)),
         alone=(len(forecast - positions.keys()), len(positions.keys() - forecast)),
         challenger=scores.summarise(forecasts),
         incumbent=scores.summarise(of_incumbent),

@@ -1,12 +1,18 @@
-"""The observations that a challenger is fitted to: the data in use, and what a gateway has received since."""
+"""The observations that a challenger is fitted to: those of its model, and what a gateway has received since.
+
+A model reads the data in use, or a file of its own folder.
+"""
 
 import argparse
+import datetime
 import os
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx
 import pandas as pd
 
+from forecastle import folder as folders
 from forecastle import observations
 from forecastle.artifact import Artifact, sha256
 from forecastle.observations import ObservationsError
@@ -17,7 +23,7 @@ from forecastle.project.compose import ROOT
 from forecastle.project.retraining import RetrainingError
 
 TIMEOUT = 30  # seconds that a gateway may keep silent
-KEYS = ["country", "date"]
+COUNTRY = "country"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -26,26 +32,63 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     file_options.add_options(parser)
 
 
-def newest(options: argparse.Namespace, scratch: Path, root: Path = ROOT) -> pd.DataFrame:
-    """The newest observations: a file's, or else the data in use and what a gateway has received.
+def newest(
+    options: argparse.Namespace, scratch: Path, root: Path = ROOT, incumbent: Artifact | None = None
+) -> pd.DataFrame:
+    """The newest observations: a file's, or else those of the model and what a gateway has received.
 
     Args:
         options: As of `add_options`.
         scratch: A folder for what is received.
         root: The project.
+        incumbent: Of the model, which says what it reads and forecasts; None for the data in use.
 
     Raises:
         ObservationsError: The observations cannot be used.
-        RetrainingError: The gateway gives none, or `FORECASTLE_DATA` names other data than the project's own.
+        RetrainingError: The gateway gives none, they are of another noun or lack the measure, or
+            `FORECASTLE_DATA` names other data than the project's own.
     """
-    if path := os.environ.get("FORECASTLE_DATA"):
+    own = own_file(incumbent, root) if incumbent else None
+    if own is None and (path := os.environ.get("FORECASTLE_DATA")):
         raise RetrainingError(
             f"FORECASTLE_DATA={path} is in use, but retraining renews data/{observations.CURRENT}: unset it"
         )
     if options.file:
-        return file_options.read_chosen(options).frame
-    base, received = observations.read(in_use(root)).frame, receive(options.url, scratch)
-    return base if received is None else merged(base, received)
+        new = file_options.read_chosen(options).frame
+    else:
+        base = observations.read(own or in_use(root)).frame
+        received = receive(options.url, scratch, observations.noun_of(base))
+        new = base if received is None else merged(base, received)
+    if incumbent:
+        _check(new, incumbent)
+    return new
+
+
+def own_file(incumbent: Artifact, root: Path = ROOT) -> Path | None:
+    """The file of the model's own folder that it was fitted to; None if it reads the data in use."""
+    folder, name = root / "models" / incumbent.model, incumbent.manifest.data.file
+    return next((folder / path for path in folders.training_files(folder) if path.name == name), None)
+
+
+def last_report(frame: pd.DataFrame, incumbent: Artifact) -> datetime.date:
+    """The last date with a value of the measure that a model forecasts.
+
+    Raises:
+        ObservationsError: There is none.
+    """
+    measure = incumbent.manifest.measure
+    reported = frame["date"][frame[measure].notna()]
+    if reported.empty:
+        raise ObservationsError(f"the observations have no value of {measure}")
+    return reported.max().date()
+
+
+def _check(frame: pd.DataFrame, incumbent: Artifact) -> None:
+    noun, measure = incumbent.manifest.noun, incumbent.manifest.measure
+    if (given := observations.noun_of(frame)) != noun:
+        raise RetrainingError(f"the observations are of each {given}, and it forecasts each {noun}")
+    if measure not in frame:
+        raise RetrainingError(f"the observations have no column {measure}, which it forecasts")
 
 
 def in_use(root: Path = ROOT) -> Path:
@@ -54,12 +97,13 @@ def in_use(root: Path = ROOT) -> Path:
     return current if current.is_file() else current.with_name(observations.DEFAULT)
 
 
-def receive(url: str, scratch: Path) -> pd.DataFrame | None:
-    """Download the observations that a gateway's catalogue has received; None if there are none yet.
+def receive(url: str, scratch: Path, noun: str = COUNTRY) -> pd.DataFrame | None:
+    """Download the observations of a noun that a gateway's catalogue has received; None if there are none yet.
 
     Args:
         url: The gateway.
         scratch: A folder for the file.
+        noun: What the series are about.
 
     Raises:
         ObservationsError: The observations cannot be used.
@@ -68,12 +112,15 @@ def receive(url: str, scratch: Path) -> pd.DataFrame | None:
     url = f"{url.rstrip('/')}/observations"
     address = shown(url)
     try:
-        response = client.request("GET", url, headers={"Accept": "text/csv"}, timeout=TIMEOUT)
+        query = "" if noun == COUNTRY else f"?{urlencode({'noun': noun})}"
+        response = client.request("GET", url + query, headers={"Accept": "text/csv"}, timeout=TIMEOUT)
     except client.NoAnswerError as error:
         raise RetrainingError(
             f"{address} gives no observations ({error}): start the gateway (`make run`, `make up`), name "
             "another with URL=, or a file with FILE="
         ) from None
+    if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY and "noun" in response.text:
+        return None  # it has received those of other nouns alone
     if response.status_code != httpx.codes.OK:
         raise RetrainingError(
             f"{address} answers {response.status_code} {response.reason_phrase}: name another gateway with "
@@ -96,19 +143,28 @@ def merged(base: pd.DataFrame, received: pd.DataFrame) -> pd.DataFrame:
 
     Where both have a count, the received one wins.
     """
-    both = received.set_index(KEYS).combine_first(base.set_index(KEYS)).reset_index()
-    return both[[column for column in observations.COLUMNS if column in both]].sort_values(KEYS)
+    keys = [observations.noun_of(base), "date"]
+    if "name" not in base:
+        received = received.drop(columns="name", errors="ignore")
+    both = received.set_index(keys).combine_first(base.set_index(keys)).reset_index()
+    first = [column for column in observations.COLUMNS if column in both]
+    columns = first if keys[0] == COUNTRY else list(base)
+    others = [column for column in received if column in both and column not in columns]
+    return both[[*columns, *others]].sort_values(keys)
 
 
 def held_out(incumbent: Artifact, new: pd.DataFrame, root: Path = ROOT) -> pd.DataFrame:
     """The observations that an incumbent knew, and the new ones of later days.
 
-    If the file that the incumbent was fitted to is still in `data/`, the earlier days come from it. Otherwise
-    the challenger would know revisions that the incumbent did not.
+    If the file that the incumbent was fitted to is still there, the earlier days come from it. Otherwise the
+    challenger would know revisions that the incumbent did not.
     """
     through = pd.Timestamp(incumbent.data_through)
     known = new[new["date"] <= through]
-    for path in sorted((root / "data").glob("*.csv")):
+    own = own_file(incumbent, root)
+    for path in [*([own] if own else []), *sorted((root / "data").glob("*.csv"))]:
         if sha256(path) == incumbent.manifest.data.sha256:
-            known = observations.read(path).frame
-    return pd.concat([known, new[new["date"] > through]], ignore_index=True).sort_values(KEYS)
+            before = observations.read(path).frame
+            known = before[before["date"] <= through]
+    rows = pd.concat([known, new[new["date"] > through]], ignore_index=True)
+    return rows.sort_values([observations.noun_of(new), "date"])

@@ -1,12 +1,14 @@
 """The incumbent: the artifact or the image that serves, and that a challenger may replace."""
 
 import os
+import shutil
 import subprocess
 import sys
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+from forecastle import folder as folders
 from forecastle import manifest as manifests
 from forecastle.artifact import Artifact, amend
 from forecastle.manifest import ArtifactError
@@ -43,11 +45,17 @@ class Incumbent(Protocol):
             RetrainingError: One of them fails; the incumbent stays.
         """
 
-    def replace(self, data: Path, comparison: Comparison | None) -> None:
+    def replace(self, data: Path, comparison: Comparison | None, own: Path | None = None) -> None:
         """Fit the challenger to these data, with the gate, and replace the incumbent.
+
+        Args:
+            data: The file.
+            comparison: Of the challenger with the incumbent.
+            own: The file of the model's own folder in whose place the data are read, if it reads one.
 
         Raises:
             Refused: The challenger does not pass the gate; the incumbent stays.
+            RetrainingError: An image cannot be built with other data than its own.
         """
 
     def serve(self) -> str:
@@ -85,14 +93,18 @@ class Folder:
         except (train.TrainingError, InstallError, ArtifactError) as error:
             raise RetrainingError(str(error).removeprefix(f"{model}: ")) from None
 
-    def replace(self, data: Path, comparison: Comparison | None) -> None:
+    def replace(self, data: Path, comparison: Comparison | None, own: Path | None = None) -> None:
         """As of `Incumbent`; the comparison goes into the challenger's manifest."""
-        if run(self.script, data):
+        script = copied(self.script, data, own) if own else self.script
+        if run(script, data):
             raise Refused("it does not pass the gate")
         compared = comparison.summary() if comparison else {}
         retrained = {"incumbent": self.version, **compared}
-        with amend(self.folder, retrained=retrained):
+        challenger = script.with_name(folders.ARTIFACT)
+        with amend(challenger, retrained=retrained):
             pass
+        if own:
+            manifests.put(challenger, self.folder)
 
     def serve(self) -> str:
         """As of `Incumbent`."""
@@ -127,8 +139,13 @@ class Image:
         if not images.build(self.model, root=self.root, incumbent=self.version, anew=True):
             raise Refused("its image was not built")
 
-    def replace(self, data: Path, comparison: Comparison | None) -> None:
+    def replace(self, data: Path, comparison: Comparison | None, own: Path | None = None) -> None:
         """As of `Incumbent`; the incumbent's version goes into a label of the challenger's image."""
+        if own:
+            raise RetrainingError(
+                f"its image is built with its own {own.name}: retrain the artifact, with INCUMBENT=artifact, and "
+                "then `make build`"
+            )
         if not images.build(self.model, data, root=self.root, incumbent=self.version):
             raise Refused("its image was not built")
 
@@ -181,6 +198,15 @@ def _read(folder: Path) -> tuple[str, bool]:
     """The version of an artifact, and whether it is a forecast's."""
     content = manifests.read(folder)
     return content["version"], content.get("kind", manifests.FORECAST) == manifests.FORECAST
+
+
+def copied(script: Path, data: Path, own: Path) -> Path:
+    """A copy of a `train.py` beside the data, which it finds in the place of the model's own file."""
+    folder, copy = script.parent, data.parent / "own" / script.parent.name
+    shutil.rmtree(copy, ignore_errors=True)
+    folders.copy(folder, folders.training_files(folder), copy)
+    shutil.copyfile(data, copy / own.relative_to(folder))
+    return copy / script.name
 
 
 def run(script: Path, data: Path, *arguments: str) -> int:
