@@ -101,7 +101,7 @@ def test_the_artifact_holds_what_was_fitted_and_how_well(data: Path, tmp_path: P
     assert str(manifest.data.last_day) == "2020-04-30"
     assert manifest.excluded == {"AND": Excluded("Andorra", "fewer than 50 deaths: 1")}
     assert manifest.diagnostics.worst["r_hat"] <= manifest.diagnostics.bounds["r_hat"]
-    assert list(artifact.countries) == ["FRA", "GBR"]
+    assert list(artifact.series) == ["FRA", "GBR"]
     assert artifact.draws.shape == (2000, 2, 28)
     # Counts of 20 a day went in, so about as many come out on the first day.
     assert artifact.forecast_draws("GBR")[:, 0].mean() == pytest.approx(20, abs=4)

@@ -43,6 +43,7 @@ from forecastle.web.representations import MEDIA_TYPES, chosen
 
 IN_BYTES = re.compile(rb"\s*bytes\s*(=|$)", re.IGNORECASE)  # a header `Range`
 MOST_DRAWS = 10_000
+DIRECT = {"/{plural}/{code}/forecast", "/{plural}/{code}/probability", "/forecast"}
 
 NETCDF: dict[str, Any] = {"application/x-netcdf": {"schema": {"type": "string", "format": "binary"}}}
 WITHOUT_PARAMETERS: dict[str, Any] = {"dependencies": [Depends(no_parameters)]}
@@ -79,12 +80,9 @@ def create_app(artifact: Artifact) -> FastAPI:
     _add_files(app, artifact)
     app.include_router(inference.routes(artifact))
     openapi.install(app)
-    each = f"/{manifest.plural}/{{code}}"
-    looked_up = (f"{each}/forecast", f"{each}/probability", "/forecast")
+    hot = {path.format(plural=manifest.plural, code="{code}") for path in DIRECT}
     direct += [
-        DirectRoute.of(route)
-        for route in app.routes
-        if isinstance(route, APIRoute) and route.path in looked_up
+        DirectRoute.of(route) for route in app.routes if isinstance(route, APIRoute) and route.path in hot
     ]
     return app
 
@@ -242,6 +240,7 @@ def _add_series(app: FastAPI, documents: Documents) -> None:
 
     @app.get(
         f"/{artifact.manifest.plural}",
+        name=artifact.manifest.plural,
         response_model=answers.of(artifact, answers.SeriesPage),
         responses=_also("csv", "ndjson") | documented(422),
     )
@@ -252,6 +251,7 @@ def _add_series(app: FastAPI, documents: Documents) -> None:
 
     @app.get(
         f"/{artifact.manifest.plural}/{{code}}",
+        name=artifact.manifest.noun,
         response_model=answers.SeriesEntry,
         responses=documented(404, 422),
         **WITHOUT_PARAMETERS,
