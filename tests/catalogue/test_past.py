@@ -298,3 +298,62 @@ def test_a_model_that_is_down_is_told(ask: Ask, tmp_path: Any) -> None:
     answer = ask(catalogue, f"{FORECAST}?as_of=2020-05-01")
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "5"
+
+
+STORE = "/sales/stores/s1/forecast"
+
+
+@pytest.fixture(scope="module")
+def weekly(make_artifact: MakeArtifact) -> FastAPI:
+    """A model of two stores' sales a week, which may be negative."""
+    series = {
+        code: {"name": name, "first_day": "2020-03-28", "origin_date": "2020-04-25", "total": None}
+        for code, name in (("s1", "High Street"), ("S 2", "Station"))
+    }
+    values = np.random.default_rng(2).normal(-1, 9, (400, 2, 5))
+    about = {"noun": "store", "plural": "stores", "measure": "sales", "frequency": "W-SAT", "horizon": 5}
+    about |= {"real": True, "minimum": None, "target": "sales a week", "unit": "EUR", "excluded": {}}
+    data = {"file": "sales.csv", "sha256": "0" * 64, "last_day": "2020-04-25", "changes": []}
+    return create_app(Artifact.load(make_artifact("sales", draws=values, series=series, data=data, **about)))
+
+
+@pytest.fixture
+def stores(store: Store, weekly: FastAPI) -> FastAPI:
+    app = client(weekly, "sales")
+    assert forecasts.keep(store, asyncio.run(forecasts.ask("sales", app)), NOW)
+    return create_catalogue({"sales": app}, store)
+
+
+@pytest.mark.parametrize("path", [STORE, "/sales/stores/s%202/forecast", "/sales/forecast"])
+@pytest.mark.parametrize(
+    "query", [{}, {"days": 5, "level": [0.8, 0.95]}, {"counts": "weekly", "quantile": 0.9}, {"format": "csv"}]
+)
+def test_a_store_is_answered_as_the_model_did(
+    stores: FastAPI, weekly: FastAPI, ask: Ask, path: str, query: dict[str, Any]
+) -> None:
+    query = {"days": 4} | query
+    then = asyncio.run(client(weekly, "sales").get(path, params=query))
+    assert then.status_code == 200, then.text
+    answer = ask(stores, path, params={**query, "as_of": "2020-05-09"})
+    assert (answer.status_code, answer.content) == (200, then.content)
+    if "format" not in query:
+        one = answer.json() if path != "/sales/forecast" else answer.json()["forecasts"][0]
+        assert [row["date"] for row in one["forecast"]][:2] == ["2020-05-02", "2020-05-09"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        (f"{STORE}?as_of=2020-05-09&days=9", 422, "days must be a whole number from 1 to 5"),
+        (f"{STORE}?as_of=2020-05-09&days=4&counts=daily", 422, "counts must be weekly, not daily"),
+        (f"{STORE}?as_of=2020-05-09&days=4&counts=cumulative", 422, "counts must be weekly, not cumulative"),
+        ("/sales/stores/s9/forecast?as_of=2020-05-09&days=4", 404, "There is no forecast for s9 in sales"),
+        ("/sales/countries/GBR/forecast?as_of=2020-05-09", 404, ""),  # the model's own words
+    ],
+)
+def test_what_there_is_not_of_stores_is_told(
+    stores: FastAPI, ask: Ask, path: str, status: int, words: str
+) -> None:
+    answer = ask(stores, path)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert words in answer.json()["detail"]

@@ -12,7 +12,7 @@ from forecastle import observations
 from forecastle.catalogue.app import create_catalogue
 from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store.engine import Store
-from forecastle.catalogue.store.observations import Reported, current
+from forecastle.catalogue.store.observations import Stored, by_date
 from forecastle.project import send_observations
 
 from ..served import live
@@ -43,9 +43,9 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def stored(store: Store) -> list[Reported]:
+def stored(store: Store, noun: str = "country") -> list[Stored]:
     with store.reading() as connection:
-        return current(connection)
+        return by_date(connection, noun)
 
 
 def run(*arguments: object) -> int:
@@ -68,7 +68,7 @@ def test_it_says_what_it_read_and_what_became_of_it(
         f"{file}: our own, 3 rows, 2020-04-24 to 2020-04-26",
         f"{url} has received 3 rows: 3 new, 0 revised, 0 known before",
     ]
-    assert [(row.date.day, row.cases, row.deaths) for row in stored(store)] == [
+    assert [(row.date.day, row.values["cases"], row.values["deaths"]) for row in stored(store)] == [
         (24, 5386, 768),
         (25, 4913, 813),
         (26, None, None),
@@ -94,7 +94,7 @@ def test_the_formats_of_others_are_read(url: str, store: Store, tmp_path: Path) 
     header = "Date_reported,Country_code,Country,New_cases,New_deaths\n"
     file.write_text(header + "2020-04-24,GB,UK,100,10\n2020-04-25,GB,UK,-50,5\n2020-04-24,,Ship,1,1\n")
     assert run("--file", file, "--url", url) == 0
-    assert [(row.country, row.cases, row.deaths) for row in stored(store)] == [
+    assert [(row.series, row.values["cases"], row.values["deaths"]) for row in stored(store)] == [
         ("GBR", 50, 10),
         ("GBR", None, 5),
     ]

@@ -109,10 +109,12 @@ def send(url: str, key: str, content: bytes, progress: Progress) -> dict[str, in
 
 
 def parts(frame: pd.DataFrame, most: int = PART) -> Iterator[bytes]:
-    """Observations as CSV, the first days first, in parts of whole days and at most so many bytes."""
-    columns = [column for column in observations.COLUMNS if column in frame and column != "name"]
+    """Observations as CSV, the first dates first, in parts of whole dates and at most so many bytes."""
+    noun = observations.noun_of(frame)
+    # The catalogue knows the names of countries.
+    columns = [column for column in frame if column != "name" or noun != "country"]
     part = io.StringIO()
-    for _, day in frame.sort_values(["date", "country"]).groupby("date"):
+    for _, day in frame.sort_values(["date", noun]).groupby("date"):
         text = day.to_csv(
             columns=columns, index=False, header=False, lineterminator="\n", date_format="%Y-%m-%d"
         )

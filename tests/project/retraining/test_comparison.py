@@ -1,4 +1,4 @@
-"""comparison.py: a challenger and an incumbent are scored on the same countries and days."""
+"""comparison.py: a challenger and an incumbent are scored on the same series and dates."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_forecasts_of_the_same_country_and_day_are_compared(
     )
     assert compared is not None
     assert [day.isoformat() for day in compared.days] == ["2020-04-30", "2020-05-09", "2020-05-27"]
-    assert (compared.countries, compared.alone) == (2, (1, 4))
+    assert (compared.series, compared.least, compared.alone) == (2, 7, (1, 4))
     compared.show()
     assert "countries of the challenger only, 1; of the incumbent only, 4" in capsys.readouterr().out
     # Certain draws of 1, 10 and 28 against 1, 12 and 28.
@@ -59,3 +59,22 @@ def test_different_quantities_are_not_compared(attrs: dict[str, str], make_artif
     known = Artifact.load(made(make_artifact, TRUTH))
     with pytest.raises(RetrainingError, match="which cannot be compared"):
         compare(known, forecasts(["2020-05-09"], ["DEU"], [9], **attrs))
+
+
+def test_monthly_forecasts_are_compared_by_their_dates(make_artifact: MakeArtifact) -> None:
+    """Months have days of different number."""
+    draws = np.broadcast_to(np.arange(1, 5), (100, 2, 4))
+    series = {
+        code: {"name": code, "first_day": "2019-01-01", "origin_date": "2020-01-01", "total": None}
+        for code in ("s1", "s2")
+    }
+    about = {"noun": "store", "plural": "stores", "frequency": "MS", "real": True, "horizon": 4}
+    known = Artifact.load(make_artifact("sales", draws=draws, series=series, **about))
+    challenger = forecasts(["2020-02-01", "2020-04-01", "2020-06-01"], ["s1", "s2", "s1"], [1, 3, 5])
+    with pytest.raises(RetrainingError, match="the incumbent forecasts each store, and the challenger does not"):
+        compare(known, challenger)
+    compared = compare(known, challenger.rename(country="store"))
+    assert compared is not None
+    assert [day.isoformat() for day in compared.days] == ["2020-02-01", "2020-04-01"]
+    assert (compared.series, compared.plural, compared.least) == (2, "stores", 4)
+    assert compared.incumbent["wis"] == pytest.approx(0)

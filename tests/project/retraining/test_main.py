@@ -2,16 +2,22 @@
 
 from pathlib import Path
 
+import httpx
+import numpy as np
 import pandas as pd
 import pytest
 
 from forecastle import observations
 from forecastle.artifact import Artifact, sha256
+from forecastle.catalogue.app import create_catalogue
+from forecastle.catalogue.settings import Settings
+from forecastle.catalogue.store.engine import Store
 from forecastle.project import train
 from forecastle.project.retraining.__main__ import main
 from forecastle.sealing import verified
 
-from ...tiny import CODES, KNOWN, LAST, NEW, NEW_DAYS, THROUGH, TRUTH, as_csv
+from ...served import live
+from ...tiny import CODES, KNOWN, LAST, NEW, NEW_DAYS, THROUGH, TRAIN, TRUTH, as_csv
 from .conftest import Project
 
 
@@ -25,7 +31,7 @@ def test_a_better_challenger_replaces_the_incumbent_and_its_data_are_in_use(
     retrained = after.manifest.retrained
     assert retrained["incumbent"] == before.version
     assert (retrained["first_day"], retrained["last_day"]) == ("2020-04-30", "2020-05-09")
-    assert (retrained["countries"], retrained["forecasts"]) == (len(CODES), len(CODES) * NEW_DAYS)
+    assert (retrained["series"], retrained["forecasts"]) == (len(CODES), len(CODES) * NEW_DAYS)
     assert retrained["wis"] < 0.1 * retrained["wis_incumbent"]
     # What is in use is what it was fitted to, and Make finds the artifact newer.
     assert after.manifest.data.sha256 == sha256(project.current)
@@ -34,7 +40,7 @@ def test_a_better_challenger_replaces_the_incumbent_and_its_data_are_in_use(
     in_use = observations.read(project.current).frame
     assert len(in_use) == len(KNOWN) + len(NEW)
     printed = capfd.readouterr().out
-    assert "held-out days 2020-04-30 to 2020-05-09: 60 forecasts, 6 countries" in printed
+    assert "held-out dates 2020-04-30 to 2020-05-09: 60 forecasts, 6 countries" in printed
     for name in ("challenger", "incumbent", "naive"):
         assert f"\n  {name}" in printed
     assert "tiny: the challenger goes on to the gate: its WIS is 0.0" in printed
@@ -68,7 +74,7 @@ def test_a_challenger_that_fails_the_gate_is_refused_however_bad_the_incumbent(
     assert project.run() == 1
     assert project.state() == before
     printed = capfd.readouterr()
-    assert "tiny: 3 held-out days are fewer than 7, so the gate alone decides" in printed.out
+    assert "tiny: 3 held-out dates are fewer than 7, so the gate alone decides" in printed.out
     assert "wis_ratio is" in printed.err
     assert "refused, it does not pass the gate; the incumbent and the data in use stay" in printed.err
 
@@ -116,6 +122,94 @@ def test_what_cannot_be_done_is_one_line(
     assert project.state() == before
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith(f"tiny: {message}")
+
+
+SALES = TRAIN.replace("country", "store").replace(
+    'return since_total(read(path), "deaths", start=10, total=50)',
+    'return read(path).frame.rename(columns={"items": "count"})[["date", "store", "name", "count"]].assign('
+    '\n        total=lambda rows: rows.groupby("store")["count"].cumsum())',
+).replace(
+    'target="daily deaths", unit="deaths",',
+    'target="items a week", unit="items", series="store", frequency="W-SAT", horizon=8, data="data/sales.csv",',
+)
+
+
+def sold(first: str, weeks: int, seed: int) -> pd.DataFrame:
+    """Items that two stores sold in so many weeks, and covariates known ahead: holidays."""
+    rng, parts = np.random.default_rng(seed), []
+    for code in ("s1", "s2"):
+        dates = pd.date_range(first, periods=weeks, freq="W-SAT")
+        items = rng.poisson(20, weeks)
+        parts.append(pd.DataFrame({"date": dates, "store": code, "name": code.upper(), "items": items}))
+    return pd.concat(parts, ignore_index=True).assign(holidays=0.5)
+
+
+@pytest.fixture
+def sales(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a weekly model that reads its own file, and has been trained."""
+    monkeypatch.setenv("TAG", "no-such-tag")
+    folder = tmp_path / "models/sales"
+    (folder / "data").mkdir(parents=True)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/first-wave-2020.csv").write_text(as_csv(KNOWN))
+    (folder / "train.py").write_text(SALES)
+    (folder / "data/sales.csv").write_text(as_csv(sold("2019-01-05", 60, seed=1)))
+    assert train.main(["sales"], tmp_path) == 0
+    return folder
+
+
+def test_a_model_with_its_own_file_gets_what_came_since(
+    sales: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The gateway's catalogue keeps it, beside deaths."""
+    root, store = sales.parents[1], Store(f"sqlite:///{tmp_path}/store.sqlite")
+    app = create_catalogue({}, store, Settings(OBSERVATIONS_KEY="key"))
+    before = Artifact.load(sales / "artifact")
+    assert before.manifest.data.file == "sales.csv"
+    default = (root / "data/first-wave-2020.csv").read_bytes()
+    with live(app, lifespan="off") as url:
+        arguments = ["sales", "--url", url]
+        assert main(arguments, root) == 0
+        assert f"nothing is newer than {before.data_through}" in capfd.readouterr().out
+        for frame in (KNOWN, sold("2020-02-29", 6, seed=2)):
+            headers = {"Authorization": "Bearer key", "Content-Type": "text/csv"}
+            answer = httpx.post(f"{url}/observations", content=as_csv(frame), headers=headers)
+            assert answer.status_code == 200, answer.text
+            if frame is KNOWN:  # of another noun
+                assert main(arguments, root) == 0
+                assert "nothing is newer" in capfd.readouterr().out
+        assert main(arguments, root) == 0
+    printed = capfd.readouterr().out
+    assert "held-out dates 2020-02-29 to 2020-04-04: 12 forecasts, 2 stores" in printed
+    assert "sales: its data, up to 2020-04-04, are in use: models/sales/data/sales.csv" in printed
+    after = Artifact.load(sales / "artifact")
+    assert (before.data_through.isoformat(), after.data_through.isoformat()) == ("2020-02-22", "2020-04-04")
+    assert (after.manifest.retrained or {})["series"] == 2
+    assert after.manifest.data.sha256 == sha256(sales / "data/sales.csv")
+    known = observations.read(sales / "data/sales.csv").frame
+    assert list(known.columns) == ["date", "store", "name", "items", "holidays"]
+    assert known.groupby("store")["items"].count().tolist() == [66, 66]
+    assert [path.name for path in (root / "data").iterdir()] == ["first-wave-2020.csv"]
+    assert (root / "data/first-wave-2020.csv").read_bytes() == default
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (as_csv(KNOWN), "the observations are of each country, and it forecasts each store"),
+        (
+            as_csv(sold("2021-01-02", 3, seed=1)).replace("items", "visits"),
+            "the observations have no column items, which it forecasts",
+        ),
+    ],
+)
+def test_a_file_of_something_else_is_refused_in_a_line(
+    content: str, message: str, sales: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "other.csv").write_text(content)
+    capfd.readouterr()
+    assert main(["sales", "--file", str(tmp_path / "other.csv")], tmp_path) == 1
+    assert capfd.readouterr().err == f"sales: {message}\n"
 
 
 PLAIN = """from pathlib import Path
