@@ -21,6 +21,7 @@ import pytest
 from fastapi import FastAPI
 
 from forecastle import artifact, manifest
+from forecastle.frequency import Frequency
 from forecastle.project import train
 from forecastle.service import create_app
 

@@ -308,7 +308,7 @@ def weekly(make_artifact: MakeArtifact) -> FastAPI:
     """A model of two stores' sales a week, which may be negative."""
     series = {
         code: {"name": name, "first_day": "2020-03-28", "origin_date": "2020-04-25", "total": None}
-        for code, name in (("s1", "High Street"), ("S 2", "Station"))
+        for code, name in (("S 2", "Station"), ("s1", "High Street"))
     }
     values = np.random.default_rng(2).normal(-1, 9, (400, 2, 5))
     about = {"noun": "store", "plural": "stores", "measure": "sales", "frequency": "W-SAT", "horizon": 5}

@@ -223,7 +223,7 @@ def test_the_database_s_own_words_are_logged_and_not_answered(
 ) -> None:
     app = catalogue(Store(address.format(tmp_path / "volume")))
     sent = (
-        "The forecast store cannot be written at the moment. None of these observations is stored. Try again later."
+        "The forecast store cannot be written at the moment. None of these rows is stored. Try again later."
     )
     read = "The forecast store cannot be read at the moment. Try again later."
     for question, detail in (

@@ -8,9 +8,9 @@
 | `negative_revision` | the last cycle's receipts lowered counts that were reported before               |
 | `silence`           | there has been no report for more than a cycle                                   |
 
-A cycle is `Frequency.cycle`: 7 days of daily values, one period of all others. The last one ends on the newest
-date that is stored of what is forecast of the same noun at the same frequency. `weekdays` is of daily counts
-alone, and `negative_revision` of counts.
+A cycle is `Frequency.cycle`: 7 days of daily values, one period of all others. The last one ends on the
+newest date that is stored of what is forecast of the same noun at the same frequency. `weekdays` is of daily
+counts alone, and `negative_revision` of counts.
 """
 
 import datetime
@@ -128,13 +128,8 @@ def of_range(version: Any, fitted: Any, series: Series) -> Iterator[Flag]:
             return
     cycle = "week" if frequency.cycle == WEEK else frequency.period
     bound = f"above the {most:,.1f} of the highest" if now > most else f"below the {least:,.1f} of the lowest"
-    yield Flag(
-        fitted.series,
-        "range",
-        newest,
-        f"{now:,.1f} {version.unit} a {frequency.period} in the last {cycle}, {bound} {cycle} that was trained "
-        "with",
-    )
+    detail = f"{now:,.1f} {version.unit} a {frequency.period} in the last {cycle}, {bound} {cycle}"
+    yield Flag(fitted.series, "range", newest, f"{detail} that was trained with")
 
 
 def of_reports(code: str, measure: Measure, series: Series) -> Iterator[Flag]:
@@ -153,11 +148,9 @@ def of_reports(code: str, measure: Measure, series: Series) -> Iterator[Flag]:
             expected = np.nanmedian(values[index - BEFORE : index])
             before = "week" if frequency.cycle == WEEK else f"{BEFORE} {frequency.period}s"
             digits = 1 if measure.real else 0
-            detail = (
-                f"{values[index]:,.{digits}f} {unit} after {expected:,.{digits}f} a {frequency.period} in the "
-                f"{before} before ({deviation:+.1f} standard deviations)"
-            )
-            yield Flag(code, "jump", series.date(index), detail)
+            usual = f"{expected:,.{digits}f} a {frequency.period} in the {before} before"
+            detail = f"{values[index]:,.{digits}f} {unit} after {usual}"
+            yield Flag(code, "jump", series.date(index), f"{detail} ({deviation:+.1f} standard deviations)")
             break
     if frequency.cycle == WEEK and not measure.real and (ratio := weekdays(values)) > WEEKDAYS:
         days = f"the {WEEKS} weeks to {series.date(last)} and the {WEEKS} before"
@@ -174,9 +167,9 @@ def jumps(values: np.ndarray, cycle: int = WEEK, counts: bool = True) -> list[fl
 
     Counts are compared as 2 sqrt(x + 3/8), whose variance is 1 for a Poisson distribution of any mean
     (Anscombe, Biometrika 35, 1948). The difference is in robust standard deviations: centre and scale
-    are its median and 1.4826 median absolute deviations, of counts at least 1, on the 28 periods before, by the
-    identifier of Hampel (Journal of the American Statistical Association 69, 1974). So steady growth is no
-    jump. nan if there are too few reports, or if real numbers never deviated.
+    are its median and 1.4826 median absolute deviations, of counts at least 1, on the 28 periods before, by
+    the identifier of Hampel (Journal of the American Statistical Association 69, 1974). So steady growth is
+    no jump. nan if there are too few reports, or if real numbers never deviated.
     """
     values = values[-(PAST_ERRORS + BEFORE + cycle) :]
     values = 2 * np.sqrt(values + 3 / 8) if counts else values
@@ -242,9 +235,7 @@ def _measure(version: Any) -> Measure:
     return Measure(version.noun, version.measure, version.unit, frequency, version.real)
 
 
-def _newest(
-    connection: sa.Connection, forecast: set[Measure]
-) -> dict[tuple[str, Frequency], datetime.date]:
+def _newest(connection: sa.Connection, forecast: set[Measure]) -> dict[tuple[str, Frequency], datetime.date]:
     """The newest date that is stored of what is forecast, by noun and frequency."""
     newest: dict[tuple[str, Frequency], datetime.date] = {}
     columns = schema.observations.c
@@ -295,7 +286,8 @@ def _lowered(connection: sa.Connection, measure: Measure, newest: datetime.date)
     for code, number in lowered.items():
         if number >= LEAST_LOWERED and number > LOWERED * totals[code]:
             share = f"{number / totals[code]:.1%} of all reported by {cycle_ago}"
-            yield Flag(code, "negative_revision", newest, f"{measure.unit} lowered by {number:,.0f} ({share})")
+            detail = f"{measure.unit} lowered by {number:,.0f} ({share})"
+            yield Flag(code, "negative_revision", newest, detail)
 
 
 def _latest(connection: sa.Connection, measure: Measure, known: sa.ColumnElement[bool]) -> Sequence[Any]:

@@ -18,8 +18,8 @@ from forecastle.frequency import Frequency
 
 WINDOW = 28  # periods up to the newest date that is stored; scores before that are of older models
 
-RECEIVED = Counter("forecastle_observations_received", "Rows of observations that were received, changed or not.")
-REJECTED = Counter("forecastle_observations_rejected", "Files of observations that were refused.")
+RECEIVED = Counter("forecastle_observations_received", "Rows that were received, changed or not.")
+REJECTED = Counter("forecastle_observations_rejected", "Files that were refused.")
 
 logger = logging.getLogger(__name__)
 

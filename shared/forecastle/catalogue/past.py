@@ -1,9 +1,8 @@
 """`GET /{model}/forecast?as_of=DATE` or `known_at=INSTANT`, also of one series, answered out of the store.
 
 The gateway sends requests with these parameters here, of all models. If the store has no forecast of that
-day, or the model's series have another plural than that of the path, the model itself is asked; for an instant
-only if the store has nothing of the model at all. Such a model may also have a route of its own here, with
-any query.
+day, or the path has another plural than the model's series, the model itself is asked; for an instant only if
+the store has nothing of the model at all. Such a model may also have a route of its own here, with any query.
 """
 
 import asyncio

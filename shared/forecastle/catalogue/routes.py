@@ -138,8 +138,8 @@ class Drift(BaseModel):
 _BEARER = HTTPBearer(scheme_name="ObservationsKey", description="OBSERVATIONS_KEY.", auto_error=False)
 _REPORTED = {
     "type": "object",
-    "description": "What was reported of a series and a date. A member whose name is the noun, such as "
-    "`country` or `store`, has the identifier: of a country its ISO 3166 alpha-3 code. All others are measures.",
+    "description": "What was reported of a series and a date. The member with the name of the noun, such as "
+    "`country` or `store`, has the identifier: of a country its ISO 3166 alpha-3 code. Others are measures.",
     "required": ["date"],
     "properties": {
         "date": {"type": "string", "format": "date"},
@@ -148,8 +148,8 @@ _REPORTED = {
     },
     "additionalProperties": {
         "type": ["number", "string", "null"],
-        "description": "A measure: a number, or null if nothing was reported. Cases, deaths and population of "
-        "countries are whole and at least 0.",
+        "description": "A measure: a number, or null if nothing was reported. Cases, deaths and population "
+        "of countries are whole and at least 0.",
     },
     "examples": [{"date": "2020-06-09", "country": "GBR", "cases": 1741, "deaths": 286}],
 }
@@ -162,9 +162,7 @@ _BODY = {
         "schema": {
             "type": "object",
             "required": ["observations"],
-            "properties": {
-                "observations": {"type": "array", "items": _REPORTED}
-            },
+            "properties": {"observations": {"type": "array", "items": _REPORTED}},
         }
     },
 }
@@ -267,16 +265,14 @@ def routes(
         try:
             receipt = await asyncio.to_thread(observations.receive, store, reports, "POST", now)
         except StoreError as error:
-            raise unavailable("written", error, " None of these observations is stored.") from None
+            raise unavailable("written", error, " None of these rows is stored.") from None
         RECEIVED.inc(receipt.received)
         logger.info("received %(received)d rows: %(new)d new, %(revised)d revised", receipt._asdict())
         watch.wake.set()
         return ReceiptAnswer(**receipt._asdict())
 
     @router.get("/observations", response_model=StoredObservations, responses=_TABLE | documented(422, 503))
-    async def stored_observations(
-        request: Request, query: Annotated[ObservationsQuery, Query()]
-    ) -> Response:
+    async def stored_observations(request: Request, query: Annotated[ObservationsQuery, Query()]) -> Response:
         """What was received of one noun, in the latest revision of each series and date."""
 
         def read(connection: sa.Connection) -> Stored:
@@ -373,7 +369,8 @@ def _authorise(credentials: HTTPAuthorizationCredentials | None, key: str) -> No
     """
     if not key:
         raise ProblemError(
-            403, "No observations are received here: start the catalogue with a key in OBSERVATIONS_KEY first."
+            403,
+            "No data are received here: start the catalogue with a key in OBSERVATIONS_KEY first.",
         )
     # Compared as bytes, in a time that does not depend on how much of it is right.
     if credentials is None or not hmac.compare_digest(credentials.credentials.encode(), key.encode()):

@@ -1,7 +1,7 @@
 """Scores of kept forecasts: of what was reported later, and again when that is revised.
 
-What is scored is what `training.backtest` scores: forecasts of the model's own target for dates after the last
-one in its data, against its measure. The observed running total of a date is that of the origin plus the
+What is scored is what `training.backtest` scores: forecasts of the model's own target for dates after the
+last one in its data, against its measure. The observed running total of a date is that of the origin plus the
 counts since.
 
 Several processes may score at once, and any may be killed: none of them loses or repeats a score. A version's
@@ -70,14 +70,12 @@ def by_period(values: Sequence[float | None], cumulative: bool) -> np.ndarray:
 def _pending(connection: sa.Connection) -> tuple[int, list[int], list[int]]:
     """The latest revision, and the versions that are not scored up to it, in two lists.
 
-    The first has versions that forecast a date of a revision that they are not scored by; the second the rest.
+    The first has versions that forecast a date of a revision that they are not scored by; the second others.
     """
     latest = observations.revision(connection)
     scored = sa.func.coalesce(progress.c.revision, 0)
     behind = connection.execute(
-        sa.select(
-            *versions.c["id", "noun", "measure", "first_date", "last_date"], scored.label("revision")
-        )
+        sa.select(*versions.c["id", "noun", "measure", "first_date", "last_date"], scored.label("revision"))
         .outerjoin_from(versions, progress)
         .where(scored < latest)
         .order_by(versions.c.id)
@@ -170,11 +168,12 @@ def _of_series(
     revision = np.array([number for number, _ in known])
     observed = np.array([np.nan if value is None else value for _, value in known], dtype=float)
     if version.cumulative:
-        # A total is unknown after a date that is not stored; a stored one without a report adds nothing to it.
+        # A total is unknown after a date that is not stored; a stored one without a report adds nothing.
         stored = np.logical_and.accumulate(revision > 0)
         revision = np.where(stored, np.maximum.accumulate(revision), 0)
         observed = np.where(np.isnan(observed), np.nan, forecast.total + np.nancumsum(observed))
-    due = [index for index, date in enumerate(dates) if revision[index] > scored and date > version.data_through]
+    coming = [date > version.data_through for date in dates]
+    due = np.flatnonzero((revision > scored) & coming).tolist()
     if not due:
         return
     baseline = _naive(version, forecast, len(quantiles), frequency.cycle)

@@ -1,8 +1,8 @@
 """Reported values of series of one noun, as CSV or JSON. A file is read whole or refused whole.
 
 The columns of CSV, and the members of a JSON row, are `date`; one whose name is the noun, what a series is
-about, such as `country`, and whose values are identifiers; perhaps `name`; and any measures, which are numbers.
-A measure that a file leaves out stays as it was reported before.
+about, such as `country`, and whose values are identifiers; perhaps `name`; and any measures, which are
+numbers. A measure that a file leaves out stays as it was reported before.
 
 Countries have ISO 3166 alpha-3 codes, and their cases, deaths and population are whole numbers.
 """

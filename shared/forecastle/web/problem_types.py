@@ -64,6 +64,14 @@ TYPES = {
         "Use a code of ISO 3166 alpha-3 such as GBR. `near_matches` lists similar ones, and GET /countries "
         "all. If the country was left out, the detail says why.",
     ),
+    "unknown-series": ProblemType(
+        404,
+        "Unknown Series",
+        "The model has no forecast of this: there is nothing of this identifier, or it was left out of "
+        "training.",
+        "Use one of the identifiers that the model lists; GET / of the model links to them. `near_matches` "
+        "has similar ones. If it was left out, the detail says why.",
+    ),
     "past-forecast": ProblemType(
         404,
         "Past Forecast",

@@ -96,7 +96,8 @@ def test_nothing_of_an_old_store_is_lost(old: Store) -> None:
         }
         assert {(row.real, row.minimum) for row in found} == {(False, 0)}
         reported = connection.execute(sa.select(schema.observations).order_by("id")).all()
-        assert [(row.id, row.series, row.measure, row.date, row.value, row.receipt_id) for row in reported] == [
+        columns = ("id", "series", "measure", "date", "value", "receipt_id")
+        assert [tuple(getattr(row, column) for column in columns) for row in reported] == [
             (3, "FRA", "cases", day(1), None, 1),
             (4, "FRA", "deaths", day(1), None, 1),
             (6, "GBR", "cases", day(1), None, 1),

@@ -22,7 +22,14 @@ def test_a_new_store_gets_its_tables(store: Store) -> None:
 
 def test_moments_are_utc_and_numbers_go_beyond_2_to_the_31(store: Store) -> None:
     noon = NOW.astimezone(datetime.timezone(datetime.timedelta(hours=6)))
-    row = {"id": 2**31, "received_at": noon, "source": "a test", "rows": 1, "through": noon.date(), "noun": "store"}
+    row = {
+        "id": 2**31,
+        "received_at": noon,
+        "source": "a test",
+        "rows": 1,
+        "through": noon.date(),
+        "noun": "store",
+    }
     with store.writing() as connection:
         connection.execute(sa.insert(schema.receipts).values(row))
     with store.reading() as connection:

@@ -124,13 +124,19 @@ def test_what_cannot_be_done_is_one_line(
     assert line.startswith(f"tiny: {message}")
 
 
-SALES = TRAIN.replace("country", "store").replace(
-    'return since_total(read(path), "deaths", start=10, total=50)',
-    'return read(path).frame.rename(columns={"items": "count"})[["date", "store", "name", "count"]].assign('
-    '\n        total=lambda rows: rows.groupby("store")["count"].cumsum())',
-).replace(
-    'target="daily deaths", unit="deaths",',
-    'target="items a week", unit="items", series="store", frequency="W-SAT", horizon=8, data="data/sales.csv",',
+SALES = (
+    TRAIN.replace("country", "store")
+    .replace(
+        'return since_total(read(path), "deaths", start=10, total=50)',
+        'frame = read(path).frame.rename(columns={"items": "count"})\n'
+        '    return frame[["date", "store", "name", "count"]].assign('
+        '\n        total=lambda rows: rows.groupby("store")["count"].cumsum())',
+    )
+    .replace(
+        'target="daily deaths", unit="deaths",',
+        'target="items a week", unit="items", series="store", frequency="W-SAT", horizon=8, '
+        'data="data/sales.csv",',
+    )
 )
 
 

@@ -93,9 +93,7 @@ async def ask(model: str, client: httpx.AsyncClient) -> Issue:
         first = error.errors()[0]
         member = ".".join(map(str, first["loc"]))
         reason = f"{member}: {first['msg']}"
-        raise NotKeptError(
-            f"{path} is not an issue of forecasts: {reason}: build its image again"
-        ) from None
+        raise NotKeptError(f"{path} is not an issue of forecasts: {reason}: build its image again") from None
 
 
 def keep(store: Store, issue: Issue, issued_at: datetime.datetime) -> bool:
@@ -166,7 +164,7 @@ def of_version(
         codes = connection.scalars(sa.select(forecasts.c.series).where(*of_kind)).all()
         alike = [code for code in codes if code.upper() == series.upper()]
         query = query.where(forecasts.c.series.in_([series] if series in codes else alike))
-    found = connection.execute(query.order_by(forecasts.c.series)).all()
+    found = sorted(connection.execute(query), key=lambda row: row.series)
     return found if series is None or len(found) == 1 else []
 
 

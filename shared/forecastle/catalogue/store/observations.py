@@ -103,15 +103,11 @@ def current(
     wanted += [columns.date <= until] if until else []
     wanted += [columns.series == series] if series else []
     wanted += [columns.measure.in_(measures)] if measures is not None else []
-    latest = (
-        sa.select(sa.func.max(columns.id)).where(*wanted).group_by(columns.measure, columns.date, columns.series)
-    )
-    found = (
-        sa.select(*columns["id", "date", "series", "measure", "value"])
-        .where(columns.id.in_(latest))
-        .order_by(columns.series, columns.date, columns.measure)
-    )
-    return [Reported(*row) for row in connection.execute(found)]
+    key = columns["measure", "date", "series"]
+    latest = sa.select(sa.func.max(columns.id)).where(*wanted).group_by(*key)
+    found = sa.select(*columns["id", "date", "series", "measure", "value"]).where(columns.id.in_(latest))
+    rows = [Reported(*row) for row in connection.execute(found)]
+    return sorted(rows, key=lambda row: (row.series, row.date, row.measure))  # databases differ in texts
 
 
 def by_date(

@@ -98,7 +98,7 @@ def in_use(root: Path = ROOT) -> Path:
 
 
 def receive(url: str, scratch: Path, noun: str = COUNTRY) -> pd.DataFrame | None:
-    """Download the observations of a noun that a gateway's catalogue has received; None if there are none yet.
+    """Download the observations of a noun that a gateway's catalogue has received; None if there are none.
 
     Args:
         url: The gateway.

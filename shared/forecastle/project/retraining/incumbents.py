@@ -143,8 +143,8 @@ class Image:
         """As of `Incumbent`; the incumbent's version goes into a label of the challenger's image."""
         if own:
             raise RetrainingError(
-                f"its image is built with its own {own.name}: retrain the artifact, with INCUMBENT=artifact, and "
-                "then `make build`"
+                f"its image is built with its own {own.name}: retrain the artifact, with INCUMBENT=artifact, "
+                "and then `make build`"
             )
         if not images.build(self.model, data, root=self.root, incumbent=self.version):
             raise Refused("its image was not built")

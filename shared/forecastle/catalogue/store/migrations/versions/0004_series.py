@@ -72,10 +72,14 @@ def _split_observations() -> None:
     )
     for number, measure in enumerate(MEASURES):
         # A day without any count was stored. A population is null wherever none was given.
-        stored = "TRUE" if measure != "population" else (
-            "population IS NOT NULL OR EXISTS (SELECT 1 FROM observations AS before "
-            "WHERE before.country = observations.country AND before.date = observations.date "
-            "AND before.id < observations.id AND before.population IS NOT NULL)"
+        stored = (
+            "TRUE"
+            if measure != "population"
+            else (
+                "population IS NOT NULL OR EXISTS (SELECT 1 FROM observations AS before "
+                "WHERE before.country = observations.country AND before.date = observations.date "
+                "AND before.id < observations.id AND before.population IS NOT NULL)"
+            )
         )
         op.execute(
             f"INSERT INTO split SELECT id * {len(MEASURES)} + {number}, 'country', country, '{measure}', "
@@ -84,9 +88,7 @@ def _split_observations() -> None:
     op.drop_table("observations")
     op.rename_table("split", "observations")
     op.create_index("ix_observations_receipt_id", "observations", ["receipt_id"])
-    op.create_index(
-        "ix_observations_key", "observations", ["noun", "measure", "date", "series", "id"]
-    )
+    op.create_index("ix_observations_key", "observations", ["noun", "measure", "date", "series", "id"])
     if op.get_bind().dialect.name == "postgresql":
         op.execute(
             "SELECT setval(pg_get_serial_sequence('observations', 'id'), "
