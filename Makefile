@@ -64,7 +64,7 @@ backtest: known-model $(VENV)/run ## score forecasts of many past days by MODEL=
 		$(PY) -m forecastle.project.train --stale $$model; \
 		$(PY) models/$$model/train.py --backtest; done
 
-compare: known-model $(VENV)/run ## compare the variants of MODEL= by PSIS-LOO, if its folder has a compare.py
+compare: known-model $(VENV)/run ## compare MODEL= with its variants or rivals, if its folder has a compare.py
 	@$(if $(wildcard models/$(MODEL)/compare.py),,echo "say which with MODEL=: there is a compare.py in" \
 		$(patsubst models/%/compare.py,%,$(wildcard models/*/compare.py)) >&2; exit 1)
 	@$(PY) models/$(MODEL)/compare.py

@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAST_DAY = datetime.date(2020, 4, 7)  # of the articles' data: their held-out totals are those of 3 to 7 April
 ORIGIN = datetime.date(2020, 4, 2)
 DAYS = np.arange(1, 6)  # held out
-SAMPLING = Sampling(each_country=True, draws=1500, tune=400, seed=20200423)
+SAMPLING = Sampling(each_series=True, draws=1500, tune=400, seed=20200423)
 
 # By model: of the backtests the errors in per cent after 1 and 5 days, of the fit to all days mean and sd.
 ERRORS = {

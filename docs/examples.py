@@ -26,6 +26,7 @@ COMMON = {
     "name",
     "target",
     "unit",
+    "frequency",
     "data_through",
     "as_of",
     "model",

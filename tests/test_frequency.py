@@ -4,6 +4,7 @@ import datetime
 
 import pandas as pd
 import pytest
+
 from forecastle.frequency import Frequency, plural
 
 ALIASES = ["D", "W-SUN", "W-SAT", "W-WED", "MS", "QS", "YS"]
@@ -40,7 +41,13 @@ def test_words() -> None:
 
 @pytest.mark.parametrize(
     ("noun", "nouns"),
-    [("country", "countries"), ("store", "stores"), ("state", "states"), ("day", "days"), ("branch", "branches")],
+    [
+        ("country", "countries"),
+        ("store", "stores"),
+        ("state", "states"),
+        ("day", "days"),
+        ("branch", "branches"),
+    ],
 )
 def test_plurals(noun: str, nouns: str) -> None:
     assert plural(noun) == nouns

@@ -88,6 +88,22 @@ def test_days_without_a_report_are_no_errors_of_the_naive_forecast() -> None:
     assert scores.naive(count, 3) == pytest.approx(np.full((3, len(QUANTILES)), 5.0))
 
 
+def test_the_naive_forecast_of_weekly_values_is_the_last_one_known() -> None:
+    weekly = np.array([3.0, 5, 4, np.nan])
+    quantiles = scores.naive(weekly, 2, cycle=1)
+    assert quantiles[:, len(QUANTILES) // 2] == pytest.approx([4, 4])
+    sd = np.sqrt((2**2 + 1) / 2)
+    assert quantiles[0] == pytest.approx(np.maximum(0, 4 + sd * scipy.stats.norm.ppf(QUANTILES)))
+
+
+def test_the_naive_forecast_is_no_less_than_the_least_value_there_can_be() -> None:
+    real = np.array([-3.0, 4, -6, 5, -7])
+    assert scores.naive(real, 2, cycle=1, minimum=-8).min() == -8
+    free = scores.naive(real, 2, cycle=1, minimum=None)
+    assert free[:, len(QUANTILES) // 2] == pytest.approx([-7, -7])
+    assert free.min() < -20
+
+
 @given(counts, st.booleans())
 def test_the_naive_forecast_is_finite_and_in_order(count: list[int | None], cumulative: bool) -> None:
     history = np.array([np.nan if value is None else value for value in count], dtype=float)

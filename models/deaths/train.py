@@ -24,7 +24,7 @@ def observe(path: Path) -> Observations:
     """The latest wave of every country with at least 50 deaths, without days of catching up."""
     selected = since_total(read(path), "deaths", start=FIRST_DEATH, total=LEAST_DEATHS, last=LONGEST_WINDOW)
     waves, left_out = [], []
-    for code, group in selected.frame.groupby("country"):
+    for code, group in selected.frame.groupby(selected.noun):
         late = catching_up(group["count"])
         left_out += [f"{code} on {day:%Y-%m-%d}" for day in group["date"][late]]
         latest = group.iloc[wave.latest_wave(group["count"]) :]
@@ -60,7 +60,7 @@ def build(rows: pd.DataFrame) -> pm.Model:
 def predict(
     posterior: xr.Dataset, rows: pd.DataFrame, days: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Posterior predictive draws of daily deaths, shape (draw, country, day)."""
+    """Posterior predictive draws of daily deaths, shape (draw, series, day)."""
     return wave.predict(posterior, rows, "count", days, rng)
 
 

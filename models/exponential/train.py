@@ -11,7 +11,7 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
-from forecastle.observations import Observations, read, running_totals
+from forecastle.observations import Observations, noun_of, read, running_totals
 from forecastle.training import published_priors, train
 
 FIRST_CASE = 100  # growth is fitted from the day of the 100th case
@@ -60,8 +60,8 @@ def build(rows: pd.DataFrame) -> pm.Model:
 def predict(
     posterior: xr.Dataset, rows: pd.DataFrame, days: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Posterior predictive draws of cumulative cases, shape (draw, country, day); `rows` end on day 0."""
-    last_day = rows.groupby("country").size().to_numpy() - 1
+    """Posterior predictive draws of cumulative cases, shape (draw, series, day); `rows` end on day 0."""
+    last_day = rows.groupby(noun_of(rows)).size().to_numpy() - 1
     a, b, eps = (posterior[name].to_numpy()[:, :, None] for name in ("a", "b", "eps"))
     log_cases = np.log(a) + np.log1p(b) * (last_day[:, None] + days)
     return np.exp(rng.normal(log_cases, eps))
@@ -75,6 +75,6 @@ if __name__ == "__main__":
         target="cumulative cases",
         unit="cases",
         cumulative=True,
-        each_country=True,
+        each_series=True,
         reference=True,
     )

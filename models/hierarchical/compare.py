@@ -31,7 +31,7 @@ from forecastle.training.progress import steps
 from forecastle.training.sampling import Sampling
 
 THRESHOLD, UNTIL = 500, datetime.date(2020, 4, 14)
-SAMPLING = Sampling(each_country=False, draws=500, tune=500, seed=20200414)
+SAMPLING = Sampling(each_series=False, draws=500, tune=500, seed=20200414)
 WIDTH = 140  # of the table
 BAD_PARETO_K = 0.7  # above it the estimate for an observation cannot be trusted
 PLOT = Path(__file__).resolve().parents[2] / "docs/compare-hierarchical.png"

@@ -10,7 +10,7 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
-from forecastle.observations import Observations, read, since_total
+from forecastle.observations import Observations, noun_of, read, since_total
 from forecastle.training import train, wave
 
 FIRST_CASE, LEAST_CASES = 100, 2000  # a country is fitted from its 100th case if it has at least 2000
@@ -23,8 +23,8 @@ def observe(path: Path) -> Observations:
     The column `count` holds the running total, which is forecast; `new` the cases a day, which are fitted.
     """
     selected = since_total(read(path), "cases", start=FIRST_CASE, total=LEAST_CASES, last=WINDOW)
-    countries = selected.frame.groupby("country")
-    waves = [group.iloc[wave.latest_wave(group["count"]) :] for _, group in countries]
+    series = selected.frame.groupby(selected.noun)
+    waves = [group.iloc[wave.latest_wave(group["count"]) :] for _, group in series]
     latest = pd.concat(waves, ignore_index=True)
     running = latest["total"].mask(latest["count"].isna())
     return selected.with_frame(latest.assign(new=latest["count"], count=running))
@@ -48,14 +48,14 @@ def build(rows: pd.DataFrame) -> pm.Model:
 def predict(
     posterior: xr.Dataset, rows: pd.DataFrame, days: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Posterior predictive draws of cumulative cases, shape (draw, country, day).
+    """Posterior predictive draws of cumulative cases, shape (draw, series, day).
 
     New cases are drawn for each day and added to the total of the last one; before that day they are
     taken away from it.
     """
     running = np.cumsum(wave.predict(posterior, rows, "new", days, rng), axis=-1)
     known = running[:, :, days <= 0][:, :, -1:] if (days <= 0).any() else 0
-    return rows.groupby("country")["total"].last().to_numpy()[:, None] + running - known
+    return rows.groupby(noun_of(rows))["total"].last().to_numpy()[:, None] + running - known
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
-from forecastle.observations import Observations, ObservationsError, read, running_totals
+from forecastle.observations import Observations, ObservationsError, noun_of, read, running_totals
 from forecastle.training import published_priors, train
 
 FIRST_CASE = 100  # growth is fitted from the day of the 100th case
@@ -93,8 +93,8 @@ def _published_curve(
 def predict(
     posterior: xr.Dataset, rows: pd.DataFrame, days: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Posterior predictive draws of cumulative cases, shape (draw, country, day); `rows` end on day 0."""
-    last_day = rows.groupby("country").size().to_numpy() - 1
+    """Posterior predictive draws of cumulative cases, shape (draw, series, day); `rows` end on day 0."""
+    last_day = rows.groupby(noun_of(rows)).size().to_numpy() - 1
     c0, r, k, eps = (posterior[name].to_numpy()[:, :, None] for name in ("C0", "r", "K", "eps"))
     log_curve = np.log(k) - np.log1p((k - c0) / c0 * np.exp(-r * (last_day[:, None] + days)))
     return np.exp(rng.normal(log_curve, eps))
@@ -108,7 +108,7 @@ if __name__ == "__main__":
         target="cumulative cases",
         unit="cases",
         cumulative=True,
-        each_country=True,
+        each_series=True,
         reference=True,
         draws=1200,
     )

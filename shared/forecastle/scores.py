@@ -15,36 +15,45 @@ MIDDLE = len(QUANTILES) // 2
 # Levels of the central intervals between them, from the widest to the narrowest.
 INTERVAL_LEVELS = (1 - 2 * QUANTILES[:MIDDLE]).round(3)
 COVERAGE_LEVELS = (0.5, 0.8, 0.9, 0.95)  # of the central intervals whose coverage is reported
-WEEK = 7  # days that the naive forecast takes the mean of
-PAST_ERRORS = 28  # days whose errors give the naive forecast its spread
+PAST_ERRORS = 28  # periods whose errors give the naive forecast its spread
 
 
-def naive(count: np.ndarray, days: int, total: float | None = None) -> np.ndarray:
-    """Last week's daily mean, with the spread of the same forecast's past errors.
+def naive(
+    values: np.ndarray,
+    periods: int,
+    total: float | None = None,
+    *,
+    cycle: int = 7,
+    minimum: float | None = 0,
+) -> np.ndarray:
+    """The mean of the last cycle, such as a week of days, with the spread of the same forecast's past errors.
 
-    The quantiles are those of a normal distribution around the mean of the last seven counts, or for a
-    running total around `total` plus that mean for each day ahead. Its standard deviation is the root mean
-    square of the errors that the same forecast made at the same horizon on the last 28 days. A horizon that
-    is longer than the past takes the longest known one's. Counts are at least 0, running totals `total`.
+    The quantiles are those of a normal distribution around the mean of the last `cycle` values, or for a
+    running total around `total` plus that mean for each period ahead. Its standard deviation is the root mean
+    square of the errors that the same forecast made at the same horizon in the last 28 periods. A horizon
+    that is longer than the past takes the longest known one's. Values are at least `minimum`, running totals
+    `total`.
 
     Of nine such rules that were tried on the spring of 2020 (empirical quantiles of the errors, symmetric or
     not, of relative errors, of 14, 21, 28 or all days) this one has the least weighted interval score.
 
     Args:
-        count: A country's counts a day up to the origin, nan where there was no report; at least two.
-        days: How many days ahead.
+        values: Of a series, one a period up to the origin, nan where there was no report; at least two.
+        periods: How many periods ahead.
         total: The running total at the origin, if that is what is forecast.
+        cycle: Of how many values the mean is taken: `Frequency.cycle`.
+        minimum: The least value that there can be; None if there is none.
 
     Returns:
-        Shape (days, quantile).
+        Shape (periods, quantile).
     """
-    means = np.array([_mean(count[max(0, end - WEEK) : end]) for end in range(1, len(count) + 1)])
-    totals, normal = np.nancumsum(count), np.array([NormalDist().inv_cdf(level) for level in QUANTILES])
-    quantiles, error = np.empty((days, len(QUANTILES))), 0.0
-    for horizon in range(1, days + 1):
+    means = _means(values, cycle)
+    totals, normal = np.nancumsum(values), np.array([NormalDist().inv_cdf(level) for level in QUANTILES])
+    quantiles, error = np.empty((periods, len(QUANTILES))), 0.0
+    for horizon in range(1, periods + 1):
         past = means[:-horizon]
         if total is None:
-            centre, errors = means[-1], count[horizon:] - past
+            centre, errors = means[-1], values[horizon:] - past
         else:
             centre = total + horizon * means[-1]
             errors = totals[horizon:] - totals[:-horizon] - horizon * past
@@ -52,11 +61,12 @@ def naive(count: np.ndarray, days: int, total: float | None = None) -> np.ndarra
         if len(errors):
             error = float(np.sqrt(np.mean(errors**2)))
         quantiles[horizon - 1] = centre + error * normal
-    return np.maximum(quantiles, total or 0)
+    least = minimum if total is None else total
+    return quantiles if least is None else np.maximum(quantiles, least)
 
 
 def weighted_interval_score(observed: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """Of each forecast, in the unit of the counts; shapes (forecast) and (forecast, quantile).
+    """Of each forecast, in the unit of the values; shapes (forecast) and (forecast, quantile).
 
     With the weights of Bracher, Ray, Gneiting and Reich, "Evaluating epidemic forecasts in an interval
     format", PLOS Computational Biology 17 (2021), it is twice the mean quantile loss (their equation 3).
@@ -92,5 +102,12 @@ def least_interval(observed: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
     return np.where(observed == quantiles[:, MIDDLE], 0.0, levels)
 
 
-def _mean(count: np.ndarray) -> float:
-    return float(np.nanmean(count)) if np.isfinite(count).any() else 0.0
+def _means(values: np.ndarray, cycle: int) -> np.ndarray:
+    """The mean of the cycle up to each value; without a report in it that of the cycle before, or 0."""
+    means, mean = [], 0.0
+    for end in range(1, len(values) + 1):
+        window = values[max(0, end - cycle) : end]
+        if np.isfinite(window).any():
+            mean = float(np.nanmean(window))
+        means.append(mean)
+    return np.array(means)

@@ -8,6 +8,8 @@ import re
 import pytest
 from openapi_spec_validator import validate
 
+from forecastle.frequency import Frequency
+
 from .conftest import FORECASTS, MODELS, Project, run, until
 
 pytestmark = pytest.mark.engine
@@ -21,13 +23,13 @@ PROBLEM = "application/problem+json"
     [
         ("", "application/json"),
         ("/", "application/json"),
-        ("/countries", "application/json"),
-        ("/countries/{code}/observations", "application/json"),
-        ("/countries/{code}/forecast?days=14&level=0.5&level=0.9", "application/json"),
-        ("/countries/{code}/probability?above=1&by={day}", "application/json"),
-        ("/countries/{code}/probability?peak_by={day}", "application/json"),
-        ("/countries/{code}/parameters", "application/json"),
-        ("/countries/{code}", "application/json"),
+        ("/{plural}", "application/json"),
+        ("/{plural}/{code}/observations", "application/json"),
+        ("/{plural}/{code}/forecast?days=14&level=0.5&level=0.9", "application/json"),
+        ("/{plural}/{code}/probability?above=1&by={day}", "application/json"),
+        ("/{plural}/{code}/probability?peak_by={day}", "application/json"),
+        ("/{plural}/{code}/parameters", "application/json"),
+        ("/{plural}/{code}", "application/json"),
         ("/forecast", "application/json"),
         ("/forecast?format=hubverse", "text/csv"),
         ("/forecast?format=ndjson", "application/x-ndjson"),
@@ -41,9 +43,10 @@ PROBLEM = "application/problem+json"
     ],
 )
 def test_a_models_routes(stack: Project, model: str, path: str, media_type: str) -> None:
-    countries = stack.get(f"/{model}/manifest.json").json["series"]
-    code, country = next(iter(countries.items()))
-    answer = stack.get(f"/{model}" + path.format(code=code, day=_day_after(country["origin_date"])))
+    manifest = stack.get(f"/{model}/manifest.json").json
+    code, series = next(iter(manifest["series"].items()))
+    after = Frequency.of(manifest["frequency"]).after(datetime.date.fromisoformat(series["origin_date"]), 1)
+    answer = stack.get(f"/{model}" + path.format(plural=manifest["plural"], code=code, day=after))
     assert answer.status == 200
     assert answer.headers["content-type"].startswith(media_type)
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -96,7 +99,8 @@ def test_one_openapi_document_of_all_models(stack: Project) -> None:
         **dict.fromkeys(MODELS, "ready"),
     }
     for model in FORECASTS:
-        assert f"/{model}/countries/{{code}}/forecast" in document["paths"]
+        plural = stack.get(f"/{model}/manifest.json").json["plural"]
+        assert f"/{model}/{plural}/{{code}}/forecast" in document["paths"]
     assert "/diagnosis/predict" in document["paths"]
     assert set(answer.headers["vary"].split(", ")) == {"Accept", "Accept-Encoding"}
     assert stack.get("/openapi.json", **{"If-None-Match": answer.headers["etag"]}).status == 304
@@ -298,7 +302,3 @@ def assert_problem(headers: dict[str, str], body: bytes, status: int) -> None:
     assert problem["title"] and problem["detail"] and problem["type"].startswith("/docs/problems/")
     assert problem["request_id"] == headers["x-request-id"]
     assert b"Traceback" not in body and b"nginx" not in body.lower()
-
-
-def _day_after(day: str) -> str:
-    return str(datetime.date.fromisoformat(day) + datetime.timedelta(days=1))

@@ -29,11 +29,13 @@ def test_tritons_client_gets_every_models_forecast(
     stack: Project, client: triton.InferenceServerClient, model: str, binary: bool
 ) -> None:
     assert client.is_model_ready(model)
-    country = triton.InferInput("country", [2], "BYTES")
-    country.set_data_from_numpy(np.array([b"GBR", b"ITA"], dtype=object), binary_data=binary)
+    manifest = stack.get(f"/{model}/manifest.json").json
+    first, *_, last = manifest["series"]
+    series = triton.InferInput(manifest["noun"], [2], "BYTES")
+    series.set_data_from_numpy(np.array([first.encode(), last.encode()], dtype=object), binary_data=binary)
     outputs = [triton.InferRequestedOutput(name, binary_data=binary) for name in ("mean", "upper")]
-    result = client.infer(model, [country], outputs=outputs)
-    forecast = stack.get(f"/{model}/countries/ITA/forecast").json["forecast"]
+    result = client.infer(model, [series], outputs=outputs)
+    forecast = stack.get(f"/{model}/{manifest['plural']}/{last}/forecast").json["forecast"]
     assert result.as_numpy("mean")[1] == pytest.approx([day["mean"] for day in forecast], rel=0.005)
     upper = [[interval["upper"] for interval in day["intervals"]] for day in forecast]
     assert result.as_numpy("upper")[1] == pytest.approx(np.array(upper), rel=0.005)

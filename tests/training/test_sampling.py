@@ -20,8 +20,8 @@ ROWS = pd.DataFrame(
         "count": np.random.default_rng(1).poisson(np.repeat([*RATES.values()], 50)),
     }
 )
-TOGETHER = Sampling(each_country=False, draws=250, tune=250, seed=1)
-EACH = Sampling(each_country=True, draws=250, tune=250, seed=1)
+TOGETHER = Sampling(each_series=False, draws=250, tune=250, seed=1)
+EACH = Sampling(each_series=True, draws=250, tune=250, seed=1)
 
 
 def build(rows: pd.DataFrame) -> pm.Model:
@@ -78,7 +78,7 @@ def test_a_country_that_cannot_be_fitted_is_named_and_the_others_are_kept() -> N
     assert fit["posterior"]["country"].values.tolist() == ["FRA"]
     assert fit.attrs["failed"].keys() == {"GBR"}
     assert fit.attrs["failed"]["GBR"][0].startswith("the sampler fails")
-    with pytest.raises(FitError, match="no country can be fitted"):
+    with pytest.raises(FitError, match="no series can be fitted"):
         EACH.fit(spoiled[spoiled["country"] == "GBR"], build_of_one, silent)
     with pytest.raises(FitError, match="the sampler fails"):
         TOGETHER.fit(spoiled, build, silent)

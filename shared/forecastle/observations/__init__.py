@@ -2,7 +2,14 @@
 
 from forecastle.observations.in_use import CURRENT, DATA, DEFAULT, default_path
 from forecastle.observations.readers import Reported, parse, read
-from forecastle.observations.schema import COLUMNS, Observations, ObservationsError, last_report, write
+from forecastle.observations.schema import (
+    COLUMNS,
+    Observations,
+    ObservationsError,
+    last_report,
+    noun_of,
+    write,
+)
 from forecastle.observations.selection import running_totals, since_total
 
 __all__ = [
@@ -15,6 +22,7 @@ __all__ = [
     "Reported",
     "default_path",
     "last_report",
+    "noun_of",
     "parse",
     "read",
     "running_totals",

@@ -1,14 +1,51 @@
-"""Cleaning: a row for every day of every country, and no negative counts.
+"""Cleaning: a row for every date of every series, and no negative counts of countries.
 
-Sources count down as well as up. A negative day is a revision of the days before it: it becomes missing, and
-they are scaled down in proportion, so that the running total stays the reported one and no count is negative.
+Sources of cases and deaths count down as well as up. A negative day is a revision of the days before it: it
+becomes missing, and they are scaled down in proportion, so that the running total stays the reported one and
+no count is negative.
 """
 
 import numpy as np
 import pandas as pd
 
-from forecastle.observations.schema import COLUMNS
+from forecastle.frequency import WEEKDAYS, Frequency
+from forecastle.observations.schema import COLUMNS, noun_of
 from forecastle.places import NAMES
+
+FREQUENCIES = ("YS", "QS", "MS", *(f"W-{day}" for day in WEEKDAYS), "D")  # the sparsest first
+
+
+def complete(frame: pd.DataFrame, changes: list[str]) -> pd.DataFrame:
+    """A row for every date of every series, sorted; what is added is told in `changes`.
+
+    Args:
+        frame: `date`, the noun, perhaps `name`, and numbers.
+        changes: What was changed so far, in words.
+    """
+    noun, frequency = noun_of(frame), sparsest(frame["date"])
+    names = frame["name"] if "name" in frame else frame[noun]
+    frame = frame.assign(name=names)[
+        ["date", noun, "name", *frame.columns.drop(["date", noun, "name"], "ignore")]
+    ]
+    parts, gaps = [], {}
+    for code, rows in frame.groupby(noun):
+        dates = pd.date_range(
+            rows["date"].min(), rows["date"].max(), freq=frequency.alias, unit="us", name="date"
+        )
+        every = rows.set_index("date").reindex(dates).reset_index()
+        gaps[str(code)] = len(every) - len(rows)
+        parts.append(every.assign(**{noun: code, "name": rows["name"].iloc[0]}))
+    if total := sum(gaps.values()):
+        most = max(gaps, key=lambda code: gaps[code])
+        changes.append(f"dates without a row, now missing: {total:,}, most of them in {most} ({gaps[most]})")
+    return pd.concat(parts, ignore_index=True)[list(frame.columns)]
+
+
+def sparsest(dates: pd.Series) -> Frequency:
+    """The sparsest frequency that may have all these dates: that of a file, which does not say it."""
+    days = [date.date() for date in dates.unique()]
+    frequencies = map(Frequency.of, FREQUENCIES)
+    return next(frequency for frequency in frequencies if all(map(frequency.has, days)))
 
 
 def clean(frame: pd.DataFrame, changes: list[str]) -> pd.DataFrame:

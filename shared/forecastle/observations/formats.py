@@ -1,4 +1,4 @@
-"""Formats: from the text cells of ECDC, Our World in Data, WHO, JHU or our own columns to typed columns.
+"""Formats: from text cells to typed columns, of ECDC, Our World in Data, WHO, JHU or plain columns.
 
 Messages in here name the line; `readers` puts the file's name before them.
 """
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from forecastle.dates import newest_day
-from forecastle.observations.schema import ObservationsError
+from forecastle.observations.schema import LONGEST_CODE, ObservationsError
 from forecastle.places import CODES, JHU_CODES, NAMES
 
 FIRST_YEAR = 1900
@@ -31,7 +31,10 @@ def recognise(columns: list[str]) -> "Format":
         ObservationsError: A column of the nearest format is missing.
     """
     nearest = max(FORMATS, key=lambda known: np.mean([column in columns for column in known.columns]))
-    if missing := [column for column in nearest.columns if column not in columns]:
+    missing = [column for column in nearest.columns if column not in columns]
+    if missing and "date" in columns and OF_SOURCES.isdisjoint(columns):
+        return PLAIN
+    if missing:
         known = "; ".join(f"{known.name}: {', '.join(known.columns)}" for known in FORMATS)
         columns_missing = f"missing among the columns: {', '.join(missing)}"
         raise ObservationsError(
@@ -48,6 +51,50 @@ def _ours(raw: pd.DataFrame, changes: list[str]) -> pd.DataFrame:
     if "name" in raw:
         names = raw["name"].where(raw["name"] != "", names)
     return _by_day(raw, country, names, changes).assign(name=names)
+
+
+def _plain(raw: pd.DataFrame, changes: list[str]) -> pd.DataFrame:
+    """Dates, identifiers, perhaps names, and numbers."""
+    columns = [column for column in raw.columns if column not in ("date", "name")]
+    if len(columns) < 2:
+        raise ObservationsError(
+            "a column is missing: expected are date, one that says what a series is about, such as store, "
+            "and one of numbers at least"
+        )
+    noun, *numbers = columns
+    code = raw[noun]
+    if (wrong := ~code.map(is_identifier)).any():
+        raise ObservationsError(
+            f"{_place(code, wrong)} is no identifier: it must have 1 to {LONGEST_CODE} characters, "
+            "and no slash"
+        )
+    if noun == "country" and (unknown := ~code.isin(NAMES)).any():
+        raise ObservationsError(f"{_place(code, unknown)} is no country's ISO 3166 alpha-3 code")
+    dates = _dates(raw["date"], "%Y-%m-%d", ahead=True)
+    frame = pd.DataFrame({"date": dates, noun: code})
+    if "name" in raw:
+        frame["name"] = raw["name"].where(raw["name"] != "", code)
+    frame = frame.assign(**{column: _numbers(raw[column]) for column in numbers})
+    if (again := frame.duplicated([noun, "date"])).any():
+        raise ObservationsError(
+            f"{_place(raw['date'], again)} is there a second time for {code[again].iloc[0]}"
+        )
+    return frame
+
+
+def is_identifier(code: str) -> bool:
+    """Whether a series may be called so: 1 to 64 printable characters, no slash, no blank at an end."""
+    return 0 < len(code) <= LONGEST_CODE and code.isprintable() and "/" not in code and code == code.strip()
+
+
+def _numbers(text: pd.Series) -> pd.Series:
+    """Whole or real numbers; a blank is no report."""
+    wrong = (text != "") & ~text.str.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")
+    if wrong.any():
+        raise ObservationsError(f"{_place(text, wrong)} is not a number (leave it blank for no report)")
+    numbers = pd.to_numeric(text.where(text != "")).astype("Float64")
+    whole = (numbers.dropna() % 1 == 0).all() and (numbers.dropna().abs() < 2**53).all()
+    return numbers.astype("Int64") if whole else numbers
 
 
 def _ecdc(raw: pd.DataFrame, changes: list[str]) -> pd.DataFrame:
@@ -144,12 +191,13 @@ def _report_unknown(country: pd.Series, names: pd.Series, changes: list[str]) ->
         changes.append(f"rows of no country, left out: {len(unknown):,} ({places})")
 
 
-def _dates(text: pd.Series, date_format: str) -> pd.Series:
+def _dates(text: pd.Series, date_format: str, ahead: bool = False) -> pd.Series:
+    """The dates; with `ahead` they may lie in the future, as covariates may be known ahead."""
     dates = pd.to_datetime(text, format=date_format, errors="coerce").astype("datetime64[us]")
     if (wrong := dates.isna() | (dates.dt.year < FIRST_YEAR)).any():
         example = datetime.date(2020, 4, 24).strftime(date_format)
         raise ObservationsError(f"{_place(text, wrong)} is not a date such as {example}")
-    if (future := dates > pd.Timestamp(newest_day())).any():
+    if not ahead and (future := dates > pd.Timestamp(newest_day())).any():
         raise ObservationsError(f"{_place(text, future)} lies in the future")
     if (early := dates < dates.max() - pd.DateOffset(years=LONGEST)).any():
         last = f"{dates.max():%Y-%m-%d}"
@@ -194,6 +242,9 @@ class Format:
 
 _OWID_COLUMNS = ("date", "code", "country", "new_cases", "new_deaths")
 _OWID_OLD_COLUMNS = ("date", "iso_code", "location", "new_cases", "new_deaths")
+# Columns by which a file is one of a source's that lacks others, and no plain one.
+OF_SOURCES = {"dateRep", "geoId", "iso_code", "new_cases", "new_deaths", "Date_reported", "Country_code"}
+PLAIN = Format("plain", ("date",), _plain)
 JHU = Format("JHU's time series", _JHU_PLACES, _jhu)
 OURS = Format("our own", ("date", "country", "cases", "deaths"), _ours)
 FORMATS = (

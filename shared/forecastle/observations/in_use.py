@@ -10,11 +10,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from forecastle.frequency import plural
 from forecastle.observations.address import is_address, shown
-from forecastle.observations.formats import OURS
+from forecastle.observations.formats import OURS, PLAIN
 from forecastle.observations.options import add_options, read_chosen
 from forecastle.observations.provenance import Provenance
-from forecastle.observations.schema import ObservationsError, span, write
+from forecastle.observations.schema import ObservationsError, measures, span, write
 
 DATA = Path(__file__).resolve().parents[3] / "data"
 DEFAULT = "first-wave-2020.csv"
@@ -55,16 +56,16 @@ def _use(options: argparse.Namespace, folder: Path) -> None:
             f"{options.deaths} is the second of two files: name that of cases too, with FILE="
         )
     known, source = read_chosen(options, folder / DEFAULT), shown(options.file or folder / DEFAULT)
-    frame, changes = known.frame, known.changes
-    totals = frame.groupby("country")[["cases", "deaths"]].sum()
-    if not ((totals["cases"] >= LEAST_CASES) | (totals["deaths"] >= LEAST_DEATHS)).any():
+    frame, changes, measured = known.frame, known.changes, measures(known.frame)
+    totals = frame.groupby(known.noun)[measured].sum()
+    if measured == ["cases", "deaths"] and not (totals >= [LEAST_CASES, LEAST_DEATHS]).any(axis=None):
         threshold = f"{LEAST_DEATHS} deaths or {LEAST_CASES} cases in total"
-        raise ObservationsError(f"{source}: no country over the threshold of {threshold}")
+        raise ObservationsError(f"{source}: no {known.noun} over the threshold of {threshold}")
     write(frame, folder / CURRENT)
     _provenance(options, known.format, folder).write(folder / CURRENT)
     print(f"{source}: {known.format}")
-    print(f"  rows {len(frame):,}, countries {len(totals)}, days {span(frame)}")
-    print(f"  cases {totals['cases'].sum():,}, deaths {totals['deaths'].sum():,}")
+    print(f"  rows {len(frame):,}, {plural(known.noun)} {len(totals)}, days {span(frame)}")
+    print("  " + ", ".join(f"{name} {totals[name].sum():,}" for name in measured))
     for change in changes[:SHOWN]:
         print(f"  {change}")
     if len(changes) > SHOWN:
@@ -82,7 +83,7 @@ def _provenance(options: argparse.Namespace, file_format: str, folder: Path) -> 
         return known
     else:
         name = Path(options.file).name
-    if file_format == OURS.name:
+    if file_format in (OURS.name, PLAIN.name):
         return Provenance(source=name)
     return Provenance("COVID-19: confirmed cases and deaths a day", f"{file_format}, {name}")
 

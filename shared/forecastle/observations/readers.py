@@ -8,6 +8,7 @@ import os
 import re
 import urllib.error
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,8 @@ import pandas as pd
 
 from forecastle.observations import formats
 from forecastle.observations.address import TIMEOUT, download, is_address
-from forecastle.observations.cleaning import clean
-from forecastle.observations.schema import Observations, ObservationsError, last_report, span
+from forecastle.observations.cleaning import clean, complete
+from forecastle.observations.schema import Observations, ObservationsError, last_report, measures, span
 
 SEPARATORS = (",", ";", "\t")
 WEEKLY = 0.5  # of the days with counts follow the one before by whole weeks: more are weekly counts
@@ -34,8 +35,9 @@ def read(
     """Read observations from a file or an http(s) address; the columns tell the format.
 
     Args:
-        source: ECDC's daily file, Our World in Data's compact one, WHO's global daily one, JHU's wide time
-            series of cases, or our own columns.
+        source: Plain columns, for series of any kind: `date`, a column whose name says what a series is
+            about, perhaps `name`, and columns of numbers. Or cases and deaths of countries: ECDC's daily
+            file, Our World in Data's compact one, WHO's global daily one, or JHU's wide time series of cases.
         deaths: JHU's second file.
         since: Days before it are cut off after cleaning, so that later revisions reach them first.
         until: Days after it are cut off before cleaning, so that nothing is known of them.
@@ -66,19 +68,37 @@ class Reported:
     frame: pd.DataFrame
     changes: list[str]
 
+    @property
+    def of_countries(self) -> bool:
+        """Whether they are daily cases and deaths of countries, which sources revise by negative counts."""
+        return self.format != formats.PLAIN.name
+
     def cleaned(
-        self, *, since: datetime.date | None = None, until: datetime.date | None = None
+        self,
+        *,
+        since: datetime.date | None = None,
+        until: datetime.date | None = None,
+        ahead: Sequence[str] = (),
     ) -> Observations:
         """The observations of these days: see `read`.
+
+        Args:
+            since: Days before it are cut off.
+            until: Nothing is known of days after it, but for the columns of `ahead`.
+            ahead: Columns of covariates that are known ahead.
 
         Raises:
             ObservationsError: There are none.
         """
         frame, changes = self.frame, list(self.changes)
         if until is not None:
-            frame = frame[frame["date"] <= pd.Timestamp(until)]
+            known = frame["date"] <= pd.Timestamp(until)
+            hidden = [column for column in measures(frame) if column not in ahead]
+            frame = (
+                frame.assign(**{name: frame[name].where(known) for name in hidden}) if ahead else frame[known]
+            )
         if len(frame):
-            frame = clean(frame, changes)
+            frame = clean(frame, changes) if self.of_countries else complete(frame, changes)
         if since is not None:
             frame = frame[frame["date"] >= pd.Timestamp(since)].reset_index(drop=True)
         if frame.empty:
@@ -88,7 +108,7 @@ class Reported:
             last_day = last_report(frame).date()
         except ObservationsError as error:
             raise ObservationsError(f"{self.source}: {error} ({span(frame)})") from None
-        return Observations(frame, last_day, self.format, changes)
+        return Observations(frame, last_day, self.format, changes, reported=frame)
 
 
 def parse(source: str | Path, deaths: str | Path | None = None) -> Reported:
@@ -106,7 +126,8 @@ def parse(source: str | Path, deaths: str | Path | None = None) -> Reported:
         frame = _with_deaths(frame, source, deaths, changes)
     elif deaths is not None:
         raise ObservationsError(f"{source} ({file_format.name}) holds deaths itself: leave out {deaths}")
-    _refuse_weekly(frame, source)
+    if file_format is not formats.PLAIN:
+        _refuse_weekly(frame, source)
     return Reported(source, file_format.name, frame, changes)
 
 

@@ -1,13 +1,14 @@
-"""The observations: daily cases and deaths by country, whoever reported them, in one schema.
+"""The observations: what was measured of each series on each date, in one schema.
 
-| column       | holds                                                                                 |
-|--------------|---------------------------------------------------------------------------------------|
-| `date`       | the day, one row for each between a country's first and its last                       |
-| `country`    | ISO 3166 alpha-3 (and XKX, Kosovo)                                                     |
-| `name`       | the country's name in English                                                          |
-| `cases`      | new cases on that day; missing is no report                                            |
-| `deaths`     | new deaths on that day; missing is no report                                           |
-| `population` | where the source has it                                                                |
+| column     | holds                                                                                   |
+|------------|-----------------------------------------------------------------------------------------|
+| `date`     | a row for each date of the file's frequency between a series' first and its last        |
+| the noun   | the series' identifier. The column's name says what a series is about, such as `store`  |
+| `name`     | the series' name                                                                        |
+| all others | numbers: what was measured, and covariates; missing is no report                        |
+
+Daily cases and deaths by country, whoever reported them, have the columns `date`, `country` (ISO 3166
+alpha-3, and XKX, Kosovo), `name`, `cases`, `deaths` and, where the source has it, `population`.
 """
 
 import dataclasses
@@ -21,8 +22,9 @@ import pandas as pd
 from forecastle.artifact import Excluded
 from forecastle.observations.address import shown
 
-COLUMNS = ("date", "country", "name", "cases", "deaths", "population")
-COUNTS = ("cases", "deaths", "count")  # the columns of which one says that there was a report
+COLUMNS = ("date", "country", "name", "cases", "deaths", "population")  # of cases and deaths
+CONSTANT = ("population", "total")  # numbers that are no report
+LONGEST_CODE = 64  # characters of an identifier
 
 
 class ObservationsError(Exception):
@@ -40,11 +42,12 @@ class Observations:
     """A frame of observations, or of the rows selected from it, and what was done to get there.
 
     Attributes:
-        frame: Sorted by country and date. As `read` gives it, it has the columns above.
-        last_day: The last day with a report in the file.
+        frame: Sorted by series and date. As `read` gives it, it has the columns above.
+        last_day: The last date with a report in the file.
         format: The name of the file's format; "" if it is unknown.
         changes: What was changed, in words.
-        excluded: Each country that was left out, by code.
+        excluded: Each series that was left out, by code.
+        reported: The frame as `read` gave it, whatever was selected from it since; None if it is unknown.
     """
 
     frame: pd.DataFrame
@@ -52,13 +55,19 @@ class Observations:
     format: str = ""
     changes: list[str] = field(default_factory=list)
     excluded: dict[str, Excluded] = field(default_factory=dict)
+    reported: pd.DataFrame | None = None
+
+    @property
+    def noun(self) -> str:
+        """What a series is about: see `noun_of`."""
+        return noun_of(self.frame)
 
     @classmethod
     def of(cls, rows: "Observations | pd.DataFrame") -> "Observations":
-        """Observations as they are; a plain frame with nothing changed and nobody left out.
+        """Observations as they are; a plain frame with nothing changed and no series left out.
 
         Raises:
-            ObservationsError: No row of the frame has a count.
+            ObservationsError: No row of the frame has a value.
         """
         if isinstance(rows, Observations):
             return rows
@@ -69,16 +78,26 @@ class Observations:
         return dataclasses.replace(self, frame=frame, changes=[*self.changes, *changes])
 
 
+def noun_of(frame: pd.DataFrame) -> str:
+    """What a series is about, such as "country": the first column that is neither `date` nor `name`."""
+    return next(str(column) for column in frame.columns if column not in ("date", "name"))
+
+
+def measures(frame: pd.DataFrame) -> list[str]:
+    """The columns of which each value is a report."""
+    others = ("date", "name", noun_of(frame), *CONSTANT)
+    return [column for column in frame.columns if column not in others]
+
+
 def last_report(frame: pd.DataFrame) -> pd.Timestamp:
-    """The last day on which any country reported any count.
+    """The last date with any report.
 
     Raises:
         ObservationsError: There is none.
     """
-    columns = [column for column in COUNTS if column in frame]
-    reported = frame["date"][frame[columns].notna().any(axis="columns")]
+    reported = frame["date"][frame[measures(frame)].notna().any(axis="columns")]
     if reported.empty:
-        raise ObservationsError("no day has a count")
+        raise ObservationsError("no date has a value")
     return reported.max()
 
 

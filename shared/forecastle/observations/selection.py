@@ -1,4 +1,4 @@
-"""Selection: which countries and days of the observations a model is fitted to."""
+"""Selection: which series and days of daily counts a model is fitted to."""
 
 import dataclasses
 
@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from forecastle.artifact import Excluded
-from forecastle.observations.schema import Observations, ObservationsError
+from forecastle.observations.schema import Observations, ObservationsError, measures
 
-SILENT = 28  # days without a report after which a country counts as no longer reporting
+SILENT = 28  # days without a report after which a series counts as no longer reporting
 USUAL = 20  # a day; of fewer, chance alone may leave a day with less than a third
 JUMP = 100  # times in a day: after the 100th case real totals at most trebled in a day
 
@@ -22,38 +22,44 @@ def since_total(
     days: int = 7,
     last: int | None = None,
 ) -> Observations:
-    """One count, of the countries that have enough of it, from the day of their `start`-th on.
+    """One daily count, of the series that have enough of it, from the day of their `start`-th on.
 
     Args:
         observations: As `read` gives them, or a frame like theirs.
-        column: `cases` or `deaths`.
-        start: The running total that a country's first day must have reached.
-        total: The least total of a country that is kept.
+        column: Of the counts, such as `deaths`.
+        start: The running total that a series' first day must have reached.
+        total: The least total of a series that is kept.
         days: The least number of reported days that it must have from its first day on.
-        last: At most so many days of a country are kept, its latest.
+        last: At most so many days of a series are kept, its latest.
 
     Returns:
-        Columns `date`, `country`, `name`, `count` (of that day, missing if not reported) and `total` (the
-        running total, days before the first included). A country's last row is its last reported day, or
-        the one before if that day looks reported in part. Countries that are left out are `excluded`.
+        Columns `date`, the noun (as `country`), `name`, `count` (of that day, missing if not reported) and
+        `total` (the running total, days before the first included). A series' last row is its last reported
+        day, or the one before if that day looks reported in part. Series that are left out are `excluded`.
 
     Raises:
-        ObservationsError: No country is kept.
+        ObservationsError: No series is kept, or there is no such column.
     """
     known = Observations.of(observations)
+    noun = known.noun
+    if column not in known.frame:
+        raise ObservationsError(
+            f"the observations have no column {column}, only {', '.join(measures(known.frame))}: name others "
+            "with FORECASTLE_DATA=, or make data"
+        )
     kept, excluded, left_out = [], dict(known.excluded), []
     end = known.frame["date"][known.frame[column].notna()].max()
-    for country, rows in known.frame.groupby("country"):
+    for code, rows in known.frame.groupby(noun):
         name, reported = rows["name"].iloc[0], rows["date"][rows[column].notna()]
         if reported.empty:
-            excluded[str(country)] = Excluded(name, f"no report of {column}")
+            excluded[str(code)] = Excluded(name, f"no report of {column}")
             continue
         rows = rows[rows["date"] <= reported.max()]
         if in_part := _last_day_in_part(rows[column]):
-            left_out.append(f"{name} ({country}) on {rows['date'].iloc[-1]:%Y-%m-%d}: {in_part}")
+            left_out.append(f"{name} ({code}) on {rows['date'].iloc[-1]:%Y-%m-%d}: {in_part}")
             rows = rows.iloc[:-1]
         running = rows[column].fillna(0).cumsum()
-        selected = rows[["date", "country", "name"]].assign(count=rows[column], total=running)
+        selected = rows[["date", noun, "name"]].assign(count=rows[column], total=running)
         selected = selected[running >= start]
         selected = selected if last is None else selected.tail(last)
         if running.iloc[-1] < max(total, 1):
@@ -65,10 +71,10 @@ def since_total(
         else:
             kept.append(selected)
             continue
-        excluded[str(country)] = Excluded(name, reason)
+        excluded[str(code)] = Excluded(name, reason)
     if not kept:
         raise ObservationsError(
-            f"no country has {total} {column} or more, and {days} reported days since they reached {start}"
+            f"no {noun} has {total} {column} or more, and {days} reported days since they reached {start}"
         )
     changes = []
     if left_out:
@@ -102,41 +108,42 @@ def running_totals(
     days: int = 7,
     first: int | None = None,
 ) -> Observations:
-    """The running total of one count, of the countries that have enough of it, from its `start`-th on.
+    """The running total of one daily count, of the series that have enough of it, from its `start`-th on.
 
-    A total that stands still from its first day on, or jumps, is no curve's: such a country is left out.
+    A total that stands still from its first day on, or jumps, is no curve's: such a series is left out.
 
     Args:
         observations: As `read` gives them, or a frame like theirs.
-        column: `cases` or `deaths`.
-        start: The running total that a country's first day must have reached.
+        column: Of the counts, such as `deaths`.
+        start: The running total that a series' first day must have reached.
         days: The least number of reported days among those kept.
-        first: At most so many days of a country are kept, its first.
+        first: At most so many days of a series are kept, its first.
 
     Returns:
         As `since_total` gives it, but `count` is the running total, missing on days without a report. Where
         the frame has it, `population` besides.
 
     Raises:
-        ObservationsError: No country is kept.
+        ObservationsError: No series is kept, or there is no such column.
     """
     known = Observations.of(observations)
+    noun = known.noun
     selected = since_total(known, column, start=start, total=start, days=days)
     kept, excluded = [], dict(selected.excluded)
-    for country, group in selected.frame.groupby("country"):
+    for code, group in selected.frame.groupby(noun):
         days_kept = group if first is None else group.head(first)
         totals = days_kept.set_index("date")["total"][days_kept["count"].notna().to_numpy()]
         if reason := _no_curve(totals, column, days):
-            excluded[str(country)] = Excluded(group["name"].iloc[0], reason)
+            excluded[str(code)] = Excluded(group["name"].iloc[0], reason)
         else:
             until_last = days_kept[days_kept["date"] <= totals.index[-1]]
             kept.append(until_last.assign(count=until_last["total"].mask(until_last["count"].isna())))
     if not kept:
         reasons = sorted({entry.reason for entry in excluded.values()})
-        raise ObservationsError(f"no country's {column} can be fitted: {'; '.join(reasons[:3])}")
+        raise ObservationsError(f"no {noun}'s {column} can be fitted: {'; '.join(reasons[:3])}")
     frame = pd.concat(kept, ignore_index=True)
     if "population" in known.frame:
-        frame["population"] = frame["country"].map(known.frame.groupby("country")["population"].first())
+        frame["population"] = frame[noun].map(known.frame.groupby(noun)["population"].first())
     return dataclasses.replace(selected, frame=frame, excluded=excluded)
 
 

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import cloudpickle
 import joblib
@@ -24,7 +24,8 @@ import xarray as xr
 
 from forecastle import observations
 from forecastle.artifact import Backtest
-from forecastle.observations import Reported
+from forecastle.frequency import Frequency
+from forecastle.observations import Observations, Reported, noun_of
 from forecastle.scores import COVERAGE_LEVELS, QUANTILES, naive
 from forecastle.training import contract, scores
 from forecastle.training.diagnostics import FitError
@@ -32,14 +33,13 @@ from forecastle.training.progress import Report, silent
 from forecastle.training.recipe import Recipe
 from forecastle.training.sampling import thinned
 
-DAYS = 14  # ahead that are scored
-# How many origins, and days between them: no whole weeks, or each horizon would always be the same weekday.
-# Every training has the short one.
+PERIODS = 14  # ahead that are scored, at most
+# How many origins, and periods between them: no whole weeks of days, or each horizon would always be the
+# same weekday. Every training has the short one.
 ORIGINS = {"short": (3, 16), "full": (11, 8)}
-LEAST_PATHS = 15  # origins times countries: of few countries there are more origins,
-DENSE = 8  # at most so many days apart
+LEAST_PATHS = 15  # origins times series: of few series there are more origins,
+DENSE = 8  # at most so many periods apart
 DRAWS = 250  # of each chain: quantiles need fewer than the tails of the artifact's draws
-LATEST = 7  # days: a country's last fitted day may lie so long before the origin
 WIS_RATIO = 1.0  # at most: no worse than the naive forecast
 WIDTH = 120  # of the tables
 SHOWN = 3  # failures in an error message
@@ -51,20 +51,50 @@ BOUNDS = {"wis_ratio": WIS_RATIO}
 
 @dataclass(frozen=True)
 class Gap:
-    """A country without a forecast from an origin, or an origin without any forecast.
+    """A series without a forecast from an origin, or an origin without any forecast.
 
     Attributes:
         origin: As of ISO 8601.
-        country: Its code; "" for all countries.
+        series: Its code; "" for all series.
         reason: In words.
     """
 
     origin: str
-    country: str
+    series: str
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.origin}{self.country and f', {self.country}'}: {self.reason}"
+        return f"{self.origin}{self.series and f', {self.series}'}: {self.reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """What is forecast, as far as scores ask.
+
+    Attributes:
+        measure: The column of what is observed.
+        frequency: Of the dates.
+        real: Whether the values are real numbers rather than counts.
+        minimum: The least value that there can be; None if there is none.
+        cumulative: Whether running totals of the measure are forecast.
+    """
+
+    measure: str
+    frequency: Frequency
+    real: bool
+    minimum: float | None
+    cumulative: bool
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Self:
+        """What the model forecasts."""
+        return cls(
+            measure=recipe.measure,
+            frequency=recipe.frequency,
+            real=recipe.real,
+            minimum=recipe.minimum,
+            cumulative=recipe.cumulative,
+        )
 
 
 @dataclass(frozen=True)
@@ -72,7 +102,7 @@ class Forecasts:
     """Forecasts from past origins.
 
     Attributes:
-        made: Of all counts that are known by now, as `scores.summarise` takes them, with their `country`,
+        made: Of all counts that are known by now, as `scores.summarise` takes them, with their `series`,
             `origin`, `date` and `horizon`.
         failed: Fits that failed.
         skipped: Origins whose data leave nothing to fit or to score.
@@ -86,24 +116,47 @@ class Forecasts:
         return self.made.sizes["forecast"]
 
 
-def origins(last_day: datetime.date, kind: str, countries: int) -> list[datetime.date]:
-    """The origins of a `short` or a `full` backtest, the last of them with all `DAYS` scored days after it.
+def origins(
+    last_day: datetime.date, kind: str, series: int, frequency: Frequency, horizon: int = PERIODS
+) -> list[datetime.date]:
+    """The origins of a `short` or a `full` backtest, the last of them with all scored dates after it.
 
     Args:
-        last_day: The last day with a report.
+        last_day: The last date with a report.
         kind: Of the backtest.
-        countries: How many there are. Of few, more origins are needed to tell anything.
+        series: How many there are. Of few, more origins are needed to tell anything.
+        frequency: Of the dates.
+        horizon: How many periods ahead the model forecasts; at most `PERIODS` of them are scored.
     """
     number, apart = ORIGINS[kind]
-    needed = -(-LEAST_PATHS // countries)
+    needed = -(-LEAST_PATHS // series)
     if needed > number:
         number, apart = needed, min(apart, DENSE)
-    last = last_day - datetime.timedelta(DAYS)
-    return sorted(last - datetime.timedelta(apart * i) for i in range(number))
+    last = frequency.after(last_day, -min(PERIODS, horizon))
+    return sorted(frequency.after(last, -apart * i) for i in range(number))
+
+
+def measured(recipe: Recipe, selected: Observations) -> pd.DataFrame:
+    """What is known of the measure: `date`, the noun and the measure.
+
+    As far as `observe` says what it has read, of all series and dates; else of those that are fitted.
+    """
+    columns = ["date", recipe.noun, recipe.measure]
+    if selected.reported is not None and recipe.measure in selected.reported:
+        return selected.reported[columns]
+    rows = selected.frame.drop(columns=recipe.measure, errors="ignore")
+    if recipe.cumulative:  # the measure is what was new
+        rows = rows.assign(count=rows.groupby(recipe.noun)["total"].diff().where(rows["count"].notna()))
+    return rows.rename(columns={"count": recipe.measure})[columns]
 
 
 def forecast(
-    recipe: Recipe, reported: Reported, origins: Sequence[datetime.date], report: Report, days: int = DAYS
+    recipe: Recipe,
+    reported: Reported,
+    truth: pd.DataFrame,
+    origins: Sequence[datetime.date],
+    report: Report,
+    periods: int | None = None,
 ) -> Forecasts:
     """Refit at each origin, in as many processes as there are cores, and forecast.
 
@@ -112,11 +165,12 @@ def forecast(
     Args:
         recipe: The model. Its `observe` gets a file that ends on the origin.
         reported: The observations. Each origin's are cleaned anew, so that no later revision reaches them.
+        truth: What is known by now, as `measured` gives it.
         origins: Last days of the data to be fitted.
         report: Takes the fraction that is done.
-        days: How far ahead of a country's last fitted day.
+        periods: How far ahead of a series' last fitted date; by default as far as is scored.
     """
-    truth = reported.cleaned().frame
+    periods = min(PERIODS, recipe.horizon) if periods is None else periods
     _pickle_by_value(recipe.folder)
     cores = joblib.cpu_count()
     workers = min(cores, max(1, len(origins)))
@@ -124,7 +178,7 @@ def forecast(
     last_round = len(origins) % workers or workers
     each = [1] * (len(origins) - last_round) + [cores // last_round] * last_round
     tasks = [
-        joblib.delayed(_from_origin)(recipe, reported, truth, origin, days, its_cores)
+        joblib.delayed(_from_origin)(recipe, reported, truth, origin, periods, its_cores)
         for origin, its_cores in zip(origins, each, strict=True)
     ]
     parts: list[Forecasts] = []
@@ -160,7 +214,7 @@ def score(forecasts: Forecasts, kind: str) -> dict[str, Any] | None:
     by_origin = [
         {
             "origin": str(origin),
-            "countries": len(np.unique(group["country"])),
+            "series": len(np.unique(group["series"])),
             **scores.summarise(group),
         }
         for origin, group in made.groupby("origin")
@@ -184,20 +238,20 @@ def score(forecasts: Forecasts, kind: str) -> dict[str, Any] | None:
 def save(forecasts: Forecasts, path: Path) -> None:
     """Write every forecast to a file that NumPy reads without pickle.
 
-    `origin`, `country` and `horizon` are the axes. `quantiles` and `naive` have the shape (origin, country,
+    `origin`, `series` and `horizon` are the axes. `quantiles` and `naive` have the shape (origin, series,
     horizon, quantile) with the levels `quantile`; `date`, `observed`, `mean` and `bias` have the shape
-    (origin, country, horizon). What was not forecast or not reported is nan, and NaT as a date. Without
+    (origin, series, horizon). What was not forecast or not reported is nan, and NaT as a date. Without
     forecasts the axes are empty.
     """
     made = forecasts.made
     origin, i = np.unique(made["origin"].values.astype("datetime64[D]"), return_inverse=True)
-    country, j = np.unique(made["country"].values.astype(str), return_inverse=True)
+    series, j = np.unique(made["series"].values.astype(str), return_inverse=True)
     horizon, k = np.unique(made["horizon"].values, return_inverse=True)
 
     def by_axis(name: str, dtype: str) -> np.ndarray:
         values = made[name].values.astype(dtype)
         missing = np.datetime64("NaT", "D") if values.dtype.kind == "M" else np.nan
-        shape = (len(origin), len(country), len(horizon), *values.shape[1:])
+        shape = (len(origin), len(series), len(horizon), *values.shape[1:])
         array = np.full(shape, missing, values.dtype)
         array[i, j, k] = values
         return array
@@ -205,7 +259,7 @@ def save(forecasts: Forecasts, path: Path) -> None:
     np.savez_compressed(
         path,
         origin=origin,
-        country=country,
+        series=series,
         horizon=horizon,
         quantile=QUANTILES,
         quantiles=by_axis("quantiles", "float32"),
@@ -221,7 +275,7 @@ def nothing(forecasts: Forecasts) -> FitError:
     """The error that no past day was forecast: why not, and what to do."""
     return FitError(
         f"  no past day could be forecast ({_in_short(forecasts.failed + forecasts.skipped)}): use more days "
-        f"of data, let observe keep countries with fewer days, {REFERENCE}"
+        f"of data, let observe keep series with fewer days, {REFERENCE}"
     )
 
 
@@ -240,7 +294,7 @@ def check(forecasts: Forecasts, scored: dict[str, Any] | None) -> None:
     origin = max(scored["by_origin"], key=lambda entry: entry["wis_ratio"])
     raise FitError(
         f"  wis_ratio is {ratio:.4g}, should be at most {WIS_RATIO}: the backtest is worse than the naive "
-        f"forecast, most so {horizon['horizon']} days ahead ({horizon['wis_ratio']:.4g}) and from "
+        f"forecast, most so {horizon['horizon']} periods ahead ({horizon['wis_ratio']:.4g}) and from "
         f"{origin['origin']} on ({origin['wis_ratio']:.4g}); 90 % intervals cover "
         f"{scored['scores']['coverage']['0.9']:.0%}: give later days more weight, widen what is too narrow, "
         f"{REFERENCE}" + (f"\n  fits that failed: {len(failed)} ({_in_short(failed)})" if failed else "")
@@ -280,7 +334,7 @@ def show(scored: dict[str, Any]) -> None:
                     for wis in (entry["wis"], entry["wis_naive"])
                 ),
                 f"{entry['wis_ratio']:.2f}",
-                f"{entry['wis_ratio_log']:.2f}",
+                "" if entry["wis_ratio_log"] is None else f"{entry['wis_ratio_log']:.2f}",
                 *(f"{share:.0%}" for share in entry["coverage"].values()),
                 f"{entry['coverage_naive']['0.9']:.0%}",
                 f"{entry['bias']:+.2f}",
@@ -311,7 +365,7 @@ def _pickle_by_value(folder: Path) -> None:
 
 
 def _from_origin(
-    recipe: Recipe, reported: Reported, truth: pd.DataFrame, origin: datetime.date, days: int, cores: int
+    recipe: Recipe, reported: Reported, truth: pd.DataFrame, origin: datetime.date, periods: int, cores: int
 ) -> Forecasts:
     """The forecasts from one origin, beside the naive ones and what was observed."""
     sampling = recipe.sampling.within(draws=DRAWS, cores=cores)
@@ -320,26 +374,33 @@ def _from_origin(
         return Gap(origin.isoformat(), code, " ".join(str(reason).split()))
 
     try:
-        known = reported.cleaned(until=origin).frame
+        known = reported.cleaned(until=origin, ahead=recipe.covariates).frame
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "observations.csv"
             observations.write(known, file)
-            rows = contract.observed(recipe.observe(file), set(known["country"])).frame
+            selected, ahead = contract.observed(recipe, recipe.observe(file), set(known[recipe.noun]))
+        rows, known = selected.frame, measured(recipe, selected)
+        if (later := rows["date"] > pd.Timestamp(origin)).any():
+            raise contract.ContractError(
+                f"observe gives a value of {rows['date'][later].iloc[0]:%Y-%m-%d}: it must read the file "
+                "that it is passed, which ends on the origin; train(..., data=) names one of the model's own"
+            )
     except (observations.ObservationsError, contract.ContractError) as error:
         return gap(because(error))
     try:
         fit = sampling.fit(rows, recipe.build, silent)
         failures = fit.attrs.get("failed", {})
-        rows = rows[~rows["country"].isin(list(failures))].reset_index(drop=True)
+        rows = rows[~rows[recipe.noun].isin(list(failures))].reset_index(drop=True)
         posterior = thinned(fit, sampling.draws * fit["posterior"].sizes["chain"])
         rng = np.random.default_rng(sampling.seed)
+        coming = contract.covariates(recipe, rows, ahead, periods)
         draws = contract.predicted(
-            recipe.predict(posterior, rows, np.arange(1, days + 1), rng),
-            (posterior.sizes["draw"], rows["country"].nunique(), days),
+            recipe.draw(posterior, rows, coming, np.arange(1, periods + 1), rng),
+            (posterior.sizes["draw"], rows[recipe.noun].nunique(), periods),
         )
     except (FitError, contract.ContractError) as error:
         return Forecasts(_made([]), failed=(because(error),))
-    of_origin = compared(rows, draws, known, truth, origin, recipe.unit, recipe.cumulative)
+    of_origin = compared(rows, draws, known, truth, origin, Scored.of(recipe))
     failed = tuple(because("; ".join(reasons), code) for code, reasons in failures.items())
     return dataclasses.replace(of_origin, failed=failed)
 
@@ -350,31 +411,29 @@ def compared(
     known: pd.DataFrame,
     truth: pd.DataFrame,
     origin: datetime.date,
-    unit: str,
-    cumulative: bool,
+    scored: Scored,
 ) -> Forecasts:
     """The forecasts from one origin, beside the naive ones and what was observed.
 
     Args:
-        rows: What was fitted: columns `date` and `country`.
-        draws: Of the days after each country's last row, shape (draw, country, day).
-        known: What was known on the origin: columns `date`, `country` and `unit`.
+        rows: What was fitted: columns `date` and the noun.
+        draws: Of the dates after each series' last row, shape (draw, series, period).
+        known: What was known on the origin: columns `date`, the noun and the measure.
         truth: The same as it is known now.
-        origin: The last day that was known.
-        unit: The column of the counts.
-        cumulative: Whether the draws are running totals.
+        origin: The last date that was known.
+        scored: What is forecast.
     """
-    parts = []
-    for i, (code, group) in enumerate(rows.groupby("country")):
+    parts, noun = [], noun_of(rows)
+    for i, (code, group) in enumerate(rows.groupby(noun)):
         last_day = group["date"].iloc[-1]
-        if last_day <= pd.Timestamp(origin) - pd.Timedelta(LATEST, unit="D"):
+        # A series may have ended a little before: with daily data, up to a week.
+        if last_day <= pd.Timestamp(scored.frequency.after(origin, -scored.frequency.cycle)):
             continue
-        past = known[(known["country"] == code) & (known["date"] <= last_day)]
-        of_country = truth[truth["country"] == code]
-        part = _of_country(past, of_country, unit, cumulative, draws[:, i, :])
+        past = known[(known[noun] == code) & (known["date"] <= last_day)]
+        part = _of_series(past, truth[truth[noun] == code], scored, draws[:, i, :])
         # What the data held at the origin is no forecast, also where a model ends before it.
         part = part.isel(forecast=(part["date"] > np.datetime64(origin)) & part["observed"].notnull())
-        parts.append(part.assign_coords(country=("forecast", [str(code)] * part.sizes["forecast"])))
+        parts.append(part.assign_coords(series=("forecast", [str(code)] * part.sizes["forecast"])))
     made = _made(parts, origin)
     if made.sizes["forecast"]:
         return Forecasts(made)
@@ -382,7 +441,7 @@ def compared(
 
 
 def _made(parts: list[xr.Dataset], origin: datetime.date | None = None) -> xr.Dataset:
-    """The forecasts of all countries from an origin."""
+    """The forecasts of all series from an origin."""
     quantiles, counts = ("forecast", "quantile"), ("forecast",)
     empty = xr.Dataset(
         {
@@ -392,32 +451,32 @@ def _made(parts: list[xr.Dataset], origin: datetime.date | None = None) -> xr.Da
         {
             "horizon": (counts, np.empty(0, int)),
             "date": (counts, np.empty(0, "datetime64[us]")),
-            "country": (counts, np.empty(0, "U3")),
+            "series": (counts, np.empty(0, "U3")),
         },
     )
     made = xr.concat(parts, "forecast") if parts else empty
     return made.assign_coords(origin=("forecast", np.full(made.sizes["forecast"], str(origin or ""), "U10")))
 
 
-def _of_country(
-    past: pd.DataFrame, truth: pd.DataFrame, column: str, cumulative: bool, draws: np.ndarray
-) -> xr.Dataset:
-    last_day, days = past["date"].iloc[-1], draws.shape[1]
-    dates = pd.date_range(last_day, periods=days + 1)[1:]
-    reported = truth.set_index("date")[column].astype(float).reindex(dates).to_numpy()
-    count = past[column].astype(float).to_numpy(na_value=np.nan)
-    count = count[np.argmax(count > 0) :]  # from the first case or death on
-    total = float(np.nansum(count)) if cumulative else None
+def _of_series(past: pd.DataFrame, truth: pd.DataFrame, scored: Scored, draws: np.ndarray) -> xr.Dataset:
+    last_day, periods = past["date"].iloc[-1], draws.shape[1]
+    dates = pd.date_range(last_day, periods=periods + 1, freq=scored.frequency.alias)[1:]
+    reported = truth.set_index("date")[scored.measure].astype(float).reindex(dates).to_numpy()
+    count = past[scored.measure].astype(float).to_numpy(na_value=np.nan)
+    began = ~np.isnan(count) if scored.real else count > 0
+    count = count[np.argmax(began) :]  # from the first case, death or sale on
+    total = float(np.nansum(count)) if scored.cumulative else None
+    baseline = naive(count, periods, total, cycle=scored.frequency.cycle, minimum=scored.minimum)
     observed = (
         reported if total is None else np.where(np.isnan(reported), np.nan, total + np.nancumsum(reported))
     )
     return xr.Dataset(
         {
             "quantiles": (("forecast", "quantile"), np.quantile(draws, QUANTILES, axis=0).T),
-            "naive": (("forecast", "quantile"), naive(count, days, total)),
+            "naive": (("forecast", "quantile"), baseline),
             "observed": ("forecast", observed),
             "mean": ("forecast", draws.mean(axis=0)),
             "bias": ("forecast", (draws > observed).mean(axis=0) - (draws < observed).mean(axis=0)),
         },
-        {"horizon": ("forecast", np.arange(1, days + 1)), "date": ("forecast", dates)},
+        {"horizon": ("forecast", np.arange(1, periods + 1)), "date": ("forecast", dates)},
     )

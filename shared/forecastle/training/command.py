@@ -17,6 +17,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,8 @@ import xarray as xr
 import forecastle
 from forecastle import artifact, observations
 from forecastle.folder import sources
+from forecastle.frequency import Frequency
+from forecastle.frequency import plural as plural_of
 from forecastle.observations import Observations, Reported
 from forecastle.observations.provenance import Provenance
 from forecastle.training import backtest, card, contract, diagnostics, files, fitting, prior
@@ -34,8 +37,8 @@ from forecastle.training.progress import Step, steps
 from forecastle.training.recipe import Recipe
 from forecastle.training.sampling import CHAINS, Build, Observe, Predict, Sampling, thinned
 
-HORIZON = 28  # days
-CHECKED_DAYS = 120  # at most, of the posterior predictive check: each country's last
+HORIZON = 28  # periods
+CHECKED = 120  # periods at most of the posterior predictive check: each series' last
 CHECK_DRAWS = 1000  # of it, and of the prior
 PREDICTIVE_DRAWS = 2000  # kept for the forecasts: a Monte Carlo error of at most 0.011 in any probability
 LIBRARIES = ("pymc", "nutpie", "arviz", "numpy", "pandas")  # whose versions the manifest names
@@ -48,8 +51,17 @@ def train(
     *,
     target: str,
     unit: str,
+    series: str = "country",
+    plural: str | None = None,
+    measure: str | None = None,
+    frequency: str = "D",
+    horizon: int = HORIZON,
+    real: bool = False,
+    minimum: float | None = 0,
+    data: Path | str | None = None,
+    covariates: Sequence[str] = (),
     cumulative: bool = False,
-    each_country: bool = False,
+    each_series: bool = False,
     reference: bool = False,
     draws: int = 1000,
     tune: int = 400,
@@ -59,23 +71,37 @@ def train(
 
     The same data, code and library versions give the same draws, byte for byte. A fit that fails its check,
     or anything else that goes wrong, ends the program with a message, and the last artifact stays as it was.
-    A country that the model cannot be fitted to is left out; if more than a tenth are, the whole fit fails.
+    A series that the model cannot be fitted to is left out; if more than a tenth are, the whole fit fails.
 
     Args:
         observe: From a file to what is fitted: Observations as `observations.since_total` gives them, or a
-            plain frame of these columns, sorted by country and date with a row for every day.
-        build: From these rows, a frame, to a PyMC model. Variables of a value for each country have the
-            dimension `country`, with the codes as coordinates, in the rows' order.
-        predict: `predict(posterior, rows, days, rng)` gives posterior predictive draws of the target, shape
-            (draw, country, day); `posterior` has the dimension `draw` alone instead of chain and draw, and
-            `days` counts from 1, the day after a country's last row; 0 is that row's day, and negative days
-            are before it, for the posterior predictive check. Days before a country's first are not used.
+            plain frame of these columns, sorted by series and date with a row for every date: `date`, the
+            noun (such as `country`), `name`, `count` (the values, missing where there is no report) and, for
+            counts, `total` (the running total).
+        build: From these rows, a frame, to a PyMC model. Variables of a value for each series have the
+            noun's dimension, with the codes as coordinates, in the rows' order.
+        predict: `predict(posterior, rows, periods, rng)` gives posterior predictive draws of the target,
+            shape (draw, series, period); `posterior` has the dimension `draw` alone instead of chain and
+            draw, and `periods` counts from 1, the date after a series' last row; 0 is that row's date, and
+            negative ones are before it, for the posterior predictive check. Those before a series' first are
+            not used. With covariates it gets a fifth argument: see there.
         target: What is forecast, such as "daily deaths".
-        unit: Of the forecast numbers, `cases` or `deaths`: the column of the observations that the backtest
-            scores them on.
+        unit: Of the forecast numbers, such as "deaths".
+        series: The noun that says what a series is about, such as "store": a column of the observations.
+        plural: Of the noun, by default by the rules of English: a part of the routes.
+        measure: The column of the observations that forecasts are scored on; by default the unit's name.
+        frequency: Of the dates, by pandas' alias: see `forecastle.frequency`.
+        horizon: How many periods ahead forecasts reach.
+        real: Whether the values are real numbers, of which there is no running total, rather than counts.
+        minimum: The least value that there can be; None if there is none.
+        data: A file of the model's own folder to read instead of the data in use, as
+            `observations.read` does.
+        covariates: Columns of the observations that are known ahead. `observe` leaves them in its rows, also
+            for coming periods, where `count` is missing. Then `predict` gets one argument more, a frame of
+            the noun, `date` and the covariates, with a row for each series and coming period.
         cumulative: Whether the target is a running total.
-        each_country: Whether `build` makes a model of one country. It is compiled once and refitted with
-            the data (`pm.Data`) of each. Its variables get the dimension `country` afterwards.
+        each_series: Whether `build` makes a model of one series. It is compiled once and refitted with
+            the data (`pm.Data`) of each. Its variables get the noun's dimension afterwards.
         reference: Whether the model is there to be compared with and not for use. Then its backtest is shown,
             but does not decide.
         draws: Kept draws of each of the four chains.
@@ -85,6 +111,10 @@ def train(
     started = time.perf_counter()
     script = _script()
     options = _options()
+    try:
+        of_dates = Frequency.of(frequency)
+    except ValueError as error:
+        sys.exit(f"{script.parent.name}: {error}")
     recipe = Recipe(
         folder=script.parent,
         title=_title(script.parent.name),
@@ -93,19 +123,28 @@ def train(
         predict=predict,
         target=target,
         unit=unit,
+        noun=series,
+        plural=plural or plural_of(series),
+        measure=measure or unit,
+        frequency=of_dates,
+        horizon=horizon,
+        real=real,
+        minimum=minimum,
+        data=None if data is None else script.parent / data,
+        covariates=tuple(covariates),
         cumulative=cumulative,
         reference=reference,
-        sampling=Sampling(each_country, draws, tune, seed),
+        sampling=Sampling(each_series, draws, tune, seed),
     )
-    path = observations.default_path()
+    path = recipe.data or observations.default_path()
     try:
-        contract.check_unit(unit)
         with steps(recipe.model) as step:
             with step("reading observations"):
                 reported = observations.parse(path)
+                contract.check_columns(recipe, list(reported.frame.columns))
             if options.held_out:
                 day, file = options.held_out
-                _write_held_out(recipe, reported, datetime.date.fromisoformat(day), file, step)
+                _write_held_out(recipe, path, reported, datetime.date.fromisoformat(day), file, step)
             elif options.backtest:
                 _add_full_backtest(recipe, path, reported, step)
             else:
@@ -162,14 +201,16 @@ def _make_artifact(recipe: Recipe, path: Path, reported: Reported, step: Step, s
         FitError: The fit or the backtest is not good enough.
         ObservationsError: There is nothing to fit.
     """
-    selected = _observed(recipe, path, reported)
+    selected, ahead = _observed(recipe, path, reported)
+    coming = contract.covariates(recipe, selected.frame, ahead, recipe.horizon)
     with step("trying build and predict"):
-        contract.try_out(recipe, selected.frame)
+        contract.try_out(recipe, selected.frame, coming)
     fit, summary, selected, worst = fitting.fit(recipe, selected, step)
     rows = selected.frame
+    coming = coming[coming[recipe.noun].isin(rows[recipe.noun])].reset_index(drop=True)
     with step("predicting"):
-        draws, replicated = _predict(recipe, fit, rows)
-    forecasts, scored = _backtest(recipe, reported, "short", rows["country"].nunique(), step)
+        draws, replicated = _predict(recipe, fit, rows, coming)
+    forecasts, scored = _backtest(recipe, reported, selected, "short", step)
     if not recipe.reference:
         backtest.check(forecasts, scored)
     manifest = artifact.Manifest(
@@ -182,7 +223,13 @@ def _make_artifact(recipe: Recipe, path: Path, reported: Reported, step: Step, s
         created=datetime.datetime.now(datetime.UTC).replace(microsecond=0),
         seed=recipe.sampling.seed,
         training_seconds=round(time.perf_counter() - started, 1),
-        horizon=HORIZON,
+        noun=recipe.noun,
+        plural=recipe.plural,
+        measure=recipe.measure,
+        real=recipe.real,
+        minimum=recipe.minimum,
+        frequency=recipe.frequency.alias,
+        horizon=recipe.horizon,
         data=artifact.Data(
             path.name,
             artifact.sha256(path),
@@ -190,7 +237,7 @@ def _make_artifact(recipe: Recipe, path: Path, reported: Reported, step: Step, s
             selected.changes,
             **dataclasses.asdict(Provenance.of(path)),
         ),
-        series=files.series(rows),
+        series=files.series(rows, recipe.real),
         excluded=selected.excluded,
         versions=_versions(),
         sources=sources(recipe.folder, Path(forecastle.__file__).parent),
@@ -224,8 +271,8 @@ def _add_full_backtest(recipe: Recipe, path: Path, reported: Reported, step: Ste
         ArtifactError: There is no artifact, or it was trained with other data.
         FitError: There is nothing to score.
     """
-    countries = _observed(recipe, path, reported).frame["country"].nunique()
-    forecasts, scored = _backtest(recipe, reported, "full", countries, step)
+    selected, _ = _observed(recipe, path, reported)
+    forecasts, scored = _backtest(recipe, reported, selected, "full", step)
     if scored is None:
         raise backtest.nothing(forecasts)
     backtest.show(scored)
@@ -239,14 +286,17 @@ def _add_full_backtest(recipe: Recipe, path: Path, reported: Reported, step: Ste
         card.replace_backtest(scratch / "card.html", trained.manifest, scored)
 
 
-def _write_held_out(recipe: Recipe, reported: Reported, origin: datetime.date, file: str, step: Step) -> None:
-    """Write forecasts of the days after an origin as NetCDF; no file if there is nothing to fit or to score.
+def _write_held_out(
+    recipe: Recipe, path: Path, reported: Reported, origin: datetime.date, file: str, step: Step
+) -> None:
+    """Write forecasts of the dates after an origin as NetCDF; no file if there is nothing to fit or to score.
 
     Raises:
         FitError: The fit fails.
     """
     with step("forecasting held-out days") as report:
-        forecasts = backtest.forecast(recipe, reported, [origin], report, HORIZON)
+        truth = backtest.measured(recipe, _observed(recipe, path, reported)[0])
+        forecasts = backtest.forecast(recipe, reported, truth, [origin], report, recipe.horizon)
     if len(forecasts):
         made = forecasts.made.assign_attrs(target=recipe.target, unit=recipe.unit)
         made.to_netcdf(file, engine="h5netcdf")
@@ -256,39 +306,42 @@ def _write_held_out(recipe: Recipe, reported: Reported, origin: datetime.date, f
         print(f"{recipe.model}: no forecast from {gap}", file=sys.stderr)
 
 
-def _observed(recipe: Recipe, path: Path, reported: Reported) -> Observations:
-    return contract.observed(recipe.observe(path), set(reported.frame["country"]))
+def _observed(recipe: Recipe, path: Path, reported: Reported) -> tuple[Observations, pd.DataFrame]:
+    return contract.observed(recipe, recipe.observe(path), set(reported.frame[recipe.noun]))
 
 
 def _backtest(
-    recipe: Recipe, reported: Reported, kind: str, countries: int, step: Step
+    recipe: Recipe, reported: Reported, selected: Observations, kind: str, step: Step
 ) -> tuple[Forecasts, dict | None]:
-    """Forecasts of past days, and their scores if there are any."""
-    reports = reported.frame[reported.frame[recipe.unit].notna()]
-    origins = backtest.origins(observations.last_report(reports).date(), kind, countries)
+    """Forecasts of past dates, and their scores if there are any."""
+    truth, number = backtest.measured(recipe, selected), selected.frame[recipe.noun].nunique()
+    last_day = truth["date"][truth[recipe.measure].notna()].max().date()
+    origins = backtest.origins(last_day, kind, number, recipe.frequency, recipe.horizon)
     with step("backtest") as report:
-        forecasts = backtest.forecast(recipe, reported, origins, report)
+        forecasts = backtest.forecast(recipe, reported, truth, origins, report)
     return forecasts, backtest.score(forecasts, kind)
 
 
-def _predict(recipe: Recipe, fit: xr.DataTree, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Draws of the coming days, and of the fitted ones for the posterior predictive check."""
-    countries, rng = rows["country"].nunique(), np.random.default_rng(recipe.sampling.seed)
+def _predict(
+    recipe: Recipe, fit: xr.DataTree, rows: pd.DataFrame, coming: pd.DataFrame
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws of the coming periods, and of the fitted ones for the posterior predictive check."""
+    number, rng = rows[recipe.noun].nunique(), np.random.default_rng(recipe.sampling.seed)
     posterior = thinned(fit, min(PREDICTIVE_DRAWS, CHAINS * recipe.sampling.draws))
-    coming, past = np.arange(1, HORIZON + 1), np.arange(1 - CHECKED_DAYS, 1)
-    shape = (posterior.sizes["draw"], countries, HORIZON)
-    draws = contract.predicted(recipe.predict(posterior, rows, coming, rng), shape)
-    totals = rows.groupby("country")["total"].last().to_numpy(dtype=float)
-    replicated = recipe.predict(posterior.isel(draw=slice(CHECK_DRAWS)), rows, past, rng)
+    periods, past = np.arange(1, recipe.horizon + 1), np.arange(1 - CHECKED, 1)
+    shape = (posterior.sizes["draw"], number, recipe.horizon)
+    draws = contract.predicted(recipe.draw(posterior, rows, coming, periods, rng), shape)
+    totals = None if recipe.real else rows.groupby(recipe.noun)["total"].last().to_numpy(dtype=float)
+    replicated = recipe.draw(posterior.isel(draw=slice(CHECK_DRAWS)), rows, coming, past, rng)
     return files.exact(draws, totals, recipe.cumulative), replicated
 
 
 def _prior(recipe: Recipe, rows: pd.DataFrame) -> xr.Dataset:
-    """Prior draws of all parameters, for the card; of a model of each country for a few countries."""
-    if not recipe.sampling.each_country:
+    """Prior draws of all parameters, for the card; of a model of each series for a few series."""
+    if not recipe.sampling.each_series:
         return prior.draw(recipe.build(rows), CHECK_DRAWS, recipe.sampling.seed)
     codes = card.largest(rows, card.EXAMPLES)
-    return prior.of_countries(rows, recipe.build, codes, CHECK_DRAWS, recipe.sampling.seed)
+    return prior.of_each(rows, recipe.build, codes, CHECK_DRAWS, recipe.sampling.seed)
 
 
 def _versions() -> dict[str, str]:

@@ -45,7 +45,7 @@ class Verdict:
     Attributes:
         worst: The worst value of each diagnostic in `BOUNDS` that the fit has.
         reasons: Why the fit is not to be used, in words: which diagnostic, of which parameter of which
-            country, its value, the bound, what to try. Empty for a good fit.
+            series, its value, the bound, what to try. Empty for a good fit.
     """
 
     worst: dict[str, float]
@@ -56,7 +56,8 @@ def summarise(fit: xr.DataTree) -> xr.Dataset:
     """Posterior summaries of every parameter: mean, sd, HDI, R-hat, effective sample sizes.
 
     Args:
-        fit: With the group `posterior`, whose variables have the dimensions chain, draw and perhaps country.
+        fit: With the group `posterior`, whose variables have the dimensions chain, draw and perhaps the
+            series' noun.
 
     Returns:
         The posterior's variables, with `summary` in place of chain and draw.
@@ -81,24 +82,25 @@ def check(fit: xr.DataTree, summary: xr.Dataset) -> Verdict:
     return Verdict({name: found[name][0] for name in BOUNDS if name in found}, _reasons(found))
 
 
-def unfit(summary: xr.Dataset) -> dict[str, tuple[str, ...]]:
-    """The countries with parameters of their own that have not converged, each with the reasons.
+def unfit(summary: xr.Dataset, noun: str) -> dict[str, tuple[str, ...]]:
+    """The series with parameters of their own that have not converged, each with the reasons.
 
     Args:
         summary: As `summarise` gives it.
+        noun: The dimension of the series, such as "country".
     """
-    if "country" not in summary.dims:
+    if noun not in summary.dims:
         return {}
-    own = summary[[name for name, variable in summary.data_vars.items() if "country" in variable.dims]]
-    by_country = {
-        str(code): _reasons({name: _worst(own.sel(country=[code]), name) for name in OF_PARAMETERS})
-        for code in summary["country"].values
+    own = summary[[name for name, variable in summary.data_vars.items() if noun in variable.dims]]
+    by_code = {
+        str(code): _reasons({name: _worst(own.sel({noun: [code]}), name) for name in OF_PARAMETERS})
+        for code in summary[noun].values
     }
-    return {code: reasons for code, reasons in by_country.items() if reasons}
+    return {code: reasons for code, reasons in by_code.items() if reasons}
 
 
-def parameters(summary: xr.Dataset) -> dict[str, list[dict[str, Any]]]:
-    """Posterior summaries by country code; those of parameters that all countries share lie under `""`.
+def parameters(summary: xr.Dataset, noun: str) -> dict[str, list[dict[str, Any]]]:
+    """Posterior summaries by series; those of parameters that all series share lie under `""`.
 
     An element of a parameter with other dimensions is named as in `weekday[Mon]`.
     """
@@ -112,18 +114,18 @@ def parameters(summary: xr.Dataset) -> dict[str, list[dict[str, Any]]]:
         "ess_bulk": "ess_bulk",
         "ess_tail": "ess_tail",
     }
-    by_country: dict[str, list[dict[str, Any]]] = {}
+    by_code: dict[str, list[dict[str, Any]]] = {}
     for name, where, _, values in xarray_var_iter(summary.sel(summary=list(keys)), skip_dims={"summary"}):
-        labels = ", ".join(str(label) for dim, label in where.items() if dim != "country")
+        labels = ", ".join(str(label) for dim, label in where.items() if dim != noun)
         entry = {key: float(f"{value:.6g}") for key, value in zip(keys.values(), values, strict=True)}
-        by_country.setdefault(str(where.get("country", "")), []).append(
+        by_code.setdefault(str(where.get(noun, "")), []).append(
             {
                 "parameter": f"{name}[{labels}]" if labels else str(name),
                 "hdi_probability": HDI_PROBABILITY,
                 **entry,
             }
         )
-    return by_country
+    return by_code
 
 
 def _reasons(found: dict[str, tuple[float, str]]) -> tuple[str, ...]:

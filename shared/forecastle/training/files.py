@@ -7,40 +7,47 @@ import pandas as pd
 import xarray as xr
 
 from forecastle import artifact
+from forecastle.observations import noun_of
 from forecastle.training import diagnostics
 
 STATISTICS = ("diverging", "energy", "n_steps")  # of the sampler, that are kept
 EXACT = 2**24  # below it float32 holds every whole number
 
 
-def exact(draws: np.ndarray, total: np.ndarray, cumulative: bool) -> np.ndarray:
+def exact(draws: np.ndarray, total: np.ndarray | None, cumulative: bool) -> np.ndarray:
     """Whole draws as float64 if float32 does not hold them and their running totals exactly; else float32.
 
     Seven digits, which float32 has, are more than the Monte Carlo error leaves of draws that are no counts.
 
     Args:
-        draws: Shape (draw, country, day).
-        total: The running total of each country on its last day.
+        draws: Shape (draw, series, period).
+        total: The running total of each series on its last date; None if the values are no counts.
         cumulative: Whether the draws are running totals themselves.
     """
+    if total is None:
+        return draws.astype(np.float32)
     running = draws if cumulative else total[:, None] + np.cumsum(draws, axis=-1, dtype=float)
     largest = max(np.abs(draws).max(), np.abs(running).max())
     whole = np.array_equal(draws, np.rint(draws))
     return draws.astype(np.float64 if whole and largest >= EXACT else np.float32)
 
 
-def series(rows: pd.DataFrame) -> dict[str, artifact.Country]:
-    """What is forecast, by code in alphabetical order, of rows that are sorted by country and date."""
+def series(rows: pd.DataFrame, real: bool = False) -> dict[str, artifact.Series]:
+    """What is forecast, by code in alphabetical order, of rows that are sorted by series and date."""
     return {
-        str(code): artifact.Country(
+        str(code): artifact.Series(
             str(code),
             str(group["name"].iloc[0]),
             group["date"].iloc[0].date(),
             group["date"].iloc[-1].date(),
-            int(group["total"].iloc[-1]),
+            None if real else _whole(group["total"].iloc[-1]),
         )
-        for code, group in rows.groupby("country")
+        for code, group in rows.groupby(noun_of(rows))
     }
+
+
+def _whole(total: float) -> float:
+    return int(total) if float(total).is_integer() else float(total)
 
 
 def write(
@@ -54,23 +61,25 @@ def write(
 
     Without a fit there are no parameters, and `posterior.nc` holds the observations alone.
     """
+    noun = noun_of(rows)
     np.save(folder / "draws.npy", draws)
-    parameters = {} if summary is None else diagnostics.parameters(summary)
+    parameters = {} if summary is None else diagnostics.parameters(summary, noun)
     artifact.write_json(folder / "parameters.json", parameters)
-    observed = rows[["date", "country", "count"]].rename(columns={"count": "observed"})
+    observed = rows[["date", noun, "count"]].rename(columns={"count": "observed"})
     observed.to_csv(folder / "observations.csv", index=False, date_format="%Y-%m-%d")
     _write_posterior(fit, observed, folder / "posterior.nc")
 
 
 def _write_posterior(fit: xr.DataTree | None, observed: pd.DataFrame, path: Path) -> None:
     """NetCDF in ArviZ's schema, with five digits, which are more than the Monte Carlo error leaves."""
+    noun = noun_of(observed)
     groups = {
         **_groups(fit),
         "observed_data": xr.Dataset(
             {"observed": ("observation", observed["observed"].to_numpy(dtype=float, na_value=np.nan))},
             {
                 "date": ("observation", observed["date"].to_numpy()),
-                "country": ("observation", observed["country"].to_numpy(dtype="U")),
+                noun: ("observation", observed[noun].to_numpy(dtype="U")),
             },
         ),
     }

@@ -1,4 +1,4 @@
-"""A fit that has converged, without the countries that cannot be fitted."""
+"""A fit that has converged, without the series that cannot be fitted."""
 
 import dataclasses
 import sys
@@ -13,10 +13,10 @@ from forecastle.training.diagnostics import FitError
 from forecastle.training.progress import Step
 from forecastle.training.recipe import Recipe
 
-FAILED_COUNTRIES = 0.1  # at most
-REFITS = 2  # at most, each without the countries that have not converged
-LONGER = 2  # times as many draws, if only what all countries share has not converged
-SHOWN = 5  # countries whose first reason an error names
+FAILED_SERIES = 0.1  # at most
+REFITS = 2  # at most, each without the series that have not converged
+LONGER = 2  # times as many draws, if only what all series share has not converged
+SHOWN = 5  # series whose first reason an error names
 
 
 class Fitted(NamedTuple):
@@ -25,7 +25,7 @@ class Fitted(NamedTuple):
     Attributes:
         fit: The groups posterior and sample_stats, as `Sampling.fit` gives them.
         summary: Of its parameters, as `diagnostics.summarise` gives it.
-        selected: What was fitted; `excluded` has the countries that could not be.
+        selected: What was fitted; `excluded` has the series that could not be.
         worst: Of each diagnostic the worst value.
     """
 
@@ -36,9 +36,9 @@ class Fitted(NamedTuple):
 
 
 def fit(recipe: Recipe, selected: Observations, step: Step) -> Fitted:
-    """Fit a model, and leave out the countries that it cannot be fitted to.
+    """Fit a model, and leave out the series that it cannot be fitted to.
 
-    Where countries are pooled, the others are then fitted again: the parameters that all share have not
+    Where series are pooled, the others are then fitted again: the parameters that all share have not
     converged either. If it is these alone, the chains are sampled anew, `LONGER` times as long, once.
 
     Args:
@@ -47,21 +47,21 @@ def fit(recipe: Recipe, selected: Observations, step: Step) -> Fitted:
         step: Says what is being done.
 
     Raises:
-        FitError: The fit has not converged, or more than `FAILED_COUNTRIES` cannot be fitted.
+        FitError: The fit has not converged, or more than `FAILED_SERIES` cannot be fitted.
     """
-    tried = selected.frame["country"].nunique()
-    if recipe.sampling.each_country:
-        return _each_country(recipe, selected, step, tried)
+    tried = selected.frame[recipe.noun].nunique()
+    if recipe.sampling.each_series:
+        return _each_series(recipe, selected, step, tried)
     sampling, refits_left = recipe.sampling, REFITS
     while True:
         fitted = sampling.fit(selected.frame, recipe.build, step)
         with step("checking"):
             summary = diagnostics.summarise(fitted)
             verdict = diagnostics.check(fitted, summary)
-            failed = diagnostics.unfit(summary) if verdict.reasons else {}
-        if failed and refits_left and len(failed) < selected.frame["country"].nunique():
+            failed = diagnostics.unfit(summary, recipe.noun) if verdict.reasons else {}
+        if failed and refits_left and len(failed) < selected.frame[recipe.noun].nunique():
             refits_left -= 1
-            selected = _without(failed, selected, tried)
+            selected = _without(recipe, failed, selected, tried)
             print(f"{recipe.model}: fitting again without {', '.join(failed)}", file=sys.stderr)
         elif verdict.reasons and not failed and sampling == recipe.sampling:
             sampling = dataclasses.replace(
@@ -72,37 +72,40 @@ def fit(recipe: Recipe, selected: Observations, step: Step) -> Fitted:
             return _passed(fitted, summary, selected, verdict)
 
 
-def _each_country(recipe: Recipe, selected: Observations, step: Step, tried: int) -> Fitted:
+def _each_series(recipe: Recipe, selected: Observations, step: Step, tried: int) -> Fitted:
+    noun = recipe.noun
     fitted = recipe.sampling.fit(selected.frame, recipe.build, step)
     with step("checking"):
         summary = diagnostics.summarise(fitted)
         failed = dict(fitted.attrs.pop("failed"))
-        for code in summary["country"].values:
-            verdict = diagnostics.check(fitted.sel(country=code), summary.sel(country=[code]))
+        for code in summary[noun].values:
+            verdict = diagnostics.check(fitted.sel({noun: code}), summary.sel({noun: [code]}))
             if verdict.reasons:
                 failed[str(code)] = verdict.reasons
-        selected = _without(failed, selected, tried)
-        kept = [code for code in summary["country"].values if code not in failed]
-        fitted, summary = fitted.sel(country=kept), summary.sel(country=kept)
+        selected = _without(recipe, failed, selected, tried)
+        kept = [code for code in summary[noun].values if code not in failed]
+        fitted, summary = fitted.sel({noun: kept}), summary.sel({noun: kept})
         return _passed(fitted, summary, selected, diagnostics.check(fitted, summary))
 
 
-def _without(failed: dict[str, tuple[str, ...]], selected: Observations, tried: int) -> Observations:
-    """What is left to fit without these countries, which are excluded for their reasons.
+def _without(
+    recipe: Recipe, failed: dict[str, tuple[str, ...]], selected: Observations, tried: int
+) -> Observations:
+    """What is left to fit without these series, which are excluded for their reasons.
 
     Raises:
         FitError: They are too many, together with those excluded before.
     """
     rows = selected.frame
-    left = rows[~rows["country"].isin(list(failed))].reset_index(drop=True)
-    lost = tried - left["country"].nunique()
-    if lost > FAILED_COUNTRIES * tried:
-        lines = [f"{lost} of {tried} countries failed, more than {FAILED_COUNTRIES:.0%}:"]
+    left = rows[~rows[recipe.noun].isin(list(failed))].reset_index(drop=True)
+    lost = tried - left[recipe.noun].nunique()
+    if lost > FAILED_SERIES * tried:
+        lines = [f"{lost} of {tried} {recipe.plural} failed, more than {FAILED_SERIES:.0%}:"]
         lines += [f"  {reasons[0]}" for reasons in list(failed.values())[:SHOWN]]
         if len(failed) > SHOWN:
-            lines.append(f"  and those of {len(failed) - SHOWN} more countries")
+            lines.append(f"  and those of {len(failed) - SHOWN} more {recipe.plural}")
         raise FitError("\n".join(lines))
-    names = rows.groupby("country")["name"].first()
+    names = rows.groupby(recipe.noun)["name"].first()
     excluded = {code: Excluded(names[code], "; ".join(reasons)) for code, reasons in failed.items()}
     return dataclasses.replace(selected, frame=left, excluded={**selected.excluded, **excluded})
 

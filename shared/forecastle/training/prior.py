@@ -4,6 +4,7 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
+from forecastle.observations import noun_of
 from forecastle.training.sampling import Build
 
 
@@ -28,7 +29,8 @@ def draw(model: pm.Model, draws: int, seed: int) -> xr.Dataset:
     )
 
 
-def of_countries(rows: pd.DataFrame, build: Build, codes: list[str], draws: int, seed: int) -> xr.Dataset:
-    """The same of a model that is built for each country, of these countries: dimension `country` besides."""
-    groups = [rows[rows["country"] == code].reset_index(drop=True) for code in codes]
-    return xr.concat([draw(build(group), draws, seed) for group in groups], pd.Index(codes, name="country"))
+def of_each(rows: pd.DataFrame, build: Build, codes: list[str], draws: int, seed: int) -> xr.Dataset:
+    """The same of a model that is built for each series, of these series: the noun's dimension besides."""
+    noun = noun_of(rows)
+    groups = [rows[rows[noun] == code].reset_index(drop=True) for code in codes]
+    return xr.concat([draw(build(group), draws, seed) for group in groups], pd.Index(codes, name=noun))

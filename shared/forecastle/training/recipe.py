@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from forecastle.frequency import Frequency
 from forecastle.training.sampling import Build, Observe, Predict, Sampling
 
 
@@ -17,7 +22,16 @@ class Recipe:
         build: From these rows to a PyMC model.
         predict: From posterior draws to draws of the target.
         target: What is forecast.
-        unit: The column of the observations that forecasts are scored on.
+        unit: Of the forecast numbers.
+        noun: What a series is about.
+        plural: Of the noun.
+        measure: The column of the observations that forecasts are scored on.
+        frequency: Of the series' dates.
+        horizon: How many periods ahead forecasts reach.
+        real: Whether the values are real numbers rather than counts.
+        minimum: The least value that there can be; None if there is none.
+        data: The file to read instead of the data in use; None for these.
+        covariates: Columns of the observations that are known ahead.
         cumulative: Whether the target is a running total.
         reference: Whether the model is there to be compared with, and not for use.
         sampling: How it is sampled.
@@ -30,6 +44,15 @@ class Recipe:
     predict: Predict
     target: str
     unit: str
+    noun: str
+    plural: str
+    measure: str
+    frequency: Frequency
+    horizon: int
+    real: bool
+    minimum: float | None
+    data: Path | None
+    covariates: tuple[str, ...]
     cumulative: bool
     reference: bool
     sampling: Sampling
@@ -38,3 +61,15 @@ class Recipe:
     def model(self) -> str:
         """The model's name: its folder's."""
         return self.folder.name
+
+    def draw(
+        self,
+        posterior: xr.Dataset,
+        rows: pd.DataFrame,
+        coming: pd.DataFrame,
+        periods: np.ndarray,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """What `predict` gives; `coming` is passed to it if the model has covariates."""
+        given = (coming,) if self.covariates else ()
+        return self.predict(posterior, rows, periods, rng, *given)

@@ -13,7 +13,7 @@ import pymc as pm
 import pytensor
 import xarray as xr
 
-from forecastle.observations import Observations
+from forecastle.observations import Observations, noun_of
 from forecastle.training.diagnostics import FitError
 from forecastle.training.progress import Report, Step
 
@@ -25,7 +25,7 @@ pytensor.config.numba__cache = False
 
 Observe = Callable[[Path], Observations | pd.DataFrame]
 Build = Callable[[pd.DataFrame], pm.Model]
-Predict = Callable[[xr.Dataset, pd.DataFrame, np.ndarray, np.random.Generator], np.ndarray]
+Predict = Callable[..., np.ndarray]  # posterior, rows, periods, rng and perhaps covariates: see `train`
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class Sampling:
     """How to sample.
 
     Attributes:
-        each_country: Whether a model is of one country: compiled once and refitted with the data of each.
+        each_series: Whether a model is of one series: compiled once and refitted with the data of each.
         draws: Kept draws of each chain.
         tune: Draws of each chain that adapt the sampler.
         seed: Of all randomness.
         cores: Chains that run at the same time.
     """
 
-    each_country: bool
+    each_series: bool
     draws: int
     tune: int
     seed: int
@@ -53,15 +53,13 @@ class Sampling:
     def fit(self, rows: pd.DataFrame, build: Build, step: Step) -> xr.DataTree:
         """The groups posterior and sample_stats, dimensions chain, draw and those of the model.
 
-        With `each_country` all variables have the dimension `country`, and `attrs["failed"]` names the
-        countries without a fit, each with its reasons.
+        With `each_series` all variables have the noun's dimension, and `attrs["failed"]` names the
+        series without a fit, each with its reasons.
 
         Raises:
-            FitError: The sampler fails; or it does for every country.
+            FitError: The sampler fails; or it does for every series.
         """
-        return (
-            self._fit_each_country(rows, build, step) if self.each_country else self._fit(rows, build, step)
-        )
+        return self._fit_each_series(rows, build, step) if self.each_series else self._fit(rows, build, step)
 
     def _fit(self, rows: pd.DataFrame, build: Build, step: Step) -> xr.DataTree:
         with step("compiling"):
@@ -72,8 +70,8 @@ class Sampling:
             except (RuntimeError, ValueError) as error:
                 raise FitError(f"  the sampler fails: {error}") from None
 
-    def _fit_each_country(self, rows: pd.DataFrame, build: Build, step: Step) -> xr.DataTree:
-        groups = [(str(code), group.reset_index(drop=True)) for code, group in rows.groupby("country")]
+    def _fit_each_series(self, rows: pd.DataFrame, build: Build, step: Step) -> xr.DataTree:
+        groups = [(str(code), group.reset_index(drop=True)) for code, group in rows.groupby(noun_of(rows))]
         with step("compiling"):
             compiled = _compile(build(groups[0][1]))
         fits, failed = {}, {}
@@ -86,11 +84,11 @@ class Sampling:
                     failed[code] = (f"the sampler fails: {error}",)
                 report((i + 1) / len(groups))
         if not fits:
-            raise FitError(f"  no country can be fitted, {next(iter(failed.items()))}")
-        countries = pd.Index(fits, name="country")
+            raise FitError(f"  no series can be fitted, {next(iter(failed.items()))}")
+        codes = pd.Index(fits, name=noun_of(rows))
         fit = xr.DataTree.from_dict(
             {
-                group: xr.concat([fit[group].dataset for fit in fits.values()], countries).transpose(
+                group: xr.concat([fit[group].dataset for fit in fits.values()], codes).transpose(
                     "chain", "draw", ...
                 )
                 for group in ("posterior", "sample_stats")

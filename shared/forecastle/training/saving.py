@@ -21,9 +21,11 @@ import xarray as xr
 import forecastle
 from forecastle import artifact
 from forecastle.folder import sources
+from forecastle.frequency import Frequency
+from forecastle.frequency import plural as plural_of
 from forecastle.observations.provenance import Provenance
 from forecastle.training import backtest, card, contract, diagnostics, files
-from forecastle.training.backtest import Forecasts, Gap
+from forecastle.training.backtest import Forecasts, Gap, Scored
 from forecastle.training.contract import ContractError
 from forecastle.training.diagnostics import FitError
 
@@ -33,7 +35,6 @@ LIBRARIES = (
     "pandas",
     "xarray",
 )  # whose versions the manifest names, beside those that are asked for
-DIMENSIONS = ("draw", "country", "date")
 _IMPORTED = time.perf_counter()  # about when a script began
 
 
@@ -43,6 +44,12 @@ def save_forecast(
     *,
     target: str,
     unit: str,
+    series: str = "country",
+    plural: str | None = None,
+    measure: str | None = None,
+    frequency: str = "D",
+    real: bool = False,
+    minimum: float | None = 0,
     title: str = "",
     cumulative: bool = False,
     reference: bool = False,
@@ -58,22 +65,28 @@ def save_forecast(
     If anything is wrong, nothing is written, and the last artifact stays.
 
     Args:
-        draws: Of the coming days, shape (draw, country, date): the first date is the day after a country's
-            last row. An array has the countries in alphabetical order of their codes; a DataArray has the
-            dimensions draw, country and date, in any order, and its coordinates are checked.
-        observed: What was fitted: columns `date`, `country` and `count`, a row for each country and day, with
-            a missing count where there is no report. Optional are `name`, the country's, and `total`, the
-            running total of its counts.
+        draws: Of the coming periods, shape (draw, series, date): the first date is one period after a series'
+            last row. An array has the series in alphabetical order of their codes; a DataArray has the
+            dimensions draw, the noun and date, in any order, and its coordinates are checked.
+        observed: What was fitted: columns `date`, the noun (such as `country`) and `count`, a row for each
+            series and date, with a missing value where there is no report. Optional are `name`, the series',
+            and `total`, the running total of its counts.
         target: What is forecast, such as "daily deaths".
         unit: Of the numbers, such as "deaths".
+        series: The noun that says what a series is about, such as "store".
+        plural: Of the noun, by default by the rules of English: a part of the routes.
+        measure: What is measured, by which forecasts are scored later; by default the unit's name.
+        frequency: Of the dates, by pandas' alias: see `forecastle.frequency`.
+        real: Whether the values are real numbers, of which there is no running total, rather than counts.
+        minimum: The least value that there can be; None if there is none.
         title: What the model is, in a line; by default its name.
-        cumulative: Whether the target is a running total. Then `count` is still what was new each day.
+        cumulative: Whether the target is a running total. Then `count` is still what was new each period.
         reference: Whether the model is there to be compared with. Then its backtest does not decide.
         posterior: The sampler's draws, dimensions chain and draw besides those of each variable, as ArviZ
             gives them: a DataTree with the group `posterior` and perhaps `sample_stats`, or a Dataset. They
             tell whether the sampler has converged. Without chains that is said to be unknown.
         forecast_from: `forecast_from(origin)` gives the draws that would have been saved on that day, known
-            what `observed` holds up to it: shape (draw, country, date) again, of the countries that had a row
+            what `observed` holds up to it: shape (draw, series, date) again, of the series that had a row
             by then, or in a DataArray of some of them. With it the model is backtested.
         data: The file that the observations come from, whose hash the manifest names.
         libraries: Names of installed packages whose versions the manifest names.
@@ -86,13 +99,22 @@ def save_forecast(
         FitError: The chains have not converged, or the backtest is worse than the naive forecast.
     """
     folder = Path(folder).resolve()
-    rows = _rows(observed)
-    series = files.series(rows)
-    values = _checked(draws, {code: one.origin_date for code, one in series.items()})
-    totals = np.array([one.total for one in series.values()], dtype=float)
+    try:
+        of_dates = Frequency.of(frequency)
+    except ValueError as error:
+        raise ContractError(str(error)) from None
+    scored_as = Scored(
+        measure=measure or unit, frequency=of_dates, real=real, minimum=minimum, cumulative=cumulative
+    )
+    contract.check_nouns(series, plural or plural_of(series))
+    shape = contract.Shape(noun=series, frequency=of_dates, real=real, minimum=minimum)
+    rows = _rows(observed, shape)
+    known = files.series(rows, real)
+    values = _checked(draws, {code: one.origin_date for code, one in known.items()}, shape)
+    totals = None if real else np.array([one.total for one in known.values()], dtype=float)
     values = files.exact(values, totals, cumulative)
     fit, summary, found = _convergence(posterior)
-    forecasts, scored = _backtest(rows, unit, cumulative, forecast_from)
+    forecasts, scored = _backtest(rows, shape, scored_as, forecast_from)
     if scored is None:
         print(
             f"{folder.parent.name}: nothing is known of how good past forecasts were: give forecast_from",
@@ -110,9 +132,15 @@ def save_forecast(
         created=datetime.datetime.now(datetime.UTC).replace(microsecond=0),
         seed=seed,
         training_seconds=round(time.perf_counter() - _IMPORTED, 1),
+        noun=series,
+        plural=plural or plural_of(series),
+        measure=measure or unit,
+        real=real,
+        minimum=minimum,
+        frequency=of_dates.alias,
         horizon=values.shape[2],
-        data=_data(data, max(one.origin_date for one in series.values())),
-        series=series,
+        data=_data(data, max(one.origin_date for one in known.values())),
+        series=known,
         excluded={},
         versions=_versions(libraries),
         sources=sources(folder.parent, Path(forecastle.__file__).parent),
@@ -139,61 +167,67 @@ def save_forecast(
     return artifact.Artifact.load(folder).version
 
 
-def _rows(observed: pd.DataFrame) -> pd.DataFrame:
+def _rows(observed: pd.DataFrame, shape: contract.Shape) -> pd.DataFrame:
     """The observations with the columns that are optional, sorted."""
-    if missing := [column for column in ("date", "country", "count") if column not in observed]:
+    noun = shape.noun
+    if missing := [column for column in ("date", noun, "count") if column not in observed]:
         raise ContractError(
-            f"the observations lack the columns {', '.join(missing)}: expected are date, country and count"
+            f"the observations lack the columns {', '.join(missing)}: expected are date, {noun} and count"
         )
-    rows = observed.sort_values(["country", "date"], ignore_index=True)
+    rows = observed.sort_values([noun, "date"], ignore_index=True)
     if "name" not in rows:
-        rows["name"] = rows["country"]
-    if "total" not in rows:
-        rows["total"] = rows["count"].fillna(0).groupby(rows["country"]).cumsum()
-    return contract.observed(rows, set(rows["country"])).frame
+        rows["name"] = rows[noun]
+    if "total" not in rows and not shape.real:
+        rows["total"] = rows["count"].fillna(0).groupby(rows[noun]).cumsum()
+    return contract.observed(shape, rows, set(rows[noun]))[0].frame
 
 
-def _checked(draws: Draws, origins: dict[str, datetime.date]) -> np.ndarray:
-    """The draws of these countries, shape (draw, country, day ahead).
+def _checked(draws: Draws, origins: dict[str, datetime.date], shape: contract.Shape) -> np.ndarray:
+    """The draws of these series, shape (draw, series, period ahead).
 
     Raises:
-        ContractError: They are of other countries or days, or no finite numbers.
+        ContractError: They are of other series or dates, or no finite numbers.
     """
     if isinstance(draws, xr.DataArray):
-        draws = _by_position(draws, origins)
+        draws = _by_position(draws, origins, shape)
     values = np.asarray(draws)
     if values.ndim != 3 or values.shape[1] != len(origins) or 0 in values.shape:
         raise ContractError(
-            f"the draws have the shape {values.shape}, expected is (draw, country, date) with {len(origins)} "
-            "countries"
+            f"the draws have the shape {values.shape}, expected is (draw, {shape.noun}, date) with "
+            f"{len(origins)} {plural_of(shape.noun)}"
         )
     return contract.predicted(values, (values.shape[0], len(origins), values.shape[2]))
 
 
-def _by_position(draws: xr.DataArray, origins: dict[str, datetime.date]) -> xr.DataArray:
-    if set(draws.dims) != set(DIMENSIONS):
+def _by_position(
+    draws: xr.DataArray, origins: dict[str, datetime.date], shape: contract.Shape
+) -> xr.DataArray:
+    noun, frequency = shape.noun, shape.frequency
+    dimensions = ("draw", noun, "date")
+    if set(draws.dims) != set(dimensions):
         raise ContractError(
             f"the draws have the dimensions {', '.join(map(str, draws.dims))}, expected are "
-            f"{', '.join(DIMENSIONS)}"
+            f"{', '.join(dimensions)}"
         )
-    if "country" in draws.coords:
-        codes = [str(code) for code in draws["country"].values]
+    if noun in draws.coords:
+        codes = [str(code) for code in draws[noun].values]
         if sorted(codes) != sorted(origins):
             odd = sorted(set(codes) ^ set(origins)) or codes
             raise ContractError(
-                f"the draws and the observations differ in the countries: {', '.join(odd[:5])}"
+                f"the draws and the observations differ in the {plural_of(noun)}: {', '.join(odd[:5])}"
             )
-        draws = draws.isel(country=np.argsort(codes))
+        draws = draws.isel({noun: np.argsort(codes)})
     if "date" in draws.coords:
         dates = pd.DatetimeIndex(draws["date"].values)
         for code, origin in origins.items():
-            expected = pd.date_range(pd.Timestamp(origin) + pd.Timedelta(1, unit="D"), periods=len(dates))
+            expected = pd.date_range(origin, periods=len(dates) + 1, freq=frequency.alias)[1:]
             if len(wrong := np.flatnonzero(dates != expected)):
                 raise ContractError(
                     f"the draws of {code} have the date {dates[wrong[0]]:%Y-%m-%d} where "
-                    f"{expected[wrong[0]]:%Y-%m-%d} is expected: they start the day after its last row"
+                    f"{expected[wrong[0]]:%Y-%m-%d} is expected: they start one "
+                    f"{frequency.period} after its last row"
                 )
-    return draws.transpose(*DIMENSIONS)
+    return draws.transpose(*dimensions)
 
 
 def _convergence(
@@ -219,16 +253,16 @@ def _convergence(
 
 def _backtest(
     rows: pd.DataFrame,
-    unit: str,
-    cumulative: bool,
+    shape: contract.Shape,
+    scored_as: Scored,
     forecast_from: Callable[[datetime.date], Draws] | None,
 ) -> tuple[Forecasts, dict[str, Any] | None]:
     """Forecasts from the origins that `train` would take, and their scores."""
     if forecast_from is None:
         return backtest.gathered([]), None
     last_day = rows["date"][rows["count"].notna()].max().date()
-    origins = backtest.origins(last_day, "short", rows["country"].nunique())
-    forecasts = backtest.gathered(list(_past(rows, unit, cumulative, forecast_from, origins)))
+    origins = backtest.origins(last_day, "short", rows[shape.noun].nunique(), shape.frequency)
+    forecasts = backtest.gathered(list(_past(rows, shape, scored_as, forecast_from, origins)))
     scored = backtest.score(forecasts, "short")
     if scored is None:
         raise backtest.nothing(forecasts)
@@ -237,26 +271,25 @@ def _backtest(
 
 def _past(
     rows: pd.DataFrame,
-    unit: str,
-    cumulative: bool,
+    shape: contract.Shape,
+    scored_as: Scored,
     forecast_from: Callable[[datetime.date], Draws],
     origins: list[datetime.date],
 ) -> Iterator[Forecasts]:
-    truth = rows.rename(columns={"count": unit})
+    named, noun = {"count": scored_as.measure}, shape.noun
+    truth = rows.rename(columns=named)
     for origin in origins:
         known = rows[rows["date"] <= pd.Timestamp(origin)]
         if known.empty:
             yield backtest.gap(Gap(origin.isoformat(), "", "there are no observations before it"))
             continue
         draws = forecast_from(origin)
-        if isinstance(draws, xr.DataArray) and "country" in draws.coords:
-            known = known[known["country"].isin(draws["country"].values)]
+        if isinstance(draws, xr.DataArray) and noun in draws.coords:
+            known = known[known[noun].isin(draws[noun].values)]
         known = known.reset_index(drop=True)
-        values = _checked(draws, {code: one.origin_date for code, one in files.series(known).items()})
-        values = values[:, :, : backtest.DAYS]
-        yield backtest.compared(
-            known, values, known.rename(columns={"count": unit}), truth, origin, unit, cumulative
-        )
+        origins_of = {code: one.origin_date for code, one in files.series(known, shape.real).items()}
+        values = _checked(draws, origins_of, shape)[:, :, : backtest.PERIODS]
+        yield backtest.compared(known, values, known.rename(columns=named), truth, origin, scored_as)
 
 
 def _data(path: Path | str | None, last_day: datetime.date) -> artifact.Data:

@@ -22,15 +22,17 @@ def summarise(forecasts: xr.Dataset) -> dict[str, Any]:
 
     Returns:
         `forecasts`, how many; `wis`, `wis_naive` and `wis_ratio`, their quotient (below 1 is better than
-        naive); `wis_ratio_log`, that of the scores of log(1 + count), in which small countries weigh as much
-        as large ones; `coverage` and `coverage_naive` by level; `bias`; `absolute_percentage_error` of the
+        naive); `wis_ratio_log`, that of the scores of log(1 + count), in which small series weigh as much
+        as large ones, and which is None if a value is negative; `coverage` and
+        `coverage_naive` by level; `bias`; `absolute_percentage_error` of the
         mean, as a fraction, the median over forecasts whose observed count is not 0.
     """
     observed = forecasts["observed"].values
     quantiles, of_naive = forecasts["quantiles"].values, forecasts["naive"].values
     wis, wis_naive = (np.mean(weighted_interval_score(observed, values)) for values in (quantiles, of_naive))
+    counted = min(observed.min(), quantiles.min(), of_naive.min()) >= 0
     log, log_naive = (
-        np.mean(weighted_interval_score(np.log1p(observed), np.log1p(values)))
+        np.mean(weighted_interval_score(np.log1p(observed), np.log1p(values))) if counted else np.nan
         for values in (quantiles, of_naive)
     )
     known = observed > 0
@@ -39,13 +41,14 @@ def summarise(forecasts: xr.Dataset) -> dict[str, Any]:
         "wis": wis,
         "wis_naive": wis_naive,
         "wis_ratio": wis / wis_naive if wis_naive else np.nan,
-        "wis_ratio_log": log / log_naive if log_naive else np.nan,
+        "wis_ratio_log": log / log_naive if log_naive and counted else np.nan,
         "bias": forecasts["bias"].values.mean(),
         "absolute_percentage_error": np.median(errors) if len(errors) else np.nan,
     }
     return {
         "forecasts": len(observed),
         **{name: _rounded(value) for name, value in scores.items()},
+        **({} if counted else {"wis_ratio_log": None}),
         "coverage": coverage(observed, quantiles),
         "coverage_naive": coverage(observed, of_naive),
     }

@@ -1,6 +1,6 @@
-"""A model of one wave of daily counts in each country: growth, peak and decay, partially pooled.
+"""A model of one wave of daily counts of each series: growth, peak and decay, partially pooled.
 
-u days after its peak a country expects h (g + d) / (d exp(-g u) + g exp(d u)) a day, times a factor for the
+u days after its peak a series expects h (g + d) / (d exp(-g u) + g exp(d u)) a day, times a factor for the
 day of the week, with negative binomial noise. `models/deaths` and `models/hierarchical` are this model, with
 their own observations and priors.
 """
@@ -17,11 +17,12 @@ import scipy.stats
 import xarray as xr
 from scipy.signal import find_peaks
 
+from forecastle.observations import noun_of
 from forecastle.training.likelihood import negative_binomial
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
-WEEKS = 6  # the last ones, which tell how far a country's weeks and days lie off its curve
+WEEKS = 6  # the last ones, which tell how far a series' weeks and days lie off its curve
 PAST = np.arange(1 - 7 * WEEKS, 1)  # their days; 0 is the last
 DEVIATION_DAYS = 60  # after which a deviation is down to a third
 DAMPING = 0.95  # of the trend, a day: what is left of it is halved in two weeks
@@ -43,70 +44,71 @@ def latest_wave(count: pd.Series) -> int:
 
 
 def build(rows: pd.DataFrame, column: str, *, growth: float, decay: float, delay: float) -> pm.Model:
-    """The model of all countries.
+    """The model of all series.
 
-    Growth, decay and dispersion are pooled on the log scale. A country's curve is pinned where its data are:
+    Growth, decay and dispersion are pooled on the log scale. A series' curve is pinned where its data are:
     by the expected count on its reference day (the middle of its busiest week) and by the days from then to
     the curve's peak, in units of 1 / (growth + decay). Height and day of the peak itself would be strongly
-    correlated for every country whose peak lies outside its data, and take twice the steps to sample.
-    All countries share the shape of a week, and each has it more or less.
+    correlated for every series whose peak lies outside its data, and take twice the steps to sample.
+    All series share the shape of a week, and each has it more or less.
 
     Args:
-        rows: A row for each country and day: `date`, `country` and the counts.
+        rows: A row for each series and day: `date`, the noun and the counts.
         column: Of the counts a day; missing is no report.
-        growth: A day, before the peak; the prior's median over countries.
+        growth: A day, before the peak; the prior's median over series.
         decay: A day, after it; likewise.
         delay: Standard deviation of the scaled delay from the reference day to the peak, and its mean where
             the last week is the busiest, so that the peak is still to come.
     """
+    noun = noun_of(rows)
     reported = rows[column].notna().to_numpy()
-    country = rows.groupby("country").ngroup().to_numpy()[reported]
-    day = rows.groupby("country").cumcount().to_numpy()[reported]
+    series = rows.groupby(noun).ngroup().to_numpy()[reported]
+    day = rows.groupby(noun_of(rows)).cumcount().to_numpy()[reported]
     day_of_week = rows["date"].dt.day_of_week.to_numpy()[reported]
     count = rows[column].to_numpy(dtype=float, na_value=np.nan)[reported]
     reference, busiest, rising = busiest_week(rows, column)
-    with pm.Model(coords={"country": rows["country"].unique(), "day_of_week": list(WEEKDAYS)}) as model:
+    with pm.Model(coords={noun: rows[noun].unique(), "day_of_week": list(WEEKDAYS)}) as model:
 
         def pooled(name: str, mean: float, mean_sd: float, sd: float) -> pt.TensorVariable:
             centre = pm.Normal(f"{name}_mean", mean, mean_sd)
-            # Countries differ, by about `sd`; a prior that reached 0 would make a funnel there.
+            # Series differ, by about `sd`; a prior that reached 0 would make a funnel there.
             spread = pm.LogNormal(f"{name}_sd", np.log(sd), 0.3)
-            return pm.Normal(name, centre, spread, dims="country")
+            return pm.Normal(name, centre, spread, dims=noun)
 
         log_growth = pooled("log_growth", np.log(growth), 0.5, 0.5)
         log_decay = pooled("log_decay", np.log(decay), 0.5, 0.5)
         # Variance is mean + mean² / dispersion: 5 adds a standard deviation of 45 % of the mean to Poisson's.
         log_dispersion = pooled("log_dispersion", np.log(5), 1, 1)
         # Around the busiest week's mean, within a factor of e either way: the data decide.
-        log_level = pm.Normal("log_level", np.log(busiest), 1, dims="country")
-        scaled_delay = pm.Normal("scaled_delay", np.where(rising, delay, 0), delay, dims="country")
+        log_level = pm.Normal("log_level", np.log(busiest), 1, dims=noun)
+        scaled_delay = pm.Normal("scaled_delay", np.where(rising, delay, 0), delay, dims=noun)
         # Registries and laboratories rest at weekends: 0.3 is a third more or less.
         weekday = pm.ZeroSumNormal("weekday", 0.3, dims="day_of_week")
-        # 1 is as in most countries, 0 is none, and few have it the other way round.
-        weekday_strength = pm.Normal("weekday_strength", 1, 0.7, dims="country")
+        # 1 is as in most series, 0 is none, and few have it the other way round.
+        weekday_strength = pm.Normal("weekday_strength", 1, 0.7, dims=noun)
 
         rates = [
-            pm.Deterministic("growth", pt.exp(log_growth), dims="country"),
-            pm.Deterministic("decay", pt.exp(log_decay), dims="country"),
+            pm.Deterministic("growth", pt.exp(log_growth), dims=noun),
+            pm.Deterministic("decay", pt.exp(log_decay), dims=noun),
         ]
-        days_to_peak = pm.Deterministic("delay", scaled_delay / sum(rates), dims="country")
-        pm.Deterministic("dispersion", pt.exp(log_dispersion), dims="country")
+        days_to_peak = pm.Deterministic("delay", scaled_delay / sum(rates), dims=noun)
+        pm.Deterministic("dispersion", pt.exp(log_dispersion), dims=noun)
 
         log_mean = log_curve(
             pt.softplus,
-            lambda values: values[country],
-            day - reference[country],
+            lambda values: values[series],
+            day - reference[series],
             *(log_level, days_to_peak, *rates),
         )
-        log_mean += weekday_strength[country] * weekday[day_of_week]
-        pm.Potential("counts", negative_binomial(country, count, log_mean, log_dispersion))
+        log_mean += weekday_strength[series] * weekday[day_of_week]
+        pm.Potential("counts", negative_binomial(series, count, log_mean, log_dispersion))
     return model
 
 
 def predict(
     posterior: xr.Dataset, rows: pd.DataFrame, column: str, days: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Posterior predictive draws of daily counts, shape (draw, country, day); day 0 is the last of `rows`.
+    """Posterior predictive draws of daily counts, shape (draw, series, day); day 0 is the last of `rows`.
 
     Coming days go on deviating from the curve as the last weeks did, and their noise is as the last weeks'
     was: see `deviation` and `noise`.
@@ -125,9 +127,9 @@ def predict(
 def deviation(
     posterior: xr.Dataset, rows: pd.DataFrame, column: str, days: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draws of the log of the factor between the curve and what is expected, shape (draw, country, day).
+    """Draws of the log of the factor between the curve and what is expected, shape (draw, series, day).
 
-    A country's weeks lie off its curve by more than the noise of counts, and one week much as the one before.
+    A series' weeks lie off its curve by more than the noise of counts, and one week much as the one before.
     What is ahead starts from the last week's deviation, or the share of it that is no noise, and follows an
     autoregressive process, whose standard deviation is that of the last weeks' beside the noise. To shift a
     forecast by its latest errors is known as intercept correction: Clements and Hendry, "Intercept
@@ -155,9 +157,9 @@ def deviation(
 def noise(
     posterior: xr.Dataset, rows: pd.DataFrame, column: str, days: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draws of the factor between a day and what is expected of it, shape (draw, country, day).
+    """Draws of the factor between a day and what is expected of it, shape (draw, series, day).
 
-    The likelihood has them follow a gamma distribution; a country's days may lie closer together with more
+    The likelihood has them follow a gamma distribution; a series' days may lie closer together with more
     of them far off. So each is the quantile of that distribution at which one of the last weeks' days was,
     smoothed by a kernel: the forecast is recalibrated by its probability integral transforms, as in Gneiting
     and Ranjan, "Combining predictive distributions", Electronic Journal of Statistics 7 (2013).
@@ -186,16 +188,16 @@ def noise(
 
 
 def _latest(rows: pd.DataFrame, column: str) -> np.ndarray:
-    """The counts of each country's last weeks, shape (country, day); nan where there is none."""
-    count = np.full((rows["country"].nunique(), len(PAST)), np.nan)
-    for i, (_, group) in enumerate(rows.groupby("country")):
+    """The counts of each series' last weeks, shape (series, day); nan where there is none."""
+    count = np.full((rows[noun_of(rows)].nunique(), len(PAST)), np.nan)
+    for i, (_, group) in enumerate(rows.groupby(noun_of(rows))):
         latest = group[column].astype(float).to_numpy()[-len(PAST) :]
         count[i, len(PAST) - len(latest) :] = latest
     return count
 
 
 def _off(count: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Log of the factor between the last weeks' counts and what was expected, shape (draw, country, week)."""
+    """Log of the factor between the last weeks' counts and what was expected, shape (draw, series, week)."""
 
     def weekly(daily: np.ndarray) -> np.ndarray:
         return np.where(np.isnan(count), 0, daily).reshape(*daily.shape[:-1], WEEKS, 7).sum(axis=-1)
@@ -204,13 +206,13 @@ def _off(count: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
 
 def _log_mean(posterior: xr.Dataset, rows: pd.DataFrame, column: str, days: np.ndarray) -> np.ndarray:
-    """Log of what the curve and the day of the week let expect, shape (draw, country, day).
+    """Log of what the curve and the day of the week let expect, shape (draw, series, day).
 
     The curve's trend is damped on coming days, as exponential growth and decay last less long than they seem
     to: Gardner and McKenzie, "Forecasting trends in time series", Management Science 31 (1985).
     """
     reference, *_ = busiest_week(rows, column)
-    last_day = rows.groupby("country").size().to_numpy() - 1
+    last_day = rows.groupby(noun_of(rows)).size().to_numpy() - 1
     names = ("log_level", "delay", "growth", "decay", "weekday_strength")
     *curve, strength = (posterior[name].to_numpy()[:, :, None] for name in names)
 
@@ -225,7 +227,7 @@ def _log_mean(posterior: xr.Dataset, rows: pd.DataFrame, column: str, days: np.n
         undamped = trend(until)
         change = np.cumsum(np.diff(undamped) * DAMPING ** until[1:], axis=-1)
         log_mean[:, :, ahead] = undamped[:, :, :1] + change[:, :, days[ahead] - 1]
-    day_of_week = (rows.groupby("country")["date"].last().dt.day_of_week.to_numpy()[:, None] + days) % 7
+    day_of_week = (rows.groupby(noun_of(rows))["date"].last().dt.day_of_week.to_numpy()[:, None] + days) % 7
     return log_mean + strength * posterior["weekday"].to_numpy()[:, day_of_week]
 
 
@@ -241,7 +243,7 @@ def log_curve(
     """Log of expected counts, `day` days after the reference day; the same for PyTensor and for NumPy.
 
     h (g + d) / (d exp(-g u) + g exp(d u)), u = day - delay, written from the level on the reference day.
-    `for_each` takes countries' values to those of the days: late, so that little is computed for each day.
+    `for_each` takes series' values to those of the days: late, so that little is computed for each day.
     """
     turn = np.log(growth / decay) - (growth + decay) * delay
     bend = softplus(for_each(turn) + for_each(growth + decay) * day)
@@ -249,18 +251,18 @@ def log_curve(
 
 
 def busiest_week(rows: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each country the seven days with the highest counts, whose middle is the curve's reference day.
+    """Of each series the seven days with the highest counts, whose middle is the curve's reference day.
 
     Args:
-        rows: A row for each country and day.
+        rows: A row for each series and day.
         column: The counts a day; missing is no report.
 
     Returns:
-        Their middle day (0 is the country's first), their mean count (at least 0.5), and whether they are
-        the last week, so that the count may still be rising. Shapes (country).
+        Their middle day (0 is the series' first), their mean count (at least 0.5), and whether they are
+        the last week, so that the count may still be rising. Shapes (series).
     """
     middle, mean, last = [], [], []
-    for _, group in rows.groupby("country"):
+    for _, group in rows.groupby(noun_of(rows)):
         weekly = group[column].astype(float).rolling(7, center=True, min_periods=1).mean().to_numpy()
         middle.append(int(np.nanargmax(weekly)))
         mean.append(max(np.nanmax(weekly), 0.5))
