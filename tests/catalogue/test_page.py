@@ -342,7 +342,7 @@ def test_it_works_under_a_path_of_a_proxy(open_page: Open, url: str) -> None:
     page.on("request", lambda request: asked.append(urlsplit(request.url).path))
     page.reload()
     settled(page)
-    choose(page, "country", "fra")
+    choose(page, "series", "fra")
     assert shown(page)
     assert {"/forecasts/models", "/forecasts/flu/countries/FRA/forecast"} <= set(asked)
     own = page.locator(f"a[href]:not([href='{KNOWN['url']}'])")  # all but the data's source
@@ -355,19 +355,19 @@ def test_it_works_under_a_path_of_a_proxy(open_page: Open, url: str) -> None:
 def test_a_model_and_a_country_are_chosen_by_typing(open_page: Open, url: str) -> None:
     page = open_page("/")
     choose(page, "model", "fl")
-    choose(page, "country", "united k")
+    choose(page, "series", "united k")
     expect(page.locator("#title")).to_have_text("Daily deaths, United Kingdom")
     assert parameters(page) == {"model": "flu", "country": "GBR"}
     for typed in ("fra", "France", "FRANCE", "ran"):
-        choose(page, "country", "uk")
+        choose(page, "series", "uk")
         expect(page.locator("#title")).to_contain_text("United Kingdom")
-        choose(page, "country", typed)
+        choose(page, "series", typed)
         expect(page.locator("#title")).to_contain_text("France")
 
 
 def test_the_combobox_follows_the_pattern(open_page: Open) -> None:
     page = open_page("/?model=flu&country=GBR")
-    field, options = page.locator("#country-input"), page.locator("#country-list [role=option]")
+    field, options = page.locator("#series-input"), page.locator("#series-list [role=option]")
     expect(field).to_have_attribute("aria-expanded", "false")
     field.focus()
     page.keyboard.press("ArrowDown")
@@ -687,9 +687,9 @@ def test_an_address_holds_the_view(open_page: Open, url: str) -> None:
 
 def test_back_and_forward_lead_through_what_was_chosen(open_page: Open) -> None:
     page = open_page("/?model=flu&country=FRA")
-    choose(page, "country", "greece")
+    choose(page, "series", "greece")
     page.fill("#threshold", "7")  # which is no step of its own
-    choose(page, "country", "germany")
+    choose(page, "series", "germany")
     page.go_back()
     expect(page.locator("#title")).to_contain_text("Greece")
     settled(page)
@@ -734,7 +734,7 @@ def test_a_model_that_is_down_is_said_to_be_and_tried_again(open_page: Open, col
 def test_a_server_out_of_reach_is_said_to_be(open_page: Open) -> None:
     page = open_page("/?model=flu&country=GBR", problems=True)
     page.context.set_offline(True)
-    choose(page, "country", "greece")
+    choose(page, "series", "greece")
     expect(page.locator("#problem")).to_contain_text("The server cannot be reached")
     page.context.set_offline(False)
     page.get_by_role("button", name="Try again").click()
@@ -753,13 +753,13 @@ def test_it_starts_with_another_model_while_one_is_down(open_page: Open, colds: 
 
 def test_a_country_without_a_forecast_tells_why(open_page: Open) -> None:
     page = open_page("/?model=flu&country=GBR", problems=True)
-    choose(page, "country", "andorra")
+    choose(page, "series", "andorra")
     expect(page.locator("#problem")).to_contain_text(
         "Andorra has no forecast: it has 40 deaths, and 50 are needed"
     )
     expect(page.locator("#title")).to_have_text("Andorra")
     expect(page).to_have_title("Andorra · Forecastle")
-    choose(page, "country", "greece")
+    choose(page, "series", "greece")
     expect(page.locator("#title")).to_have_text("Daily deaths, Greece")
     expect(page.locator("#problem")).to_be_hidden()
 
@@ -965,7 +965,7 @@ def test_axe_finds_no_violation(path: str, scheme: str, open_page: Open) -> None
     page = open_page(path, color_scheme=scheme, problems=True)
     if page.locator("#table").is_visible():
         page.locator("#table summary").click()
-        page.locator("#country-input").click()
+        page.locator("#series-input").click()
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
 
@@ -1057,19 +1057,19 @@ def test_it_says_what_is_counted_by_whom_and_that_the_data_are_old(open_page: Op
 )
 def test_a_country_is_found_by_whatever_it_is_called(typed: str, code: str, open_page: Open) -> None:
     page = open_page("/?model=flu")
-    page.locator("#country-input").fill(typed)
-    assert page.locator("#country-list li").first.text_content() == NAMES[code]
+    page.locator("#series-input").fill(typed)
+    assert page.locator("#series-list li").first.text_content() == NAMES[code]
 
 
 def test_an_exact_name_comes_before_a_longer_one(open_page: Open) -> None:
     """UK is no other name of Ukraine, whose name starts with it."""
     page = open_page("/?model=low")
-    page.locator("#country-input").click()
-    expect(page.locator("#country-list li")).to_have_count(len(NAMES) + 1)
-    page.locator("#country-input").fill("UK")
-    expect(page.locator("#country-list li")).to_have_text([NAMES["GBR"], re.compile("^Ukraine")])
-    page.locator("#country-input").fill("ukr")
-    expect(page.locator("#country-list li")).to_have_text([re.compile("^Ukraine")])
+    page.locator("#series-input").click()
+    expect(page.locator("#series-list li")).to_have_count(len(NAMES) + 1)
+    page.locator("#series-input").fill("UK")
+    expect(page.locator("#series-list li")).to_have_text([NAMES["GBR"], re.compile("^Ukraine")])
+    page.locator("#series-input").fill("ukr")
+    expect(page.locator("#series-list li")).to_have_text([re.compile("^Ukraine")])
 
 
 def test_other_names_are_of_countries_and_no_two_countries_have_one() -> None:
@@ -1089,7 +1089,7 @@ def test_other_names_are_of_countries_and_no_two_countries_have_one() -> None:
 def test_the_tab_follows_what_is_shown_and_errors(open_page: Open) -> None:
     page = open_page("/?model=flu&country=GBR", problems=True)
     expect(page).to_have_title("Daily deaths, United Kingdom · Forecastle")
-    choose(page, "country", "Fra")
+    choose(page, "series", "Fra")
     expect(page).to_have_title("Daily deaths, France · Forecastle")
     page.evaluate(
         "history.pushState(null, '', '/?model=flu&country=XXX'); dispatchEvent(new PopStateEvent('popstate'))"
