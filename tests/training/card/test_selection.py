@@ -39,7 +39,9 @@ def test_without_totals_the_series_with_the_largest_means_are_shown() -> None:
 
 
 def test_prior_and_posterior_are_compared_for_pooled_parameters() -> None:
-    assert labels(selection.comparable(posterior(True), posterior(True), ["CCC"], "country")) == ["growth_mean"]
+    assert labels(selection.comparable(posterior(True), posterior(True), ["CCC"], "country")) == [
+        "growth_mean"
+    ]
     assert selection.comparable(posterior(True), xr.Dataset(), ["CCC"], "country") == []
 
 

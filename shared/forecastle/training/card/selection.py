@@ -30,7 +30,7 @@ class Parameter(NamedTuple):
 
 
 def largest(rows: pd.DataFrame, number: int, noun: str) -> list[str]:
-    """The identifiers of the series with the largest totals, or means where there is none, the largest first."""
+    """The identifiers of the series with the largest totals, or else means, the largest first."""
     groups = rows.groupby(noun)
     sizes = groups["total"].last() if "total" in rows else groups["count"].mean()
     ordered = sizes.astype(float).sort_values(ascending=False, kind="stable")
