@@ -67,8 +67,8 @@ TYPES = {
     "unknown-series": ProblemType(
         404,
         "Unknown Series",
-        "The model has no forecast for this series: the identifier does not exist, or the series was left out "
-        "of training.",
+        "The model has no forecast for this series: the identifier does not exist, or the series was left "
+        "out of training.",
         "`near_matches` lists similar identifiers, and GET of the list that the path starts with, such as "
         "/stores, all. If the series was left out, the detail says why.",
     ),
