@@ -21,7 +21,6 @@ import pytest
 from fastapi import FastAPI
 
 from forecastle import artifact, manifest
-from forecastle.frequency import Frequency
 from forecastle.project import train
 from forecastle.service import create_app
 
@@ -89,9 +88,9 @@ def take(folder: Path) -> bool:
 def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
     """`make_artifact("flu", cumulative=True)` writes an artifact into a new folder `flu/artifact`: its path.
 
-    Keywords take the place of members of its manifest, in JSON. The draws of every series are
-    0 to 199 in every period, unless others are given, shape (draw, series, period ahead). With a noun there
-    must be `series`, too, and the values of all were 0, 10, 20, ... up to the last origin date.
+    Keywords take the place of members of its manifest, in JSON. The draws of every country are
+    0 to 199 on every day, unless others are given, shape (draw, country, day ahead). `observations` are the
+    lines of that file, of series other than these countries.
     """
 
     def make(
@@ -99,13 +98,10 @@ def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
         *,
         draws: np.ndarray | None = None,
         posterior: bytes = b"not read by the server",
+        observations: list[str] | None = None,
         **members: Any,
     ) -> Path:
-        noun, frequency = members.get("noun", "country"), Frequency.of(members.get("frequency", "D"))
-        codes = list(members["series"] if "noun" in members else NAMES)
-        origins = [one["origin_date"] for one in members["series"].values()] if "noun" in members else []
-        origin = datetime.date.fromisoformat(max(origins, default=ORIGIN.isoformat()))
-        days = [frequency.after(origin, 1 - before) for before in range(OBSERVED_DAYS, 0, -1)]
+        days = [ORIGIN - datetime.timedelta(before) for before in reversed(range(OBSERVED_DAYS))]
         if draws is None:
             draws = np.broadcast_to(np.arange(DRAWS)[:, None, None], (DRAWS, len(NAMES), HORIZON))
         complete = {
@@ -144,17 +140,20 @@ def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
         }
         summary = {"mean": 0.5, "sd": 0.1, "hdi_probability": 0.9, "hdi_lower": 0.3, "hdi_upper": 0.7}
         convergence = {"r_hat": 1.001, "ess_bulk": 1500.0, "ess_tail": 1400.0}
-        parameters = {code: [{"parameter": "growth", **summary, **convergence}] for code in codes}
+        parameters = {code: [{"parameter": "growth", **summary, **convergence}] for code in NAMES}
         parameters[""] = [{"parameter": "dispersion", **summary, **convergence}]
-        rows = [
-            f"{day},{code},{'' if code == 'GRC' and day == ORIGIN else 10 * index}"
-            for code in codes
-            for index, day in enumerate(days)
+        rows = observations or [
+            "date,country,observed",
+            *(
+                f"{day},{code},{'' if code == 'GRC' and day == ORIGIN else 10 * index}"
+                for code in NAMES
+                for index, day in enumerate(days)
+            ),
         ]
         folder = tmp_path_factory.mktemp("models") / model / "artifact"
         with artifact.write(folder, artifact.Manifest.of(complete)) as scratch:
             np.save(scratch / "draws.npy", draws.astype(np.float32))
-            (scratch / "observations.csv").write_text("\n".join([f"date,{noun},observed", *rows]) + "\n")
+            (scratch / "observations.csv").write_text("\n".join(rows) + "\n")
             (scratch / "parameters.json").write_text(json.dumps(parameters))
             (scratch / "posterior.nc").write_bytes(posterior)
             (scratch / "backtest.json").write_text("null")

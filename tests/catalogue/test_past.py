@@ -314,7 +314,9 @@ def weekly(make_artifact: MakeArtifact) -> FastAPI:
     about = {"noun": "store", "plural": "stores", "measure": "sales", "frequency": "W-SAT", "horizon": 5}
     about |= {"real": True, "minimum": None, "target": "sales a week", "unit": "EUR", "excluded": {}}
     data = {"file": "sales.csv", "sha256": "0" * 64, "last_day": "2020-04-25", "changes": []}
-    return create_app(Artifact.load(make_artifact("sales", draws=values, series=series, data=data, **about)))
+    lines = ["date,store,observed", "2020-04-25,S 2,-1.5", "2020-04-25,s1,"]
+    folder = make_artifact("sales", draws=values, observations=lines, series=series, data=data, **about)
+    return create_app(Artifact.load(folder))
 
 
 @pytest.fixture

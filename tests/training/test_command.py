@@ -109,7 +109,7 @@ def test_the_artifact_holds_what_was_fitted_and_how_well(data: Path, tmp_path: P
     posterior = az.from_netcdf(artifact.folder / "posterior.nc")
     assert posterior["posterior"]["growth"].dims == ("chain", "draw")
     check = manifest.posterior_predictive
-    assert (check["days"], check["countries"]) == (2 * DAYS, 2)
+    assert (check["dates"], check["series"]) == (2 * DAYS, 2)
     assert check["coverage"]["0.8"] > 0.7
     page = (artifact.folder / "card.html").read_text()
     assert "<figcaption>growth</figcaption>" in page and "United Kingdom, after 2020-04-30" in page
@@ -281,7 +281,7 @@ def test_a_plain_frame_is_enough_of_observe(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('unit="deaths"', 'unit="beds"', "unit='beds' is no column of the observations"),
+        ('unit="deaths"', 'unit="beds"', "measure=beds is no column of the observations"),
         ("total=50)", "total=50).frame.drop(columns='total')", "observe's rows lack the columns total"),
         ("return model", "return None", "build returned None, expected is a pm.Model"),
         ("return rng.poisson", "return np.nan * rng.poisson", "predict gave values that are not finite"),

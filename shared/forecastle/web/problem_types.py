@@ -67,10 +67,10 @@ TYPES = {
     "unknown-series": ProblemType(
         404,
         "Unknown Series",
-        "The model has no forecast of this: there is nothing of this identifier, or it was left out of "
-        "training.",
-        "Use one of the identifiers that the model lists; GET / of the model links to them. `near_matches` "
-        "has similar ones. If it was left out, the detail says why.",
+        "The model has no forecast for this series: the identifier does not exist, or the series was left "
+        "out of training.",
+        "`near_matches` lists similar identifiers, and GET of the list that the path starts with, such as "
+        "/stores, all. If the series was left out, the detail says why.",
     ),
     "past-forecast": ProblemType(
         404,

@@ -69,7 +69,8 @@ def test_monthly_forecasts_are_compared_by_their_dates(make_artifact: MakeArtifa
         for code in ("s1", "s2")
     }
     about = {"noun": "store", "plural": "stores", "frequency": "MS", "real": True, "horizon": 4}
-    known = Artifact.load(make_artifact("sales", draws=draws, series=series, **about))
+    lines = ["date,store,observed", "2020-01-01,s1,7", "2020-01-01,s2,8"]
+    known = Artifact.load(make_artifact("sales", draws=draws, observations=lines, series=series, **about))
     challenger = forecasts(["2020-02-01", "2020-04-01", "2020-06-01"], ["s1", "s2", "s1"], [1, 3, 5])
     with pytest.raises(RetrainingError, match="forecasts each store, and the challenger does not"):
         compare(known, challenger)
