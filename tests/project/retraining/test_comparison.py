@@ -26,7 +26,7 @@ def forecasts(dates: list[str], codes: list[str], observed: list[int], **attrs: 
         },
         {
             "date": ("forecast", np.array(dates, dtype="datetime64[ns]")),
-            "country": ("forecast", codes),
+            "series": ("forecast", codes),
         },
         {"target": "daily deaths", "unit": "deaths", **attrs},
     )
@@ -72,9 +72,7 @@ def test_monthly_forecasts_are_compared_by_their_dates(make_artifact: MakeArtifa
     lines = ["date,store,observed", "2020-01-01,s1,7", "2020-01-01,s2,8"]
     known = Artifact.load(make_artifact("sales", draws=draws, observations=lines, series=series, **about))
     challenger = forecasts(["2020-02-01", "2020-04-01", "2020-06-01"], ["s1", "s2", "s1"], [1, 3, 5])
-    with pytest.raises(RetrainingError, match="forecasts each store, and the challenger does not"):
-        compare(known, challenger)
-    compared = compare(known, challenger.rename(country="store"))
+    compared = compare(known, challenger)
     assert compared is not None
     assert [day.isoformat() for day in compared.days] == ["2020-02-01", "2020-04-01"]
     assert (compared.series, compared.plural, compared.least) == (2, "stores", 4)

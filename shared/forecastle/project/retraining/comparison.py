@@ -122,13 +122,11 @@ def compare(incumbent: Artifact, forecasts: xr.Dataset) -> Comparison | None:
                 f"the challenger's {key} is {ours!r} and the incumbent's {theirs!r}, which cannot be "
                 "compared: use `make train` or `make build`"
             )
-    noun, frequency = incumbent.manifest.noun, Frequency.of(incumbent.manifest.frequency)
-    if noun not in forecasts.coords:
-        raise RetrainingError(f"the incumbent forecasts each {noun}, and the challenger does not")
+    frequency = Frequency.of(incumbent.manifest.frequency)
     positions = {code: position for position, code in enumerate(incumbent.series)}
-    forecast = set(forecasts[noun].values.tolist())
-    forecasts = forecasts.isel(forecast=np.isin(forecasts[noun].values, list(positions)))
-    codes = forecasts[noun].values.tolist()
+    forecast = set(forecasts["series"].values.tolist())
+    forecasts = forecasts.isel(forecast=np.isin(forecasts["series"].values, list(positions)))
+    codes = forecasts["series"].values.tolist()
     position = np.array([positions[code] for code in codes], dtype=int)
     origins = [incumbent.series[code].origin_date for code in codes]
     dates = forecasts["date"].values.astype("datetime64[D]").tolist()
