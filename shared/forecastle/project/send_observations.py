@@ -112,7 +112,7 @@ def parts(frame: pd.DataFrame, most: int = PART) -> Iterator[bytes]:
     """Observations as CSV, the first dates first, in parts of whole dates and at most so many bytes."""
     noun = observations.noun_of(frame)
     # The catalogue knows the names of countries.
-    columns = [column for column in frame if column != "name" or noun != "country"]
+    columns = [str(column) for column in frame if column != "name" or noun != "country"]
     part = io.StringIO()
     for _, day in frame.sort_values(["date", noun]).groupby("date"):
         text = day.to_csv(

@@ -10,6 +10,7 @@ from forecastle.artifact import Artifact, Series
 from forecastle.frequency import Frequency
 from forecastle.scores import HUB_QUANTILES
 from forecastle.service import forecasts
+from forecastle.service.paths import Kind
 
 
 class IssuedForecast(BaseModel):
@@ -62,7 +63,9 @@ class Issue(BaseModel):
 def issue(artifact: Artifact, root: str) -> bytes:
     """The JSON of `Issue`, with links that start with the path `root`."""
     manifest = artifact.manifest
-    kinds = [Frequency.of(manifest.frequency).adjective, *([] if manifest.real else ["cumulative"])]
+    kinds: list[Kind] = [Frequency.of(manifest.frequency).adjective]
+    if not manifest.real:
+        kinds.append("cumulative")
     return to_json(
         {
             "model": artifact.model,
@@ -84,7 +87,7 @@ def issue(artifact: Artifact, root: str) -> bytes:
     )
 
 
-def _series(artifact: Artifact, root: str, series: Series, kinds: list[str]) -> dict[str, Any]:
+def _series(artifact: Artifact, root: str, series: Series, kinds: list[Kind]) -> dict[str, Any]:
     known = artifact.observations.get(series.code) or [(series.first_day, None)]
     return {
         "name": series.name,
@@ -96,7 +99,7 @@ def _series(artifact: Artifact, root: str, series: Series, kinds: list[str]) -> 
     }
 
 
-def _forecast(artifact: Artifact, root: str, series: Series, kind: str) -> dict[str, Any]:
+def _forecast(artifact: Artifact, root: str, series: Series, kind: Kind) -> dict[str, Any]:
     found = forecasts.forecast(artifact, root, series, artifact.horizon, kind, None, HUB_QUANTILES)
     return {
         "answer": found.about.members,

@@ -6,6 +6,7 @@ import pytest
 
 from forecastle.project.retraining.shadow import main
 
+from ...conftest import MakeArtifact
 from ..conftest import Docker
 
 DOCKER = """case "$*" in
@@ -27,6 +28,20 @@ def test_one_shadow_runs_at_a_time(root: Path, capsys: pytest.CaptureFixture[str
     assert main(["deaths"], root) == 1
     assert capsys.readouterr().err == (
         "deaths: flu has a shadow, and only one can run: stop it with `make shadow MODEL=flu STOP=1`\n"
+    )
+
+
+def test_a_model_with_its_own_file_has_no_shadow(
+    root: Path, docker: Docker, make_artifact: MakeArtifact, capsys: pytest.CaptureFixture[str]
+) -> None:
+    docker(DOCKER.replace("flu-shadow", "deaths-shadow"))
+    artifact = make_artifact("deaths")
+    (root / "models/deaths").mkdir(parents=True)
+    artifact.rename(root / "models/deaths/artifact")
+    (root / "models/deaths/data.csv").write_text("date,country,deaths\n")
+    assert main(["deaths"], root) == 1
+    assert capsys.readouterr().err == (
+        "deaths: its image is built with its own data.csv, so no other data can shadow it\n"
     )
 
 

@@ -14,7 +14,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from forecastle import folder as folders
 from forecastle import observations
+from forecastle.artifact import Artifact
 from forecastle.observations.address import shown
 from forecastle.project import images
 from forecastle.project.compose import ROOT, SHADOW
@@ -34,16 +36,20 @@ def start(model: str, options: argparse.Namespace, root: Path = ROOT) -> None:
     Raises:
         ImagesError: The shadow does not start.
         ObservationsError: The observations cannot be used.
-        RetrainingError: Another shadow runs, the gateway gives no observations, or the fit fails the gate.
+        RetrainingError: Another shadow runs, the gateway gives no observations, the model reads a file of its
+            own, or the fit fails the gate.
     """
     if others := set(images.running(SERVICE, root)) - {model + SHADOW}:
         other = others.pop().removesuffix(SHADOW)
         raise RetrainingError(
             f"{other} has a shadow, and only one can run: stop it with `make shadow MODEL={other} STOP=1`"
         )
-    with tempfile.TemporaryDirectory(dir=root / "data", prefix=f"{observations.CURRENT}.") as folder:
-        path = Path(folder) / observations.CURRENT
-        observations.write(data.newest(options, Path(folder), root), path)
+    folder = root / "models" / model / folders.ARTIFACT
+    if folder.is_dir() and (own := data.own_file(Artifact.load(folder), root)):
+        raise RetrainingError(f"its image is built with its own {own.name}, so no other data can shadow it")
+    with tempfile.TemporaryDirectory(dir=root / "data", prefix=f"{observations.CURRENT}.") as scratch:
+        path = Path(scratch) / observations.CURRENT
+        observations.write(data.newest(options, Path(scratch), root), path)
         if not images.build(model, path, SHADOW, root=root):
             raise Refused("its image was not built")
         path.replace(_data(model, root))
