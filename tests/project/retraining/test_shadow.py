@@ -32,16 +32,14 @@ def test_one_shadow_runs_at_a_time(root: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_a_model_with_its_own_file_has_no_shadow(
-    root: Path, docker: Docker, make_artifact: MakeArtifact, capsys: pytest.CaptureFixture[str]
+    root: Path, make_artifact: MakeArtifact, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    docker(DOCKER.replace("flu-shadow", "deaths-shadow"))
-    artifact = make_artifact("deaths")
-    (root / "models/deaths").mkdir(parents=True)
-    artifact.rename(root / "models/deaths/artifact")
-    (root / "models/deaths/data.csv").write_text("date,country,deaths\n")
-    assert main(["deaths"], root) == 1
+    (root / "models").mkdir()
+    make_artifact("flu").parent.rename(root / "models/flu")
+    (root / "models/flu/data.csv").write_text("date,country,deaths\n")
+    assert main(["flu"], root) == 1
     assert capsys.readouterr().err == (
-        "deaths: its image is built with its own data.csv, so no other data can shadow it\n"
+        "flu: its image is built with its own data.csv, so no other data can shadow it\n"
     )
 
 
