@@ -92,7 +92,7 @@ def main() -> None:
             artifact = Artifact.load(folder / "artifact")
         except ArtifactError as error:
             sys.exit(str(error))
-        code, country = next(iter(artifact.countries.items()))
+        code, country = next(iter(artifact.series.items()))
         tomorrow = country.origin_date + datetime.timedelta(1)
         start, of_country = f"/{folder.name}", f"/{folder.name}/countries/{code}"
         levels = f"level=0.5&level=0.8&level={NEW}"

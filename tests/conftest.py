@@ -107,6 +107,7 @@ def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
             "title": f"A synthetic model of {model}",
             "target": "daily deaths",
             "unit": "deaths",
+            "measure": "deaths",
             "cumulative": False,
             "reference": False,
             "created": "2020-04-25T06:00:00+00:00",

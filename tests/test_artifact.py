@@ -14,8 +14,8 @@ from .conftest import MakeArtifact, tamper
 def test_what_is_written_is_loaded(make_artifact: MakeArtifact) -> None:
     loaded = Artifact.load(make_artifact("flu"))
     assert (loaded.model, loaded.horizon, loaded.cumulative) == ("flu", 28, False)
-    assert list(loaded.countries) == ["DEU", "FRA", "GBR", "GRC"]
-    assert loaded.countries["GBR"].total == 1000
+    assert list(loaded.series) == ["DEU", "FRA", "GBR", "GRC"]
+    assert loaded.series["GBR"].total == 1000
     assert loaded.observations["GRC"][-1][1] is None
     assert loaded.forecast_draws("GBR").shape == (200, 28)
     assert isinstance(loaded.draws, np.memmap) and not loaded.draws.flags.writeable
@@ -66,7 +66,7 @@ def test_an_artifact_that_cannot_be_read_does_not_replace_the_last(make_artifact
     folder = make_artifact()
     before = Artifact.load(folder).manifest
     with pytest.raises(ArtifactError, match="cannot be read"), artifact.amend(folder) as scratch:
-        (scratch / "observations.csv").write_text("date,country,observed\n2020-04-24,GBR,1.5\n")
+        (scratch / "observations.csv").write_text("date,country,observed\n2020-04-24,GBR,many\n")
     assert Artifact.load(folder).manifest == before
 
 

@@ -4,6 +4,7 @@ import datetime
 
 import pandas as pd
 import pytest
+
 from forecastle.frequency import Frequency, plural
 
 ALIASES = ["D", "W-SUN", "W-SAT", "W-WED", "MS", "QS", "YS"]

@@ -126,15 +126,15 @@ def test_the_draws_are_counts_for_every_country(artifact: Artifact) -> None:
     assert artifact.draws.dtype in (np.float32, np.float64)
     assert np.isfinite(artifact.draws).all()
     assert (artifact.draws >= 0).all()
-    assert artifact.observations.keys() == artifact.countries.keys()
-    for code, country in artifact.countries.items():
+    assert artifact.observations.keys() == artifact.series.keys()
+    for code, country in artifact.series.items():
         days = [day for day, _ in artifact.observations[code]]
         assert (days[0], days[-1]) == (country.first_day, country.origin_date)
         assert country.origin_date <= artifact.data_through
 
 
 def test_every_route_of_its_openapi_answers(app: Any, artifact: Artifact, ask: Ask) -> None:
-    code, country = next(iter(artifact.countries.items()))
+    code, country = next(iter(artifact.series.items()))
     day = country.origin_date + datetime.timedelta(7)
     paths = ask(app, "/openapi.json").json()["paths"]
     for path, operations in paths.items():
@@ -171,7 +171,7 @@ def test_the_posterior_opens_in_arviz(app: Any, artifact: Artifact, ask: Ask, tm
 
 
 def test_the_forecast_begins_the_day_after_the_data(app: Any, artifact: Artifact, ask: Ask) -> None:
-    for code, country in artifact.countries.items():
+    for code, country in artifact.series.items():
         answer = ask(app, f"/countries/{code}/forecast?days={artifact.horizon}&level=0.5&level=0.95").json()
         days = answer["forecast"]
         assert answer["origin_date"] == country.origin_date.isoformat()
@@ -185,7 +185,7 @@ def test_the_forecast_begins_the_day_after_the_data(app: Any, artifact: Artifact
 
 
 def test_probabilities_agree_with_the_draws(app: Any, artifact: Artifact, ask: Ask) -> None:
-    code, country = next(iter(artifact.countries.items()))
+    code, country = next(iter(artifact.series.items()))
     day = country.origin_date + datetime.timedelta(3)
     draws = artifact.forecast_draws(code)[:, 2]
     threshold = float(np.floor(np.median(draws)))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecastle.frequency import Frequency
 from forecastle.places import NAMES
 from forecastle.training.recipe import Recipe
 from forecastle.training.sampling import Sampling
@@ -55,9 +56,26 @@ if __name__ == "__main__":
 
 def recipe(**members: Any) -> Recipe:
     """A recipe of these members, among them the three functions."""
-    sampling = Sampling(each_country=False, draws=250, tune=200, seed=1)
-    named = {"folder": Path("tiny"), "title": "Tiny", "target": "daily deaths", "unit": "deaths"}
-    return Recipe(**{**named, "cumulative": False, "reference": False, "sampling": sampling, **members})
+    sampling = Sampling(each_series=False, draws=250, tune=200, seed=1)
+    usual: dict[str, Any] = {
+        "folder": Path("tiny"),
+        "title": "Tiny",
+        "target": "daily deaths",
+        "unit": "deaths",
+        "noun": "country",
+        "plural": "countries",
+        "measure": "deaths",
+        "frequency": Frequency.of("D"),
+        "horizon": 28,
+        "real": False,
+        "minimum": 0,
+        "data": None,
+        "covariates": (),
+        "cumulative": False,
+        "reference": False,
+        "sampling": sampling,
+    }
+    return Recipe(**usual | members)
 
 
 def reported(first: datetime.date, days: int, seed: int) -> pd.DataFrame:

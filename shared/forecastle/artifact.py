@@ -23,12 +23,14 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from forecastle import manifest as manifests
+from forecastle.frequency import Frequency
 from forecastle.manifest import ArtifactError, Sealed, sha256, write_json
 
 __all__ = ["Artifact", "ArtifactError", "Manifest", "amend", "sha256", "write", "write_json"]
@@ -214,7 +216,7 @@ class Artifact:
         folder: Where it was loaded from.
         manifest: Of the model.
         draws: Posterior predictive draws of the target, shape (draw, series, period ahead), float32 or
-            float64, read-only. `draws[:, i, 0]` is one period after the origin of the i-th series of `series`.
+            float64, read-only. `draws[:, i, 0]` is one period after the origin of the i-th of `series`.
         series: By code, in the order of the second axis of `draws`.
         observations: By code, the (date, value) pairs that were fitted; a value of None is no report.
         parameters: By code, the posterior summaries of that series' parameters; those that all series share
@@ -265,6 +267,11 @@ class Artifact:
     def version(self) -> str:
         """The data's last day and the start of a hash over everything that was learned from it."""
         return self.manifest.version
+
+    @cached_property
+    def frequency(self) -> Frequency:
+        """Of the dates."""
+        return Frequency.of(self.manifest.frequency)
 
     @property
     def horizon(self) -> int:

@@ -30,8 +30,8 @@ def naive(
 
     The quantiles are those of a normal distribution around the mean of the last `cycle` values, or for a
     running total around `total` plus that mean for each period ahead. Its standard deviation is the root mean
-    square of the errors that the same forecast made at the same horizon in the last 28 periods. A horizon that
-    is longer than the past takes the longest known one's. Values are at least `minimum`, running totals
+    square of the errors that the same forecast made at the same horizon in the last 28 periods. A horizon
+    that is longer than the past takes the longest known one's. Values are at least `minimum`, running totals
     `total`.
 
     Of nine such rules that were tried on the spring of 2020 (empirical quantiles of the errors, symmetric or

@@ -44,7 +44,7 @@ def published() -> ModuleType:
 @pytest.fixture(scope="session")
 def sample() -> Sample:
     """`sample(rows, build)` fits a model to each country, as training does."""
-    sampling = Sampling(each_country=True, draws=1000, tune=400, seed=1)
+    sampling = Sampling(each_series=True, draws=1000, tune=400, seed=1)
 
     return lambda rows, build: sampling.fit(rows, build, silent)
 

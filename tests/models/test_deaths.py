@@ -97,7 +97,7 @@ def test_it_finds_what_simulated_the_data(tmp_path: Path) -> None:
         frames.append(pd.DataFrame({"date": dates, "country": code, "name": code, "deaths": deaths}))
     observations.write(pd.concat(frames).assign(cases=0), tmp_path / "simulated.csv")
     rows = train.observe(tmp_path / "simulated.csv").frame
-    fit = Sampling(each_country=False, draws=300, tune=400, seed=1).fit(rows, train.build, silent)
+    fit = Sampling(each_series=False, draws=300, tune=400, seed=1).fit(rows, train.build, silent)
     assert fit["sample_stats"]["diverging"].mean() < 0.01
     posterior = thinned(fit, 1000)
     covered = {}
@@ -128,14 +128,14 @@ def test_bad_input_harms_no_other_country(sound_and_all: tuple[Path, Path]) -> N
     assert "Germany (DEU) on 2020-03-16: -50 deaths" in changes
     assert "deaths were reported in part, left out: United Kingdom (GBR) on 2020-03-28" in changes
     assert "LIE on 2020-03-11" in changes  # the jump, as a day of catching up
-    fit = Sampling(each_country=False, draws=50, tune=300, seed=1).fit(every, train.build, silent)
+    fit = Sampling(each_series=False, draws=50, tune=300, seed=1).fit(every, train.build, silent)
     drawn = train.predict(thinned(fit, 100), every, np.arange(1, 29), np.random.default_rng(1))
     assert np.isfinite(drawn).all()
 
 
 def fitted(data: Path) -> Fitted:
     """The fit that train.py makes of these data, as converged as that has to be."""
-    sampling = Sampling(each_country=False, draws=2000, tune=400, seed=1)
+    sampling = Sampling(each_series=False, draws=2000, tune=400, seed=1)
     functions = {"observe": train.observe, "build": train.build, "predict": train.predict}
     deaths = recipe(folder=ROOT / "models/deaths", sampling=sampling, **functions)
     return fitting.fit(deaths, train.observe(data), silent)

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 train = load(ROOT / "models/hierarchical/train.py")
 DAYS, COUNTRIES = train.WINDOW, 12
-SAMPLING = Sampling(each_country=False, draws=300, tune=400, seed=1)
+SAMPLING = Sampling(each_series=False, draws=300, tune=400, seed=1)
 
 
 @pytest.fixture(scope="module")

@@ -112,7 +112,7 @@ BAD: dict[str, tuple[str, str]] = {
     "row too long under sep=": ("sep=,\n" + OURS + "2020-03-05,GBR,,1,2,3\n", "Expected 5 fields in line 6"),
     "weekly rows": (weekly(rows_between=False), "holds weekly counts"),
     "weekly counts among zeros": (weekly(rows_between=True), "holds weekly counts"),
-    "no counts": ("date,country,cases,deaths\n2020-03-01,GBR,,\n", "no day has a count (2020-03-01 to 2020"),
+    "no counts": ("date,country,cases,deaths\n2020-03-01,GBR,,\n", "no date has a value (2020-03-01 to 2020"),
     "future": (
         OURS.replace("2020-03-04", str(TOMORROW)),
         f"line 4, column date: '{TOMORROW}' lies in the future",

@@ -38,7 +38,7 @@ def test_any_count_is_a_report_and_without_one_there_is_no_last_day() -> None:
         {"date": pd.date_range("2020-03-01", periods=3), "cases": [1, None, None], "deaths": [None, 1, None]}
     )
     assert last_report(frame) == pd.Timestamp("2020-03-02")
-    with pytest.raises(ObservationsError, match="no day has a count"):
+    with pytest.raises(ObservationsError, match="no date has a value"):
         last_report(frame[2:])
 
 

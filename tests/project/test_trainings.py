@@ -47,7 +47,7 @@ def waiting(tmp_path: Path) -> Iterator[Trainings]:
 def test_the_cheapest_comes_first(tmp_path: Path) -> None:
     model(tmp_path, "long", f"{FORECAST}# {'longer ' * 200}")
     model(tmp_path, "short", FORECAST)
-    model(tmp_path, "each", f"{FORECAST}# {'longest ' * 200}\ntrain(each_country=True)\n")
+    model(tmp_path, "each", f"{FORECAST}# {'longest ' * 200}\ntrain(each_series=True)\n")
     model(tmp_path, "plain", TRAIN)
     for name, seconds in (("known", 30), ("quick", 2)):
         folder = model(tmp_path, name)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from forecastle.artifact import Artifact
 from forecastle.runtime.monitoring import Monitoring
 from forecastle.service import answers, create_app, events, forecasts
+from forecastle.service.naming import Named, named
 
 from ..conftest import Ask, Get, MakeArtifact
 
@@ -32,16 +33,18 @@ def test_the_manifest_is_the_file_as_it_stands(make_artifact: MakeArtifact, ask:
     ("path", "answer"),
     [
         ("/", answers.Overview),
-        ("/countries", answers.CountryPage),
+        ("/countries", answers.SeriesPage),
         ("/countries/GBR/observations", answers.ObservationPage),
-        ("/countries/GBR/forecast", forecasts.CountryForecast),
+        ("/countries/GBR/forecast", forecasts.SeriesForecast),
         ("/countries/GBR/probability?above=1&on=2020-05-01", events.Probability),
-        ("/countries/GBR/parameters", answers.CountryParameters),
+        ("/countries/GBR/parameters", answers.SeriesParameters),
     ],
 )
 def test_answers_have_the_documented_shape(get: Get, path: str, answer: Any) -> None:
     response = get(path)
     assert response.headers["content-type"] == "application/json"
+    if issubclass(answer, Named):
+        answer = named(answer, "country", "countries")
     assert answer.model_validate_json(response.content).model_dump_json().encode() == response.content
 
 

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastle.artifact import Artifact
-from forecastle.service import create_app, montecarlo
-from forecastle.service.decisions import Decision
+from forecastle.service import create_app, decisions, montecarlo
+from forecastle.service.naming import named
 
 from ..conftest import HORIZON, Ask, Get, MakeArtifact
+
+Decision = named(decisions.Decision, "country", "countries")
 
 DAY = "2020-05-01"
 TABLE: dict[str, Any] = {

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from forecastle.artifact import Artifact
 from forecastle.service import create_app
 from forecastle.service.events import EventProbabilities
+from forecastle.service.naming import named
 
 from ..conftest import HORIZON, TOTAL, Ask, Get, MakeArtifact
 
@@ -100,8 +101,8 @@ def test_days_outside_of_the_forecast_name_the_horizon(get: Get, parameter: str,
         ("peak_by=2020-05-01&counts=cumulative", "a running total neither peaks nor halves"),
         ("halves_within=7&counts=cumulative", "a running total neither peaks nor halves"),
         ("above=1&on=2020-05-01&counts=weekly", "counts must be daily or cumulative, not 'weekly'"),
-        ("doubles_within=0", "doubles_within must be a whole number of days, at least 1, not '0'"),
-        ("halves_within=x", "halves_within must be a whole number of days, at least 1, not 'x'"),
+        ("doubles_within=0", "doubles_within must be a whole number of periods, at least 1, not '0'"),
+        ("halves_within=x", "halves_within must be a whole number of periods, at least 1, not 'x'"),
         ("doubles_within=29", "doubles_within must be a whole number of days from 1 to 28, the horizon of"),
         (
             "exceeds=GRB&on=2020-05-01",
@@ -268,7 +269,7 @@ def test_many_events_are_answered_in_their_order(get: Get) -> None:
     response = get("/probability", method="POST", json={"events": asked})
     assert response.status_code == 200 and response.headers["cache-control"] == "no-store"
     body = response.json()
-    EventProbabilities.model_validate(body)
+    named(EventProbabilities, "country", "countries").model_validate(body)
     first, second, third = body["probabilities"]
     alone = get("/countries/GBR/probability?above=99&on=2020-04-25").json()
     assert first == {name: alone[name] for name in first}
@@ -305,7 +306,10 @@ def test_all_that_is_wrong_with_many_events_is_told(get: Get) -> None:
         ([], "the body should be a valid dictionary"),
         ({"events": [{}]}, "events.0.country is missing"),
         ({"events": [{"country": "GBR"}]}, "events.0: exactly one of above, below and exceeds"),
-        ({"events": [{"country": 7, "peak_by": "2020-05-01"}]}, "events.0.country must be a country's code"),
+        (
+            {"events": [{"country": 7, "peak_by": "2020-05-01"}]},
+            "events.0.country must be a series' identifier",
+        ),
         ({"events": [{"country": "GBR", "peak_by": 20200501}]}, "events.0.peak_by must be a date such as"),
         (
             {"events": [{"country": "GBR", "peak": "2020-05-01"}]},

@@ -27,6 +27,7 @@ def test_a_forecast(get: Get) -> None:
         "name": "United Kingdom",
         "target": "daily deaths",
         "unit": "deaths",
+        "frequency": "D",
         "origin_date": "2020-04-24",
         "data_through": "2020-04-24",
         "as_of": "2020-04-24",

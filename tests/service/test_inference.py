@@ -204,4 +204,4 @@ def test_days_that_differ_are_refused(app: FastAPI, ask: Ask) -> None:
     asked = {"inputs": [COUNTRY | {"data": ["GBR", "FRA"]}, days]}
     answer = ask(app, "/v2/models/flu/infer", "POST", json=asked)
     assert answer.status_code == 422
-    assert "the same for each country" in answer.json()["detail"]
+    assert "the same for each series" in answer.json()["detail"]

@@ -25,7 +25,7 @@ def test_it_has_the_answers_of_all_countries(app: FastAPI, ask: Ask) -> None:
     assert Issue.model_validate_json(response.content).model_dump(mode="json") == issue
     query = "".join(f"&quantile={level}" for level in HUB_QUANTILES)
     assert issue["levels"] == list(HUB_QUANTILES)
-    for code, country in issue["countries"].items():
+    for code, country in issue["series"].items():
         for counts in ("daily", "cumulative"):
             issued = country[counts]
             answer = ask(app, f"/countries/{code}/forecast?days={HORIZON}&counts={counts}{query}").json()
@@ -40,7 +40,7 @@ def test_it_has_the_manifest_and_the_counts_that_were_fitted(app: FastAPI, ask: 
     for name in ("model", "version", "target", "unit", "cumulative"):
         assert issue[name] == manifest[name]
     assert issue["data_through"] == manifest["data"]["last_day"]
-    grc = issue["countries"]["GRC"]
+    grc = issue["series"]["GRC"]
     observations = ask(app, "/countries/GRC/observations").json()["observations"]
     assert grc["observed"] == [day["observed"] for day in observations]
     assert (grc["first_day"], grc["origin_date"]) == (observations[0]["date"], observations[-1]["date"])

@@ -57,7 +57,7 @@ def test_they_are_sorted_once_and_as_many_kept_as_there_is_room_for(
 ) -> None:
     artifact = Artifact.load(make_artifact())
     monkeypatch.setattr(marginals, "MOST_BYTES", 50_000)  # two of 22,400
-    deu, fra, gbr, _ = artifact.countries.values()
+    deu, fra, gbr, _ = artifact.series.values()
     first = marginals.of(artifact, deu, "daily")
     assert marginals.of(artifact, deu, "daily") is first
     for country in (fra, gbr):

@@ -18,16 +18,16 @@ def test_totals_are_sums_along_paths_and_daily_counts_their_differences(make_art
         Artifact.load(make_artifact(draws=daily)),
         Artifact.load(make_artifact(draws=totals, cumulative=True)),
     ):
-        for index, country in enumerate(artifact.countries.values()):
+        for index, country in enumerate(artifact.series.values()):
             assert np.array_equal(paths.paths(artifact, country, "daily"), daily[:, index])
             assert np.array_equal(paths.paths(artifact, country, "cumulative"), totals[:, index])
 
 
 def test_the_observed_days_lead_into_the_weeks_ahead(make_artifact: MakeArtifact) -> None:
     artifact = Artifact.load(make_artifact(draws=np.full((3, 4, HORIZON), 70.0)))
-    gbr = artifact.countries["GBR"]
+    gbr = artifact.series["GBR"]
     assert paths.observed(artifact, gbr).tolist() == [10 * day for day in range(OBSERVED_DAYS)]
-    past, coming = paths.weekly(artifact, gbr)
+    past, coming = paths.means(artifact, gbr)
     assert past.tolist() == [20]  # of five days with reports
     assert coming.shape == (3, HORIZON)
     assert coming[0, 0] == pytest.approx((0 + 10 + 20 + 30 + 40 + 70) / 6)

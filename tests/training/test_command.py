@@ -101,7 +101,7 @@ def test_the_artifact_holds_what_was_fitted_and_how_well(data: Path, tmp_path: P
     assert str(manifest.data.last_day) == "2020-04-30"
     assert manifest.excluded == {"AND": Excluded("Andorra", "fewer than 50 deaths: 1")}
     assert manifest.diagnostics.worst["r_hat"] <= manifest.diagnostics.bounds["r_hat"]
-    assert list(artifact.countries) == ["FRA", "GBR"]
+    assert list(artifact.series) == ["FRA", "GBR"]
     assert artifact.draws.shape == (2000, 2, 28)
     # Counts of 20 a day went in, so about as many come out on the first day.
     assert artifact.forecast_draws("GBR")[:, 0].mean() == pytest.approx(20, abs=4)
@@ -122,7 +122,7 @@ def test_the_same_data_and_code_give_the_same_draws(data: Path, tmp_path: Path) 
 
 
 def test_a_model_of_each_country_is_fitted_to_each(data: Path, tmp_path: Path) -> None:
-    artifact = Artifact.load(run(tmp_path / "tiny", options(each_country=True)))
+    artifact = Artifact.load(run(tmp_path / "tiny", options(each_series=True)))
     assert {entry["parameter"] for entry in artifact.parameters["GBR"]} == {"level", "growth"}
     assert "" not in artifact.parameters
     assert "<figcaption>growth[GBR]</figcaption>" in (artifact.folder / "card.html").read_text()

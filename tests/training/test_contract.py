@@ -48,8 +48,8 @@ def predict(
     return rng.poisson(level, size=(*level.shape[:2], len(days)))
 
 
-def recipe(each_country: bool = False, **functions: Any) -> Recipe:
-    sampling = Sampling(each_country, draws=100, tune=100, seed=1)
+def recipe(each_series: bool = False, **functions: Any) -> Recipe:
+    sampling = Sampling(each_series, draws=100, tune=100, seed=1)
     return tiny.recipe(
         sampling=sampling, **{"observe": None, "build": build, "predict": predict, **functions}
     )
@@ -96,7 +96,7 @@ def test_a_unit_is_a_count_of_the_observations() -> None:
 
 def test_functions_that_return_what_they_should_pass() -> None:
     contract.try_out(recipe(), rows())
-    contract.try_out(recipe(each_country=True, build=build_of_one), rows())
+    contract.try_out(recipe(each_series=True, build=build_of_one), rows())
 
 
 def flat(rows: pd.DataFrame) -> pm.Model:
@@ -117,7 +117,7 @@ def test_a_prior_that_cannot_be_drawn_from_leaves_predict_untried() -> None:
     [
         ({"build": lambda rows: None}, "build returned None, expected is a pm.Model"),
         ({"build": lambda rows: rows}, "build returned a DataFrame, expected is a pm.Model"),
-        ({"each_country": True}, "build puts no data into pm.Data, expected with each_country=True"),
+        ({"each_series": True}, "build puts no data into pm.Data, expected with each_series=True"),
         (
             {"predict": lambda *arguments: predict(*arguments)[:, :, 0]},
             "predict gave the shape (3, 2), expected is (draw, country, day): (3, 2, 7)",

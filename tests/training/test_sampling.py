@@ -20,8 +20,8 @@ ROWS = pd.DataFrame(
         "count": np.random.default_rng(1).poisson(np.repeat([*RATES.values()], 50)),
     }
 )
-TOGETHER = Sampling(each_country=False, draws=250, tune=250, seed=1)
-EACH = Sampling(each_country=True, draws=250, tune=250, seed=1)
+TOGETHER = Sampling(each_series=False, draws=250, tune=250, seed=1)
+EACH = Sampling(each_series=True, draws=250, tune=250, seed=1)
 
 
 def build(rows: pd.DataFrame) -> pm.Model:

@@ -34,8 +34,8 @@ def since_total(
 
     Returns:
         Columns `date`, the noun (as `country`), `name`, `count` (of that day, missing if not reported) and
-        `total` (the running total, days before the first included). A series' last row is its last reported day, or
-        the one before if that day looks reported in part. Series that are left out are `excluded`.
+        `total` (the running total, days before the first included). A series' last row is its last reported
+        day, or the one before if that day looks reported in part. Series that are left out are `excluded`.
 
     Raises:
         ObservationsError: No series is kept, or there is no such column.

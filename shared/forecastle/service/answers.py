@@ -1,4 +1,4 @@
-"""What a model says of itself, its countries, its data and its parameters.
+"""What a model says of itself, its series, its data and its parameters.
 
 The shape of each answer, and how it is computed from the artifact; what the model forecasts is in
 `forecasts.py`, `events.py` and `decisions.py`.
@@ -7,10 +7,12 @@ The shape of each answer, and how it is computed from the artifact; what the mod
 import datetime
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from forecastle.artifact import Artifact, Backtest, Country
+from forecastle.artifact import Artifact, Backtest, Series
+from forecastle.service.naming import Named, named
 from forecastle.web import problem_types
 
 
@@ -28,7 +30,7 @@ class BacktestSummary(BaseModel):
 
 
 class DiagnosticsSummary(BaseModel):
-    """The worst values of all parameters, chains and countries; null where there is none."""
+    """The worst values of all parameters, chains and series; null where there is none."""
 
     r_hat: float | None = Field(None, examples=[1.003])
     ess_bulk: float | None = Field(None, description="Effective sample size.", examples=[1424])
@@ -55,13 +57,19 @@ class Overview(BaseModel):
     model: str = Field(description="The name in its routes.", examples=["deaths"])
     version: str = Field(description="Of the artifact: the data's last day and a hash.")
     target: str = Field(description="What is forecast.", examples=["daily deaths"])
-    unit: str = Field(description="Of all counts.", examples=["deaths"])
-    first_day: datetime.date = Field(description="The first day that was fitted, of any country.")
+    unit: str = Field(description="Of all values.", examples=["deaths"])
+    noun: str = Field(description="What a series is about.", examples=["country"])
+    plural: str = Field(description="Of the noun: a part of the routes.", examples=["countries"])
+    measure: str = Field(description="What is measured.", examples=["deaths"])
+    frequency: str = Field(description="Of the dates, by pandas' alias.", examples=["D"])
+    real: bool = Field(description="Whether the values are real numbers rather than counts.")
+    minimum: float | None = Field(description="The least value that there can be; null if there is none.")
+    first_day: datetime.date = Field(description="The first date that was fitted, of any series.")
     data_through: datetime.date = Field(description="The last day in the data.")
     data: DataSource
     trained_at: datetime.datetime
     horizon: int = Field(description="How many days ahead forecasts reach.", examples=[28])
-    countries: int = Field(description="How many there are forecasts for.", examples=[92])
+    series: int = Field(description="How many there are forecasts for.", examples=[92])
     reference: bool = Field(description="Whether it is there to be compared with, and not for use.")
     diagnostics: DiagnosticsSummary
     backtest: BacktestSummary | None
@@ -69,17 +77,21 @@ class Overview(BaseModel):
 
 
 class LastObservation(BaseModel):
-    """The last count that was reported."""
+    """The last value that was reported."""
 
     date: datetime.date
-    observed: int
+    observed: int | float
 
 
 class OfModel(BaseModel):
-    """What answers about several countries have in common."""
+    """What answers about several series have in common."""
 
     target: str = Field(description="What is counted.", examples=["daily deaths"])
-    unit: str = Field(description="Of all counts.", examples=["deaths"])
+    unit: str = Field(description="Of all values.", examples=["deaths"])
+    frequency: str = Field(
+        description="Of the dates, by pandas' alias: `D` is daily, `W-SAT` weekly, `MS` monthly.",
+        examples=["D"],
+    )
     data_through: datetime.date = Field(description="The last day in the data.", examples=["2020-06-08"])
     as_of: datetime.date = Field(
         description="The answer goes by data through this day: the last one in the data.",
@@ -90,25 +102,25 @@ class OfModel(BaseModel):
     links: dict[str, str] = Field(description="Where to go from here, as paths on the same host.")
 
 
-class Place(BaseModel):
-    """A country."""
+class Place(Named):
+    """A series."""
 
-    country: str = Field(description="ISO 3166 alpha-3.", examples=["GBR"])
-    name: str = Field(description="Of the country.", examples=["United Kingdom"])
+    series: str = Field(description="Its identifier; of a country, ISO 3166 alpha-3.", examples=["GBR"])
+    name: str = Field(description="Of the series.", examples=["United Kingdom"])
 
 
-class OfCountry(OfModel, Place):
-    """What answers about a country have in common."""
+class OfSeries(OfModel, Place):
+    """What answers about a series have in common."""
 
     origin_date: datetime.date = Field(
         description="The last fitted day; forecasts start the day after.", examples=["2020-06-08"]
     )
 
 
-class CountryEntry(BaseModel):
-    """A country that the model forecasts."""
+class SeriesEntry(BaseModel):
+    """A series that the model forecasts."""
 
-    code: str = Field(description="ISO 3166 alpha-3.", examples=["GBR"])
+    code: str = Field(description="Its identifier; of a country, ISO 3166 alpha-3.", examples=["GBR"])
     name: str = Field(examples=["United Kingdom"])
     origin_date: datetime.date = Field(description="The last fitted day; forecasts start the day after.")
     last_observation: LastObservation | None
@@ -123,24 +135,24 @@ class _Page(BaseModel):
     )
 
 
-class CountryPage(_Page):
-    """The countries that the model forecasts."""
+class SeriesPage(_Page, Named):
+    """The series that the model forecasts."""
 
     model: str = Field(examples=["deaths"])
     version: str = Field(examples=["2020-06-08-890e765f"])
-    countries: list[CountryEntry]
+    every: list[SeriesEntry]
 
     def table(self) -> Iterator[list[Any]]:
-        """A row a country."""
-        yield ["country", "name", "origin_date", "last_date", "last_observed"]
-        for entry in self.countries:
+        """A row a series."""
+        yield [self.noun, "name", "origin_date", "last_date", "last_observed"]
+        for entry in self.every:
             last = entry.last_observation
             reported = [last.date, last.observed] if last else [None, None]
             yield [entry.code, entry.name, entry.origin_date, *reported]
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """A country each."""
-        for entry in self.countries:
+        """A series each."""
+        for entry in self.every:
             yield entry.model_dump(mode="json")
 
 
@@ -148,24 +160,26 @@ class Observation(BaseModel):
     """A day's count."""
 
     date: datetime.date
-    observed: int | None = Field(description="null if nothing was reported, or the day is not fitted.")
+    observed: int | float | None = Field(
+        description="null if nothing was reported, or the day is not fitted."
+    )
 
 
-class ObservationPage(_Page, OfCountry):
+class ObservationPage(_Page, OfSeries):
     """The counts that the model was fitted to."""
 
     observations: list[Observation]
 
     def table(self) -> Iterator[list[Any]]:
         """A row a day."""
-        yield ["country", "date", "observed"]
+        yield [self.noun, "date", "observed"]
         for row in self.observations:
-            yield [self.country, row.date, row.observed]
+            yield [self.series, row.date, row.observed]
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """A day each."""
         for row in self.observations:
-            yield {"country": self.country, **row.model_dump(mode="json")}
+            yield {self.noun: self.series, **row.model_dump(mode="json")}
 
 
 class Parameter(BaseModel):
@@ -184,11 +198,11 @@ class Parameter(BaseModel):
     ess_tail: float | None = None
 
 
-class CountryParameters(OfCountry):
+class SeriesParameters(OfSeries):
     """Posterior summaries."""
 
-    parameters: list[Parameter] = Field(description="The country's own.")
-    shared: list[Parameter] = Field(description="Those that all countries share.")
+    parameters: list[Parameter] = Field(description="The series' own.")
+    shared: list[Parameter] = Field(description="Those that all series share.")
 
 
 class Health(BaseModel):
@@ -201,9 +215,9 @@ def overview(artifact: Artifact, root: str, before: str) -> Overview:
     """What the model is; links start with the path `root`, those to the gateway's own paths with `before`."""
     manifest = artifact.manifest
     links = {
-        "countries": f"{root}/countries",
+        manifest.plural: f"{root}/{manifest.plural}",
         "forecasts": f"{root}/forecast",
-        **_links(root, next(iter(artifact.countries.values()))),
+        **_links(artifact, root, next(iter(artifact.series.values()))),
         "card": f"{root}/card",
         "manifest": f"{root}/manifest.json",
         "posterior": f"{root}/posterior.nc",
@@ -218,7 +232,13 @@ def overview(artifact: Artifact, root: str, before: str) -> Overview:
         version=artifact.version,
         target=manifest.target,
         unit=manifest.unit,
-        first_day=min(country.first_day for country in artifact.countries.values()),
+        noun=manifest.noun,
+        plural=manifest.plural,
+        measure=manifest.measure,
+        frequency=manifest.frequency,
+        real=manifest.real,
+        minimum=manifest.minimum,
+        first_day=min(series.first_day for series in artifact.series.values()),
         data_through=artifact.data_through,
         data=DataSource(
             title=manifest.data.title,
@@ -228,7 +248,7 @@ def overview(artifact: Artifact, root: str, before: str) -> Overview:
         ),
         trained_at=manifest.created,
         horizon=artifact.horizon,
-        countries=len(artifact.countries),
+        series=len(artifact.series),
         reference=manifest.reference,
         diagnostics=_diagnostics(manifest.diagnostics.worst),
         backtest=_backtest(manifest.backtest),
@@ -251,50 +271,56 @@ def _backtest(backtest: Backtest | None) -> BacktestSummary | None:
     )
 
 
-def countries(artifact: Artifact, root: str, limit: int, offset: int) -> CountryPage:
-    """All countries, or those from the `offset`-th on, `limit` at most, with the last count of each."""
-    listed = list(artifact.countries.values())
-    return CountryPage(
+def all_series(artifact: Artifact, root: str, limit: int, offset: int) -> SeriesPage:
+    """All series, or those from the `offset`-th on, `limit` at most, with the last count of each."""
+    listed = list(artifact.series.values())
+    of_noun, path = artifact.manifest.noun, f"{root}/{artifact.manifest.plural}"
+    return named(SeriesPage, of_noun, artifact.manifest.plural)(
         model=artifact.model,
         version=artifact.version,
         total=len(listed),
-        links={"model": f"{root}/", **_pages(f"{root}/countries", limit, offset, len(listed))},
-        countries=[entry(artifact, root, country) for country in listed[offset : offset + limit]],
+        links={"model": f"{root}/", **_pages(path, limit, offset, len(listed))},
+        every=[entry(artifact, root, series) for series in listed[offset : offset + limit]],
     )
 
 
-def entry(artifact: Artifact, root: str, country: Country) -> CountryEntry:
-    """A country, with its last count."""
+def entry(artifact: Artifact, root: str, series: Series) -> SeriesEntry:
+    """A series, with its last count."""
     reported = [
         LastObservation(date=day, observed=observed)
-        for day, observed in artifact.observations.get(country.code, [])
+        for day, observed in artifact.observations.get(series.code, [])
         if observed is not None
     ]
-    return CountryEntry(
-        code=country.code,
-        name=country.name,
-        origin_date=country.origin_date,
+    return SeriesEntry(
+        code=series.code,
+        name=series.name,
+        origin_date=series.origin_date,
         last_observation=reported[-1] if reported else None,
-        links=_links(root, country),
+        links=_links(artifact, root, series),
     )
 
 
-def observations(artifact: Artifact, root: str, country: Country, limit: int, offset: int) -> ObservationPage:
+def observations(artifact: Artifact, root: str, series: Series, limit: int, offset: int) -> ObservationPage:
     """The counts that were fitted, or those from the `offset`-th on, `limit` at most."""
-    counted = artifact.observations.get(country.code, [])
+    counted = artifact.observations.get(series.code, [])
     rows = [Observation(date=day, observed=observed) for day, observed in counted[offset : offset + limit]]
-    about = of_country(artifact, root, country)
-    about["links"] |= _pages(f"{root}/countries/{country.code}/observations", limit, offset, len(counted))
-    return ObservationPage(**about, total=len(counted), observations=rows)
+    about = of_series(artifact, root, series)
+    about["links"] |= _pages(f"{_path(artifact, root, series)}/observations", limit, offset, len(counted))
+    return of(artifact, ObservationPage)(**about, total=len(counted), observations=rows)
 
 
-def parameters(artifact: Artifact, root: str, country: Country) -> CountryParameters:
-    """The posterior summaries of the country's parameters and of the shared ones."""
-    return CountryParameters(
-        **of_country(artifact, root, country),
-        parameters=[Parameter(**summary) for summary in artifact.parameters.get(country.code, [])],
+def parameters(artifact: Artifact, root: str, series: Series) -> SeriesParameters:
+    """The posterior summaries of the series' parameters and of the shared ones."""
+    return of(artifact, SeriesParameters)(
+        **of_series(artifact, root, series),
+        parameters=[Parameter(**summary) for summary in artifact.parameters.get(series.code, [])],
         shared=[Parameter(**summary) for summary in artifact.parameters.get("", [])],
     )
+
+
+def of[Answer: Named](artifact: Artifact, model: type[Answer]) -> type[Answer]:
+    """The class of answers with the members that the model's noun names."""
+    return named(model, artifact.manifest.noun, artifact.manifest.plural)
 
 
 def of_model(artifact: Artifact, root: str) -> dict[str, Any]:
@@ -302,33 +328,38 @@ def of_model(artifact: Artifact, root: str) -> dict[str, Any]:
     return {
         "target": artifact.manifest.target,
         "unit": artifact.manifest.unit,
+        "frequency": artifact.manifest.frequency,
         "data_through": artifact.data_through,
         "as_of": artifact.data_through,
         "model": artifact.model,
         "version": artifact.version,
-        "links": {"model": f"{root}/", "countries": f"{root}/countries"},
+        "links": {"model": f"{root}/", artifact.manifest.plural: f"{root}/{artifact.manifest.plural}"},
     }
 
 
-def of_country(artifact: Artifact, root: str, country: Country) -> dict[str, Any]:
-    """The members of `OfCountry`, in their order."""
+def of_series(artifact: Artifact, root: str, series: Series) -> dict[str, Any]:
+    """The members of `OfSeries` in their order, the identifier named by the noun."""
     return {
-        "country": country.code,
-        "name": country.name,
+        artifact.manifest.noun: series.code,
+        "name": series.name,
         **of_model(artifact, root),
-        "links": {"model": f"{root}/", **_links(root, country)},  # in its place before `origin_date`
-        "origin_date": country.origin_date,
+        "links": {"model": f"{root}/", **_links(artifact, root, series)},  # in its place before `origin_date`
+        "origin_date": series.origin_date,
     }
 
 
-def _links(root: str, country: Country) -> dict[str, str]:
-    path = f"{root}/countries/{country.code}"
-    tomorrow = country.origin_date + datetime.timedelta(1)
+def _path(artifact: Artifact, root: str, series: Series) -> str:
+    return f"{root}/{artifact.manifest.plural}/{quote(series.code, safe='')}"
+
+
+def _links(artifact: Artifact, root: str, series: Series) -> dict[str, str]:
+    path = _path(artifact, root, series)
+    following = artifact.frequency.after(series.origin_date, 1)
     return {
-        "country": path,
+        artifact.manifest.noun: path,
         "observations": f"{path}/observations",
         "forecast": f"{path}/forecast",
-        "probability": f"{path}/probability?above=0&on={tomorrow}",
+        "probability": f"{path}/probability?above=0&on={following}",
         "parameters": f"{path}/parameters",
     }
 

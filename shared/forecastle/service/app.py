@@ -17,24 +17,33 @@ from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel, Field
 from starlette.types import Message, Receive, Scope, Send
 
-from forecastle.artifact import Artifact, Country
+from forecastle.artifact import Artifact, Series
 from forecastle.dates import written
 from forecastle.service import answers, decisions, events, forecasts, inference, issue, paths, rendering
 from forecastle.service.cache import Documents, Repeated, streamed
 from forecastle.service.card import page as card_page
 from forecastle.service.direct import Direct, DirectRoute
 from forecastle.service.lookup import find
+from forecastle.service.naming import named
 from forecastle.service.paths import Kind
 from forecastle.web import middleware, openapi, prefix
 from forecastle.web.documents import CACHE_CONTROL, Document, is_known, not_modified
 from forecastle.web.markdown import POLICY
 from forecastle.web.problems import ProblemError, documented
-from forecastle.web.queries import DEFAULT_DAYS, Code, TableQuery, must_be, no_parameters, optional
+from forecastle.web.queries import (
+    DEFAULT_DAYS,
+    Code,
+    TableQuery,
+    counts_of,
+    must_be,
+    no_parameters,
+    optional,
+)
 from forecastle.web.representations import MEDIA_TYPES, chosen
 
 IN_BYTES = re.compile(rb"\s*bytes\s*(=|$)", re.IGNORECASE)  # a header `Range`
 MOST_DRAWS = 10_000
-DIRECT = {"/countries/{code}/forecast", "/countries/{code}/probability", "/forecast"}
+DIRECT = {"/{plural}/{code}/forecast", "/{plural}/{code}/probability", "/forecast"}
 
 NETCDF: dict[str, Any] = {"application/x-netcdf": {"schema": {"type": "string", "format": "binary"}}}
 WITHOUT_PARAMETERS: dict[str, Any] = {"dependencies": [Depends(no_parameters)]}
@@ -47,15 +56,16 @@ def create_app(artifact: Artifact) -> FastAPI:
     environment names the web origins whose pages may use it, with spaces between, or is `*`.
     """
     manifest = artifact.manifest
+    codes = ", countries by their codes of ISO 3166 alpha-3" if manifest.noun == "country" else ""
     app: FastAPI = FastAPIOffline(  # whose Swagger UI loads nothing from elsewhere
         redoc_url=None,
         redirect_slashes=False,  # it would repeat whatever host the client names
         generate_unique_id_function=_operation,
         title=manifest.title,
         version=artifact.version,
-        description=f"Forecasts of {manifest.target} for {len(artifact.countries)} countries, "
-        f"up to {artifact.horizon} days ahead, from data through {artifact.data_through}. Counts are in "
-        f"{manifest.unit}, dates in ISO 8601, countries by their codes of ISO 3166 alpha-3.\n\n"
+        description=f"Forecasts of {manifest.target} for {len(artifact.series)} {manifest.plural}, "
+        f"up to {artifact.frequency.periods(artifact.horizon)} ahead, from data through "
+        f"{artifact.data_through}. Values are in {manifest.unit}, dates in ISO 8601{codes}.\n\n"
         "Answers to GET carry a strong `ETag`: with `If-None-Match` what is known already is not sent again "
         "(304). Errors are `application/problem+json` (RFC 9457), of a `type` that leads to a page about it.",
     )
@@ -66,37 +76,43 @@ def create_app(artifact: Artifact) -> FastAPI:
     middleware.install(app)
     _add_forecasts(app, documents)
     _add_events(app, documents)
-    _add_countries(app, documents)
+    _add_series(app, documents)
     _add_files(app, artifact)
     app.include_router(inference.routes(artifact))
     openapi.install(app)
+    hot = {path.format(plural=manifest.plural, code="{code}") for path in DIRECT}
     direct += [
-        DirectRoute.of(route) for route in app.routes if isinstance(route, APIRoute) and route.path in DIRECT
+        DirectRoute.of(route) for route in app.routes if isinstance(route, APIRoute) and route.path in hot
     ]
     return app
 
 
 def _add_forecasts(app: FastAPI, documents: Documents) -> None:
     artifact, horizon = documents.artifact, documents.artifact.horizon
+    nouns = artifact.manifest.noun, artifact.manifest.plural
     most_draws = min(len(artifact.draws), MOST_DRAWS)
 
     class AllQuery(forecasts.ForecastQuery):
         days: Annotated[
             int,
-            Field(ge=1, le=horizon, description="Days ahead."),
+            Field(ge=1, le=horizon, description="Periods ahead: days, if the frequency is D."),
             must_be(f"a whole number from 1 to {horizon}, the horizon of this model"),
         ] = min(DEFAULT_DAYS, horizon)
+
+        counts: counts_of(paths.kinds(artifact)) | None = optional(  # type: ignore[valid-type]
+            str(forecasts.ForecastQuery.model_fields["counts"].description)
+        )
 
         @property
         def kind(self) -> Kind:
             return self.counts or paths.own(artifact)
 
         def arguments(self) -> tuple[Any, ...]:
-            """What `forecasts.forecast` takes after the country."""
+            """What `forecasts.forecast` takes after the series."""
             intervals = None if self.quantile else tuple(sorted(set(self.level)))
             return self.days, self.kind, intervals, tuple(sorted(set(self.quantile)))
 
-    class CountryQuery(AllQuery):
+    class SeriesQuery(AllQuery):
         draws: (
             Annotated[int, Field(ge=1, le=most_draws), must_be(f"a whole number from 1 to {most_draws}")]
             | None
@@ -119,28 +135,28 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
         )
 
     @app.get(
-        "/countries/{code}/forecast",
-        response_model=forecasts.CountryForecast,
+        f"/{artifact.manifest.plural}/{{code}}/forecast",
+        response_model=answers.of(artifact, forecasts.SeriesForecast),
         responses=_also(*MEDIA_TYPES) | documented(404, 422),
     )
-    async def forecast(request: Request, code: Code, query: Annotated[CountryQuery, Query()]) -> Response:
+    async def forecast(request: Request, code: Code, query: Annotated[SeriesQuery, Query()]) -> Response:
         """Mean, median and central intervals or quantiles of every coming day; with `draws` whole paths."""
-        country, representation = find(artifact, code), chosen(request, query.format)
+        series, representation = find(artifact, code), chosen(request, query.format)
         only_this(query)
         if representation == "hubverse":
-            arguments = (country, query.days, query.kind, query.draws)
+            arguments = (series, query.days, query.kind, query.draws)
             return documents.answer(request, representation, forecasts.hub_table, *arguments)
-        arguments = (_root(request), country, *query.arguments(), query.draws)
+        arguments = (_root(request), series, *query.arguments(), query.draws)
         return documents.answer(request, representation, forecasts.forecast, *arguments)
 
     @app.get(
         "/forecast",
         name="forecasts",
-        response_model=forecasts.AllForecasts,
+        response_model=named(forecasts.AllForecasts, *nouns),
         responses=_also(*MEDIA_TYPES) | documented(404, 422),
     )
     async def all_forecasts(request: Request, query: Annotated[AllQuery, Query()]) -> Response:
-        """The forecasts for all countries at once; as NDJSON they are sent while they are computed."""
+        """The forecasts for all series at once; as NDJSON they are sent while they are computed."""
         only_this(query)
         root, representation = _root(request), chosen(request, query.format)
         arguments = query.arguments()
@@ -162,27 +178,30 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
             documents.keep(key, document)
         return documents.respond(request, key, document)
 
-    async def in_turn() -> AsyncIterator[Country]:
-        """All countries; other requests are answered between them."""
-        for country in artifact.countries.values():
-            yield country
+    async def in_turn() -> AsyncIterator[Series]:
+        """All series; other requests are answered between them."""
+        for series in artifact.series.values():
+            yield series
             await asyncio.sleep(0)
 
     async def lines(root: str, arguments: tuple[Any, ...]) -> AsyncIterator[bytes]:
-        async for country in in_turn():
-            yield documents.get("ndjson", forecasts.forecast, root, country, *arguments).body
+        async for series in in_turn():
+            yield documents.get("ndjson", forecasts.forecast, root, series, *arguments).body
 
 
 def _add_events(app: FastAPI, documents: Documents) -> None:
     """What is posted is computed in threads (hence no `async`), so that no other request waits for it."""
     artifact = documents.artifact
+    nouns = artifact.manifest.noun, artifact.manifest.plural
+    event_type, events_type = events.asked(artifact)
+    decision_type = decisions.asked(artifact)
 
     @app.get(
-        "/countries/{code}/probability",
-        response_model=events.Probability,
+        f"/{artifact.manifest.plural}/{{code}}/probability",
+        response_model=answers.of(artifact, events.Probability),
         responses=documented(404, 422),
     )
-    async def probability(request: Request, code: Code, event: Annotated[events.Event, Query()]) -> Response:
+    async def probability(request: Request, code: Code, event: Annotated[event_type, Query()]) -> Response:
         """The probability of an event: of a count on a day, of a running total, or along whole paths."""
         arguments = (_root(request), find(artifact, code), event)
         return documents.answer(request, "json", events.probability, *arguments)
@@ -190,27 +209,27 @@ def _add_events(app: FastAPI, documents: Documents) -> None:
     @app.post(
         "/probability",
         name="probability",
-        response_model=events.EventProbabilities,
+        response_model=named(events.EventProbabilities, *nouns),
         responses=documented(400, 413, 415, 422),
         **WITHOUT_PARAMETERS,
     )
-    def many_probabilities(request: Request, asked: events.EventsRequest) -> Response:
-        """The probabilities of many events, also of one country's count above another's."""
+    def many_probabilities(request: Request, asked: events_type) -> Response:
+        """The probabilities of many events, also of one series' count above another's."""
         return _not_kept(events.probabilities(artifact, _root(request), asked.events))
 
     @app.post(
         "/decisions",
         name="decisions",
-        response_model=decisions.Decision,
+        response_model=answers.of(artifact, decisions.Decision),
         responses=documented(400, 413, 415, 422),
         **WITHOUT_PARAMETERS,
     )
-    def decide(request: Request, asked: decisions.DecisionRequest) -> Response:
+    def decide(request: Request, asked: decision_type) -> Response:
         """The action with the least expected loss, and the distribution of its loss."""
         return _not_kept(decisions.decide(artifact, _root(request), asked))
 
 
-def _add_countries(app: FastAPI, documents: Documents) -> None:
+def _add_series(app: FastAPI, documents: Documents) -> None:
     artifact = documents.artifact
 
     @app.get("/", response_model=answers.Overview, responses=documented(422), **WITHOUT_PARAMETERS)
@@ -220,28 +239,30 @@ def _add_countries(app: FastAPI, documents: Documents) -> None:
         return documents.answer(request, "json", answers.overview, _root(request), before)
 
     @app.get(
-        "/countries",
-        response_model=answers.CountryPage,
+        f"/{artifact.manifest.plural}",
+        name=artifact.manifest.plural,
+        response_model=answers.of(artifact, answers.SeriesPage),
         responses=_also("csv", "ndjson") | documented(422),
     )
-    async def countries(request: Request, query: Annotated[TableQuery, Query()]) -> Response:
-        """The countries that there are forecasts for."""
+    async def all_series(request: Request, query: Annotated[TableQuery, Query()]) -> Response:
+        """The series that there are forecasts for."""
         arguments = (_root(request), query.limit, query.offset)
-        return documents.answer(request, chosen(request, query.format), answers.countries, *arguments)
+        return documents.answer(request, chosen(request, query.format), answers.all_series, *arguments)
 
     @app.get(
-        "/countries/{code}",
-        response_model=answers.CountryEntry,
+        f"/{artifact.manifest.plural}/{{code}}",
+        name=artifact.manifest.noun,
+        response_model=answers.SeriesEntry,
         responses=documented(404, 422),
         **WITHOUT_PARAMETERS,
     )
-    async def country(request: Request, code: Code) -> Response:
-        """A country, and what there is about it."""
+    async def series(request: Request, code: Code) -> Response:
+        """A series, and what there is about it."""
         return documents.answer(request, "json", answers.entry, _root(request), find(artifact, code))
 
     @app.get(
-        "/countries/{code}/observations",
-        response_model=answers.ObservationPage,
+        f"/{artifact.manifest.plural}/{{code}}/observations",
+        response_model=answers.of(artifact, answers.ObservationPage),
         responses=_also("csv", "ndjson") | documented(404, 422),
     )
     async def observations(request: Request, code: Code, query: Annotated[TableQuery, Query()]) -> Response:
@@ -250,8 +271,8 @@ def _add_countries(app: FastAPI, documents: Documents) -> None:
         return documents.answer(request, chosen(request, query.format), answers.observations, *arguments)
 
     @app.get(
-        "/countries/{code}/parameters",
-        response_model=answers.CountryParameters,
+        f"/{artifact.manifest.plural}/{{code}}/parameters",
+        response_model=answers.of(artifact, answers.SeriesParameters),
         responses=documented(404, 422),
         **WITHOUT_PARAMETERS,
     )

@@ -9,15 +9,16 @@ the actions are compared one by one, by a table of what each loses in each range
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from forecastle.artifact import Artifact
 from forecastle.service import events, marginals, paths
-from forecastle.service.answers import OfCountry, of_country
+from forecastle.service.answers import OfSeries, of, of_series
 from forecastle.service.events import AnyCode
+from forecastle.service.naming import Named, named
 from forecastle.web.problems import InvalidValue
-from forecastle.web.queries import Counts, Day, Members, must_be, optional
+from forecastle.web.queries import Counts, Day, Members, counts_of, must_be, optional
 
 MOST_OPTIONS, MOST_THRESHOLDS = 50, 20
 LOSS_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -51,14 +52,17 @@ class Action(Members):
     )
 
 
-class DecisionRequest(Members):
+class DecisionRequest(Members, Named):
     """A decision that hangs on a count.
 
     Either `costs` of too much and too little, for any amount or those of `amounts`; or `thresholds` that
     divide the counts into ranges and `actions` with their loss in each.
     """
 
-    country: AnyCode = Field(description="ISO 3166 alpha-3, in capital letters or not.", examples=["GBR"])
+    series: AnyCode = Field(
+        description="Its identifier, in capital letters or not; of a country ISO 3166 alpha-3.",
+        examples=["GBR"],
+    )
     on: Day | None = optional("It hangs on the count of this day.", examples=["2020-06-15"])
     by: Day | None = optional("It hangs on the running total by the end of this day.")
     counts: Counts | None = optional(
@@ -99,8 +103,8 @@ class DecisionRequest(Members):
         given = {name for name in ("costs", "amounts", "thresholds", "actions") if getattr(self, name)}
         if (self.on is None) == (self.by is None):
             problem = "exactly one of on and by is needed"
-        elif self.by and self.counts == "daily":
-            problem = "by is about the running total: of daily counts ask on a day"
+        elif self.by and self.counts not in (None, "cumulative"):
+            problem = f"by is about the running total: of {self.counts} counts ask on a day"
         elif given not in ({"costs"}, {"costs", "amounts"}, {"thresholds", "actions"}):
             problem = "either costs are needed, with amounts or without, or thresholds and actions"
         elif self.thresholds and sorted(set(self.thresholds)) != self.thresholds:
@@ -150,7 +154,7 @@ class State(BaseModel):
     probability: float
 
 
-class Decision(OfCountry):
+class Decision(OfSeries):
     """The option with the least expected loss."""
 
     count: str = Field(
@@ -169,21 +173,37 @@ class Decision(OfCountry):
     caveat: str | None = optional("A warning, if the draws are not to be trusted.")
 
 
+def asked(artifact: Artifact) -> type[DecisionRequest]:
+    """What may be asked of the model: by its noun, its kinds and its least value."""
+    manifest = artifact.manifest
+    model = named(DecisionRequest, manifest.noun, manifest.plural)
+    counts, fields = counts_of(paths.kinds(artifact)), model.model_fields
+    chosen: dict[str, Any] = {"counts": (counts | None, optional(str(fields["counts"].description)))}
+    if manifest.minimum is None or manifest.minimum < 0:
+        for name, most in (("amounts", MOST_OPTIONS), ("thresholds", MOST_THRESHOLDS)):
+            about = {"min_length": 2 if name == "amounts" else 1, "max_length": most}
+            chosen[name] = (list[Loss] | None, optional(str(fields[name].description), **about))
+    made = create_model(DecisionRequest.__name__, __base__=model, __doc__=DecisionRequest.__doc__, **chosen)
+    if manifest.noun != "country":
+        made.model_config["json_schema_extra"] = None
+    return made
+
+
 def decide(artifact: Artifact, root: str, asked: DecisionRequest) -> Decision:
     """The option with the least mean loss over the draws.
 
     Raises:
-        InvalidValue: The model has no such country, or no such day.
+        InvalidValue: The model has no such series, or no such day.
     """
     parameter, day = ("on", asked.on) if asked.on else ("by", asked.by)
     assert day  # as `one_decision` ensures
     try:
-        country = events.known(artifact, "country", asked.country)
-        ahead = events.ahead(artifact, country, parameter, day)
+        series = events.known(artifact, artifact.manifest.noun, asked.series)
+        ahead = events.ahead(artifact, series, parameter, day)
     except InvalidValue as error:
         raise error.in_body() from None
     kind = "cumulative" if asked.by else asked.counts or paths.own(artifact)
-    distribution = marginals.of(artifact, country, kind)
+    distribution = marginals.of(artifact, series, kind)
     drawn = distribution.draws[ahead - 1].astype(float)
     what, when = events.moment(artifact, kind, day)
     level, states = None, None
@@ -202,15 +222,15 @@ def decide(artifact: Artifact, root: str, asked: DecisionRequest) -> Decision:
         losses = np.array([action.losses for action in asked.actions])[:, state]
         names = [{"action": action.name} for action in asked.actions]
     options = _options(names, losses, distribution.effective)
-    return Decision(
-        **of_country(artifact, root, country),
-        count=f"{what} in {country.name} {when}",
+    return of(artifact, Decision)(
+        **of_series(artifact, root, series),
+        count=f"{what} in {series.name} {when}",
         draws=len(drawn),
         level=level,
         states=states,
         best=options[0],
         options=options,
-        caveat=marginals.caveat(artifact, country, kind, False),
+        caveat=marginals.caveat(artifact, series, kind, False),
     )
 
 

@@ -2,33 +2,45 @@
 
 A path is one draw for all coming days. An event of one day is a look-up in that day's sorted draws. An event
 of several days, such as whether a level is ever exceeded, is counted along whole paths. Draws of one number
-belong together in all countries, so that countries are compared draw by draw.
+belong together in all series, so that series are compared draw by draw.
 """
 
 import datetime
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from forecastle.artifact import Artifact, Country
+from forecastle.artifact import Artifact, Series
 from forecastle.service import lookup, marginals, montecarlo, paths
-from forecastle.service.answers import OfCountry, OfModel, Place, of_country, of_model
+from forecastle.service.answers import OfModel, OfSeries, Place, of, of_model, of_series
+from forecastle.service.naming import Named, named
 from forecastle.service.paths import Kind
 from forecastle.web.problems import InvalidValue, ProblemError
-from forecastle.web.queries import Counts, Day, KnownParameters, Members, Threshold, must_be, optional
+from forecastle.web.queries import (
+    Counts,
+    Day,
+    KnownParameters,
+    Members,
+    Threshold,
+    at_least,
+    counts_of,
+    must_be,
+    optional,
+)
 
 MOST_EVENTS = 100
 
-Days = Annotated[int, Field(ge=1), must_be("a whole number of days, at least 1")]
-AnyCode = Annotated[str, Field(max_length=60), must_be("a country's code such as GBR")]
+Periods = Annotated[int, Field(ge=1), must_be("a whole number of periods, at least 1")]
+AnyCode = Annotated[str, Field(max_length=64), must_be("a series' identifier, of up to 64 characters")]
 
 
 class Event(KnownParameters):
-    """What may happen in a country.
+    """What may happen in a series.
 
-    Either a count (`above` or `below` a number, or above another country's: `exceeds`) at some time (`on` a
+    Either a count (`above` or `below` a number, or above another series': `exceeds`) at some time (`on` a
     day, `by` the end of one, at any time until then: `ever_by`); or one of `peak_by`, `doubles_within` and
     `halves_within` alone.
     """
@@ -36,7 +48,7 @@ class Event(KnownParameters):
     above: Threshold | None = optional("The count is above this number.", examples=[45000])
     below: Threshold | None = optional("The count is below this number.")
     exceeds: AnyCode | None = optional(
-        "The count is above that of the country with this code, at the same time."
+        "The count is above that of the series with this code, at the same time."
     )
     on: Day | None = optional("It is about the count on this day.")
     by: Day | None = optional(
@@ -47,14 +59,16 @@ class Event(KnownParameters):
     )
     peak_by: Day | None = optional(
         "The seven days with the highest counts end by this day: seven of those that were fitted "
-        "or that the horizon reaches, whichever those are.",
+        "or that the horizon reaches, whichever those are. If dates are no days, the highest value.",
     )
-    doubles_within: Days | None = optional(
-        "Within so many days the running total is twice that of the origin date or, of daily "
-        "counts, the mean of some seven days is twice that of the last week.",
+    doubles_within: Periods | None = optional(
+        "Within so many periods the running total is twice that of the origin date or, of daily "
+        "counts, the mean of some seven days is twice that of the last week; of other values, one is twice "
+        "the last.",
     )
-    halves_within: Days | None = optional(
-        "Within so many days the mean of some seven days is half that of the last week."
+    halves_within: Periods | None = optional(
+        "Within so many periods the mean of some seven days is half that of the last week; if dates are no "
+        "days, a value is half the last."
     )
     counts: Counts | None = optional(
         "Whether it is about counts a day or running totals. Without it, about what the model "
@@ -79,9 +93,10 @@ class Event(KnownParameters):
                 "or exactly one of peak_by, doubles_within and halves_within, and none of those"
             )
             raise PydanticCustomError("one_event", message)
-        if self.by and self.counts == "daily":
+        if self.by and self.counts not in (None, "cumulative"):
             message = (
-                "by is about the running total: of daily counts ask on a day, or whether they are ever_by it"
+                f"by is about the running total: of {self.counts} counts ask on a day, or whether they are "
+                "ever_by it"
             )
             raise PydanticCustomError("counts", message)
         if (self.peak_by or self.halves_within) and self.counts == "cumulative":
@@ -101,21 +116,24 @@ class Event(KnownParameters):
         if self.by:
             return "cumulative"
         if self.peak_by or self.halves_within:
-            return "daily"
+            return artifact.frequency.adjective
         return self.counts or paths.own(artifact)
 
 
-class CountryEvent(Event, Members):
+class SeriesEvent(Event, Members, Named):
     """An event, and where."""
 
-    country: AnyCode = Field(description="ISO 3166 alpha-3, in capital letters or not.", examples=["GBR"])
+    series: AnyCode = Field(
+        description="Its identifier, in capital letters or not; of a country ISO 3166 alpha-3.",
+        examples=["GBR"],
+    )
 
 
 class EventsRequest(Members):
     """What POST /probability takes."""
 
     events: Annotated[
-        list[CountryEvent],
+        list[SeriesEvent],
         Field(
             min_length=1,
             max_length=MOST_EVENTS,
@@ -147,32 +165,58 @@ class EventProbability(BaseModel):
     caveat: str | None = optional("A warning, if the probability is not to be trusted.")
 
 
-class Probability(EventProbability, OfCountry):
+class Probability(EventProbability, OfSeries):
     """The probability of an event: the share of posterior predictive draws in which it happens."""
 
 
-class CountryProbability(EventProbability, Place):
-    """The probability of an event in a country."""
+class SeriesProbability(EventProbability, Place):
+    """The probability of an event in a series."""
 
 
 class EventProbabilities(OfModel):
     """The probabilities of the events, in their order."""
 
-    probabilities: list[CountryProbability]
+    probabilities: list[SeriesProbability]
 
 
-def probability(artifact: Artifact, root: str, country: Country, event: Event) -> Probability:
-    """The probability of an event in a country.
+def asked(artifact: Artifact) -> tuple[type[Event], type[EventsRequest]]:
+    """What may be asked of the model: by its noun, its kinds and its least value."""
+    manifest, counts = artifact.manifest, counts_of(paths.kinds(artifact))
+    threshold = at_least(manifest.minimum)
+
+    def fitting[E: Event](event: type[E]) -> type[E]:
+        fields = event.model_fields
+        chosen = {
+            name: (kind | None, optional(str(fields[name].description), examples=fields[name].examples))
+            for name, kind in (("counts", counts), ("above", threshold), ("below", threshold))
+        }
+        return create_model(event.__name__, __base__=event, __doc__=event.__doc__, **chosen)
+
+    of_series = fitting(named(SeriesEvent, manifest.noun, manifest.plural))
+    held = EventsRequest.model_fields["events"]
+    if manifest.noun != "country":
+        held = FieldInfo.merge_field_infos(held, examples=None)
+    request = create_model(
+        EventsRequest.__name__,
+        __base__=EventsRequest,
+        __doc__=EventsRequest.__doc__,
+        events=(list[of_series], held),
+    )
+    return fitting(Event), request
+
+
+def probability(artifact: Artifact, root: str, series: Series, event: Event) -> Probability:
+    """The probability of an event in a series.
 
     Raises:
-        InvalidValue: The model has no such day, no such other country, or nothing that could double.
+        InvalidValue: The model has no such day, no such other series, or nothing that could double.
     """
-    about = of_country(artifact, root, country)
-    return Probability(**about, **_probability(artifact, country, event))
+    about = of_series(artifact, root, series)
+    return of(artifact, Probability)(**about, **_probability(artifact, series, event))
 
 
-def probabilities(artifact: Artifact, root: str, events: list[CountryEvent]) -> EventProbabilities:
-    """The probabilities of many events, each in a country of its own.
+def probabilities(artifact: Artifact, root: str, events: list[SeriesEvent]) -> EventProbabilities:
+    """The probabilities of many events, each in a series of its own.
 
     Raises:
         ProblemError: 422, with an error for each event that the model cannot answer.
@@ -180,21 +224,22 @@ def probabilities(artifact: Artifact, root: str, events: list[CountryEvent]) -> 
     found, errors = [], []
     for index, event in enumerate(events):
         try:
-            country = known(artifact, "country", event.country)
-            probability = _probability(artifact, country, event)
-            found.append(CountryProbability(country=country.code, name=country.name, **probability))
+            series = known(artifact, artifact.manifest.noun, event.series)
+            probability = _probability(artifact, series, event)
+            found.append(of(artifact, SeriesProbability)(series=series.code, name=series.name, **probability))
         except InvalidValue as error:
             errors += error.in_body(f"events.{index}.").errors
     if errors:
         raise ProblemError(422, "; ".join(error["detail"] for error in errors), errors=errors)
-    return EventProbabilities(**of_model(artifact, root), probabilities=found)
+    answer = named(EventProbabilities, artifact.manifest.noun, artifact.manifest.plural)
+    return answer(**of_model(artifact, root), probabilities=found)
 
 
-def _probability(artifact: Artifact, country: Country, event: Event) -> dict[str, Any]:
-    happened, words = evaluate(artifact, country, event)
+def _probability(artifact: Artifact, series: Series, event: Event) -> dict[str, Any]:
+    happened, words = evaluate(artifact, series, event)
     draws = len(artifact.draws)
     kind, several_days = event.kind(artifact), not (event.on or event.by)
-    if (certain := settled(country, event, kind)) is not None:
+    if (certain := settled(series, event, kind)) is not None:
         if happened == certain * draws:
             caveat = None
         else:
@@ -202,7 +247,7 @@ def _probability(artifact: Artifact, country: Country, event: Event) -> dict[str
                 f"The observed running total settles the event, yet it happens in {happened:,} of "
                 f"{draws:,} draws: this model's forecast contradicts what was observed."
             )
-        so_far = f"it was {country.total:,} on {country.origin_date} already"
+        so_far = f"it was {series.total:,} on {series.origin_date} already"
         return {
             "event": f"{words} ({so_far})",
             "probability": float(certain),
@@ -210,128 +255,134 @@ def _probability(artifact: Artifact, country: Country, event: Event) -> dict[str
             "draws": draws,
             "caveat": caveat,
         }
-    effective = marginals.of(artifact, country, kind).effective
+    effective = marginals.of(artifact, series, kind).effective
     return {
         "event": words,
         "probability": round(happened / draws, 5),
         "monte_carlo_error": round(montecarlo.error_of_share(happened / draws, effective), 5),
         "draws": draws,
-        "caveat": marginals.caveat(artifact, country, kind, several_days),
+        "caveat": marginals.caveat(artifact, series, kind, several_days),
     }
 
 
-def settled(country: Country, event: Event, kind: Kind) -> bool | None:
+def settled(series: Series, event: Event, kind: Kind) -> bool | None:
     """Whether the event happens, if the observed running total settles that: it never falls.
 
     None if it depends on what is to come.
     """
-    if kind == "cumulative" and event.above is not None and country.total > event.above:
+    if kind == "cumulative" and event.above is not None and series.total > event.above:
         return True
-    if kind == "cumulative" and event.below is not None and country.total >= event.below:
+    if kind == "cumulative" and event.below is not None and series.total >= event.below:
         return False
     return None
 
 
-def evaluate(artifact: Artifact, country: Country, event: Event) -> tuple[int, str]:
+def evaluate(artifact: Artifact, series: Series, event: Event) -> tuple[int, str]:
     """In how many draws the event happens, and what it is in words.
 
     A count that equals a threshold is neither above nor below it.
 
     Raises:
-        InvalidValue: The model has no such day, no such other country, or nothing that could double.
+        InvalidValue: The model has no such day, no such other series, or nothing that could double.
     """
     if event.peak_by:
-        return _peak(artifact, country, event.peak_by)
+        return _peak(artifact, series, event.peak_by)
     if event.doubles_within:
-        return _change(artifact, country, event, "doubles_within", event.doubles_within)
+        return _change(artifact, series, event, "doubles_within", event.doubles_within)
     if event.halves_within:
-        return _change(artifact, country, event, "halves_within", event.halves_within)
+        return _change(artifact, series, event, "halves_within", event.halves_within)
     if event.exceeds is not None:
-        return _exceeds(artifact, country, event, event.exceeds)
-    return _threshold(artifact, country, event)
+        return _exceeds(artifact, series, event, event.exceeds)
+    return _threshold(artifact, series, event)
 
 
-def _threshold(artifact: Artifact, country: Country, event: Event) -> tuple[int, str]:
+def _threshold(artifact: Artifact, series: Series, event: Event) -> tuple[int, str]:
     kind, (parameter, last) = event.kind(artifact), event.time
-    days = ahead(artifact, country, parameter, last)
+    days = ahead(artifact, series, parameter, last)
     relation, threshold = ("above", event.above) if event.above is not None else ("below", event.below)
     assert threshold is not None  # as `one_event` ensures
     if event.ever_by:
-        drawn = paths.paths(artifact, country, kind)[:, :days]
+        drawn = paths.paths(artifact, series, kind)[:, :days]
         happens = drawn > threshold if relation == "above" else drawn < threshold
         happened = int(happens.any(axis=1).sum())
     else:
-        of_day = marginals.of(artifact, country, kind)
+        of_day = marginals.of(artifact, series, kind)
         happened = of_day.above(threshold, days) if relation == "above" else of_day.below(threshold, days)
-    first = country.origin_date + datetime.timedelta(1)
-    return happened, f"{_subject(artifact, country, event, first)} {relation} {threshold:,.15g}"
+    first = artifact.frequency.after(series.origin_date, 1)
+    return happened, f"{_subject(artifact, series, event, first)} {relation} {threshold:,.15g}"
 
 
-def _exceeds(artifact: Artifact, country: Country, event: Event, code: str) -> tuple[int, str]:
+def _exceeds(artifact: Artifact, series: Series, event: Event, code: str) -> tuple[int, str]:
     kind, (parameter, last) = event.kind(artifact), event.time
     other = known(artifact, "exceeds", code)
-    for one in (country, other):
+    for one in (series, other):
         ahead(artifact, one, parameter, last)
     # The days that both have ahead.
-    origin = max(country.origin_date, other.origin_date)
-    first = origin + datetime.timedelta(1) if event.ever_by else last
+    origin = max(series.origin_date, other.origin_date)
+    frequency = artifact.frequency
+    first = frequency.after(origin, 1) if event.ever_by else last
     own, others = (
         paths.paths(artifact, one, kind)[
-            :, (first - one.origin_date).days - 1 : (last - one.origin_date).days
+            :, frequency.between(one.origin_date, first) - 1 : frequency.between(one.origin_date, last)
         ]
-        for one in (country, other)
+        for one in (series, other)
     )
     happened = int((own > others).any(axis=1).sum())
-    return happened, f"{_subject(artifact, country, event, first)} above those in {other.name}"
+    return happened, f"{_subject(artifact, series, event, first)} above those in {other.name}"
 
 
-def _subject(artifact: Artifact, country: Country, event: Event, first: datetime.date) -> str:
+def _subject(artifact: Artifact, series: Series, event: Event, first: datetime.date) -> str:
     """What is counted where and when, in words; `first` is the first day of `ever_by`."""
     what, when = moment(artifact, event.kind(artifact), event.time[1])
     if event.ever_by:
-        when = f"on any day from {first} to {event.ever_by}"
-    return f"{what} in {country.name} {when}"
+        when = f"on any {_date(artifact)} from {first} to {event.ever_by}"
+    return f"{what} in {series.name} {when}"
 
 
-def _peak(artifact: Artifact, country: Country, last: datetime.date) -> tuple[int, str]:
-    days_ahead = ahead(artifact, country, "peak_by", last, earliest=0)
-    past, coming = paths.weekly(artifact, country)
+def _peak(artifact: Artifact, series: Series, last: datetime.date) -> tuple[int, str]:
+    days_ahead = ahead(artifact, series, "peak_by", last, earliest=0)
+    past, coming = paths.means(artifact, series)
     # A week without reports is not the highest, and of those that are as high the first one is.
     past_peak = np.max(past, initial=-np.inf, where=np.isfinite(past))
     happens = (coming.max(axis=1) <= past_peak) | (coming.argmax(axis=1) < days_ahead)
-    end = country.origin_date + datetime.timedelta(artifact.horizon)
-    words = (
-        f"the seven days with the most {artifact.manifest.unit} in {country.name}, of those from "
-        f"{country.first_day} to {end}, end by {last}"
+    end = artifact.frequency.after(series.origin_date, artifact.horizon)
+    most = (
+        f"with the most {artifact.manifest.unit} in {series.name}, of those from {series.first_day} to {end}"
     )
+    if artifact.frequency.cycle > 1:
+        words = f"the seven days {most}, end by {last}"
+    else:
+        words = f"the {artifact.frequency.period} {most}, is that of {last} or one before"
     return int(happens.sum()), words
 
 
-def _change(
-    artifact: Artifact, country: Country, event: Event, parameter: str, within: int
-) -> tuple[int, str]:
+def _change(artifact: Artifact, series: Series, event: Event, parameter: str, within: int) -> tuple[int, str]:
     if within > artifact.horizon:
-        words = f"must be a whole number of days from 1 to {artifact.horizon}, the horizon of this model"
+        periods = f"{artifact.frequency.period}s"
+        words = f"must be a whole number of {periods} from 1 to {artifact.horizon}, the horizon of this model"
         raise InvalidValue(parameter, words)
-    unit, origin = artifact.manifest.unit, country.origin_date
+    unit, origin = artifact.manifest.unit, series.origin_date
     doubles = parameter == "doubles_within"
     if event.kind(artifact) == "cumulative":
-        reference, values = float(country.total), paths.paths(artifact, country, "cumulative")
+        reference, values = float(series.total), paths.paths(artifact, series, "cumulative")
         what, change, since = f"total {unit}", "rise to twice", f"of {origin}"
         before = f"up to {origin}"
     else:
-        past, values = paths.weekly(artifact, country)
+        past, values = paths.means(artifact, series)
         reference = past[-1]
-        what, since = f"the mean of seven days' {unit}", f"of the week to {origin}"
-        before = f"in the week to {origin}"
+        if artifact.frequency.cycle > 1:
+            what, since = f"the mean of seven days' {unit}", f"of the week to {origin}"
+            before = f"in the week to {origin}"
+        else:
+            what, since, before = f"{artifact.frequency.adjective} {unit}", f"of {origin}", f"on {origin}"
         change = "rises to twice" if doubles else "falls to half"
     if not reference > 0:
-        words = f"has no answer for {country.name}: there were no {unit} {before}"
+        words = f"has no answer for {series.name}: there were no {unit} {before}"
         raise InvalidValue(parameter, words)
-    values, end = values[:, :within], origin + datetime.timedelta(within)
+    values, end = values[:, :within], artifact.frequency.after(origin, within)
     happens = values >= 2 * reference if doubles else values <= reference / 2
     shown = f"{float(paths.rounded(np.array(reference))):,.15g}"
-    return int(happens.any(axis=1).sum()), f"{what} in {country.name} {change} the {shown} {since} by {end}"
+    return int(happens.any(axis=1).sum()), f"{what} in {series.name} {change} the {shown} {since} by {end}"
 
 
 def moment(artifact: Artifact, kind: Kind, day: datetime.date) -> tuple[str, str]:
@@ -341,8 +392,8 @@ def moment(artifact: Artifact, kind: Kind, day: datetime.date) -> tuple[str, str
     return paths.target(artifact, kind), f"on {day}"
 
 
-def known(artifact: Artifact, parameter: str, code: str) -> Country:
-    """The country that a parameter or member names.
+def known(artifact: Artifact, parameter: str, code: str) -> Series:
+    """The series that a parameter or member names.
 
     Raises:
         InvalidValue: There is none, or it was left out.
@@ -351,22 +402,33 @@ def known(artifact: Artifact, parameter: str, code: str) -> Country:
         return lookup.find(artifact, code)
     except ProblemError as error:
         near_matches = error.members.get("near_matches")
-        words = f"must be a country of this model: {error.detail}"
+        words = f"must be a {artifact.manifest.noun} of this model: {error.detail}"
         raise InvalidValue(parameter, words, near_matches=near_matches) from None
 
 
-def ahead(artifact: Artifact, country: Country, parameter: str, day: datetime.date, earliest: int = 1) -> int:
-    """How many days ahead the day lies that a parameter or member names.
+def ahead(artifact: Artifact, series: Series, parameter: str, day: datetime.date, earliest: int = 1) -> int:
+    """How many periods ahead the date lies that a parameter or member names.
 
     Raises:
-        InvalidValue: That is less than `earliest`, or more than the horizon.
+        InvalidValue: That is less than `earliest`, or more than the horizon; or no date of the frequency.
     """
-    days = (day - country.origin_date).days
-    if not earliest <= days <= artifact.horizon:
-        first, last = (country.origin_date + datetime.timedelta(n) for n in (earliest, artifact.horizon))
+    frequency = artifact.frequency
+    periods = frequency.between(series.origin_date, day)
+    if not earliest <= periods <= artifact.horizon:
+        first, last = (frequency.after(series.origin_date, n) for n in (earliest, artifact.horizon))
         raise InvalidValue(
             parameter,
-            f"must be a day from {first} to {last} for {country.name}: "
-            f"the horizon of this model is {artifact.horizon} days",
+            f"must be a {_date(artifact)} from {first} to {last} for {series.name}: "
+            f"the horizon of this model is {frequency.periods(artifact.horizon)}",
         )
-    return days
+    if not frequency.has(day):
+        nearest = frequency.after(series.origin_date, periods)
+        raise InvalidValue(
+            parameter, f"must be a date of the {frequency.adjective} series, such as {nearest}, not {day}"
+        )
+    return periods
+
+
+def _date(artifact: Artifact) -> str:
+    """What a date is called."""
+    return "day" if artifact.frequency.alias == "D" else "date"

@@ -12,10 +12,10 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import BaseModel, Field, model_validator
 
-from forecastle.artifact import Artifact, Country
+from forecastle.artifact import Artifact, Series
 from forecastle.scores import HUB_QUANTILES
 from forecastle.service import marginals, paths, rendering
-from forecastle.service.answers import OfCountry, OfModel, of_country, of_model
+from forecastle.service.answers import OfModel, OfSeries, of_model, of_series
 from forecastle.service.paths import Kind
 from forecastle.service.rendering import HubTable
 from forecastle.web.queries import (
@@ -54,7 +54,10 @@ class ForecastQuery(KnownParameters):
         ),
         must_be(f"a number between 0 and 1 such as 0.975, or up to {MOST_QUANTILES} of them"),
     ] = NO_QUANTILES
-    counts: Counts | None = optional("Counts a day or running totals; without it, what the model forecasts.")
+    counts: Counts | None = optional(
+        "Values themselves, by the frequency's adjective (daily, weekly, monthly, ...), or running totals; "
+        "without it, what the model forecasts."
+    )
     as_of: Day | None = optional(
         "The forecast from data through this day, however much later it was made. A model's own service has "
         "the latest alone; the gateway keeps past ones."
@@ -107,30 +110,36 @@ class ForecastDay(BaseModel):
 class Path(BaseModel):
     """One draw of the posterior predictive distribution: a count for each day of the forecast."""
 
-    draw: int = Field(description="Its number in the artifact, the same in all countries.", examples=[0])
+    draw: int = Field(description="Its number in the artifact, the same in all series.", examples=[0])
     values: list[float] = Field(description="In `unit`, by horizon.", examples=[[164.0, 53.0, 382.0]])
 
 
-class CountryForecast(OfCountry):
+class SeriesForecast(OfSeries):
     """Posterior predictive means, medians and central intervals, or quantiles."""
 
-    counts: Kind = Field(description="Whether the values are counts a day or running totals.")
+    counts: Kind = Field(
+        description="Whether the values are those of each period, by its adjective, or running totals.",
+        examples=["daily"],
+    )
     forecast: list[ForecastDay]
     draws: list[Path] | None = optional("Whole paths, if `draws=` asks for them.")
     caveat: str | None = optional("A warning, if the numbers are not to be trusted.")
 
 
 class AllForecasts(OfModel):
-    """The forecasts for all countries."""
+    """The forecasts for all series."""
 
-    counts: Kind = Field(description="Whether the values are counts a day or running totals.")
-    forecasts: list[CountryForecast]
+    counts: Kind = Field(
+        description="Whether the values are those of each period, by its adjective, or running totals.",
+        examples=["daily"],
+    )
+    forecasts: list[SeriesForecast]
 
 
 def forecast(
     artifact: Artifact,
     root: str,
-    country: Country,
+    series: Series,
     days: int,
     kind: Kind,
     intervals: tuple[float, ...] | None,
@@ -142,56 +151,56 @@ def forecast(
     Args:
         artifact: Of the model.
         root: The path that links start with.
-        country: One of the artifact's.
+        series: One of the artifact's.
         days: At most the horizon.
         kind: What is counted.
         intervals: The levels of central intervals; None for quantiles instead.
         quantiles: The levels of these.
         draws: How many whole paths besides, evenly spaced among all, so that each chain has its share.
     """
-    known = marginals.of(artifact, country, kind)
+    known = marginals.of(artifact, series, kind)
     levels = quantiles if intervals is None else ends(intervals)
     numbers = np.concatenate([known.means[:days, None], known.quantiles([0.5, *levels], days)], axis=1)
     return rendering.Forecast(
-        _about(artifact, root, country, kind, draws is not None),
-        country.origin_date,
+        _about(artifact, root, series, kind, draws is not None),
+        series.origin_date,
         paths.rounded(numbers),
         intervals,
         quantiles,
-        None if draws is None else _chosen(paths.paths(artifact, country, kind)[:, :days], draws),
+        None if draws is None else _chosen(paths.paths(artifact, series, kind)[:, :days], draws),
     )
 
 
 @lru_cache(1000)
-def _about(artifact: Artifact, root: str, country: Country, kind: Kind, with_paths: bool) -> rendering.About:
+def _about(artifact: Artifact, root: str, series: Series, kind: Kind, with_paths: bool) -> rendering.About:
     members = {
-        **of_country(artifact, root, country),
+        **of_series(artifact, root, series),
         "target": paths.target(artifact, kind),
         "counts": kind,
         "forecast": None,
     }
-    caveat = marginals.caveat(artifact, country, kind, several_days=with_paths)
+    caveat = marginals.caveat(artifact, series, kind, several_days=with_paths)
     return rendering.About(members if caveat is None else {**members, "caveat": caveat})
 
 
 def of_all(
     artifact: Artifact, root: str, kind: Kind, of_each: list[rendering.Forecast]
 ) -> rendering.Forecasts:
-    """The forecasts of all countries in one answer."""
+    """The forecasts of all series in one answer."""
     about = {**of_model(artifact, root), "target": paths.target(artifact, kind), "counts": kind}
     return rendering.Forecasts(about, of_each)
 
 
-def for_hub(artifact: Artifact, country: Country, kind: Kind, draws: int | None = None) -> rendering.Forecast:
+def for_hub(artifact: Artifact, series: Series, kind: Kind, draws: int | None = None) -> rendering.Forecast:
     """The forecast for the whole horizon with the quantiles of hubs, and with `draws` so many paths."""
-    return forecast(artifact, "", country, artifact.horizon, kind, None, HUB_QUANTILES, draws)
+    return forecast(artifact, "", series, artifact.horizon, kind, None, HUB_QUANTILES, draws)
 
 
 def hub_table(
-    artifact: Artifact, country: Country, days: int, kind: Kind, draws: int | None = None
+    artifact: Artifact, series: Series, days: int, kind: Kind, draws: int | None = None
 ) -> HubTable:
-    """A country's forecast as a hub's table, up to `days` days after the last day in the data."""
-    return HubTable(artifact.data_through, days, [for_hub(artifact, country, kind, draws)])
+    """A series' forecast as a hub's table, up to `days` days after the last day in the data."""
+    return HubTable(artifact.data_through, days, [for_hub(artifact, series, kind, draws)])
 
 
 def ends(intervals: Sequence[float]) -> list[float]:

@@ -1,28 +1,27 @@
 """The Open Inference Protocol (V2), so that clients of Triton, KServe and MLServer can ask a model.
 
-A facade: it answers what `/countries/{code}/forecast` does, for many countries at once and as tensors.
+A facade: it answers what `/series/{code}/forecast` does, for many series at once and as tensors.
 docs/inference.md describes them. The protocol: <https://github.com/kserve/open-inference-protocol>.
 """
 
-import datetime
 import math
 from collections import Counter
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, create_model, model_validator
 
-from forecastle.artifact import Artifact, Country
+from forecastle.artifact import Artifact, Series
 from forecastle.service import marginals, paths, tensors
 from forecastle.service.lookup import find
 from forecastle.web.problems import ProblemError, documented
 from forecastle.web.queries import DEFAULT_DAYS, DEFAULT_LEVELS, MOST_LEVELS
 
 EXTENSIONS = ["binary_tensor_data"]
-MOST_COUNTRIES = 250  # in a request
+MOST_SERIES = 250  # in a request
 MOST_DRAWS = 500_000  # numbers in an answer's `draws`
 
 OutputName = Literal["date", "mean", "median", "lower", "upper", "draws"]
@@ -78,18 +77,17 @@ class TensorMetadata(BaseModel):
     shape: list[int]
 
 
-INPUTS = [
-    TensorMetadata(name="country", datatype="BYTES", shape=[-1]),
+INPUTS = [  # besides the series, named by its noun
     TensorMetadata(name="days", datatype="INT32", shape=[-1]),
     TensorMetadata(name="levels", datatype="FP64", shape=[-1]),
 ]
 OUTPUTS = [
-    TensorMetadata(name="date", datatype="BYTES", shape=[-1, -1]),  # country, day ahead
+    TensorMetadata(name="date", datatype="BYTES", shape=[-1, -1]),  # series, day ahead
     TensorMetadata(name="mean", datatype="FP64", shape=[-1, -1]),
     TensorMetadata(name="median", datatype="FP64", shape=[-1, -1]),
-    TensorMetadata(name="lower", datatype="FP64", shape=[-1, -1, -1]),  # country, day ahead, level
+    TensorMetadata(name="lower", datatype="FP64", shape=[-1, -1, -1]),  # series, day ahead, level
     TensorMetadata(name="upper", datatype="FP64", shape=[-1, -1, -1]),
-    TensorMetadata(name="draws", datatype="FP32", shape=[-1, -1, -1]),  # country, draw, day ahead
+    TensorMetadata(name="draws", datatype="FP32", shape=[-1, -1, -1]),  # series, draw, day ahead
 ]
 
 
@@ -135,23 +133,23 @@ class InputTensor(BaseModel):
         return self
 
 
-class CountryInput(InputTensor):
-    """Countries, by their ISO 3166 alpha-3 codes."""
+class SeriesInput(InputTensor):
+    """Series, by their identifiers."""
 
     name: Literal["country"]
     datatype: Literal["BYTES"]
     data: Annotated[list[str], BeforeValidator(_flat)] = Field(
-        min_length=1, max_length=MOST_COUNTRIES, examples=[["GBR", "ITA"]]
+        min_length=1, max_length=MOST_SERIES, examples=[["GBR", "ITA"]]
     )
 
 
 class DaysInput(InputTensor):
-    """Days ahead: one number, or the same for each country."""
+    """Days ahead: one number, or the same for each series."""
 
     name: Literal["days"]
     datatype: Literal["INT32"]
     data: Annotated[list[Annotated[int, Field(strict=True, ge=1)]], BeforeValidator(_flat)] = Field(
-        min_length=1, max_length=MOST_COUNTRIES, examples=[[14]]
+        min_length=1, max_length=MOST_SERIES, examples=[[14]]
     )
 
 
@@ -190,24 +188,44 @@ class RequestParameters(BaseModel):
 
 
 class InferenceRequest(BaseModel):
-    """Countries whose forecast is asked for; `days` and `levels` may be left out."""
+    """Series whose forecast is asked for; `days` and `levels` may be left out."""
 
+    noun: ClassVar[str] = "country"
     id: str | None = Field(None, description="Comes back with the answer.")
     parameters: RequestParameters | None = None
-    inputs: list[Annotated[CountryInput | DaysInput | LevelsInput, Field(discriminator="name")]]
+    inputs: list[Annotated[SeriesInput | DaysInput | LevelsInput, Field(discriminator="name")]]
     outputs: list[RequestedOutput] | None = Field(
         None, description=f"Those that are wanted, in this order; else {', '.join(ALWAYS)}."
     )
 
     @model_validator(mode="after")
     def each_once(self) -> Self:
-        """The country, and nothing twice."""
+        """The series, and nothing twice."""
         names = Counter(tensor.name for tensor in (*self.inputs, *(self.outputs or [])))
-        if "country" not in names:
-            raise ValueError("the input country is missing")
+        if self.noun not in names:
+            raise ValueError(f"the input {self.noun} is missing")
         if twice := [name for name, times in names.items() if times > 1]:
             raise ValueError(f"{' and '.join(twice)} must not be there more than once")
         return self
+
+
+def request_of(noun: str) -> type[InferenceRequest]:
+    """What may be asked of a model whose series are about this noun."""
+    if noun == InferenceRequest.noun:
+        return InferenceRequest
+    name: Any = Literal[noun]  # type: ignore[valid-type]
+    named = create_model(
+        SeriesInput.__name__, __base__=SeriesInput, __doc__=SeriesInput.__doc__, name=(name, ...)
+    )
+    tensor = Annotated[named | DaysInput | LevelsInput, Field(discriminator="name")]  # type: ignore[valid-type]
+    made = create_model(
+        InferenceRequest.__name__,
+        __base__=InferenceRequest,
+        __doc__=InferenceRequest.__doc__,
+        inputs=(list[tensor], ...),  # type: ignore[valid-type]
+    )
+    made.noun = noun
+    return made
 
 
 class OutputTensor(BaseModel):
@@ -275,7 +293,7 @@ def routes(artifact: Artifact) -> APIRouter:
             name=artifact.model,
             versions=[artifact.version],
             platform="forecastle",
-            inputs=INPUTS,
+            inputs=[of_series, *INPUTS],
             outputs=OUTPUTS,
         )
 
@@ -286,6 +304,8 @@ def routes(artifact: Artifact) -> APIRouter:
         response.headers["Cache-Control"] = "no-store"
         return ModelReady(name=artifact.model, ready=True)
 
+    asked_type = request_of(artifact.manifest.noun)
+    of_series = TensorMetadata(name=artifact.manifest.noun, datatype="BYTES", shape=[-1])
     inferring: dict[str, Any] = {
         "response_model": InferenceResponse,
         "responses": {
@@ -298,8 +318,8 @@ def routes(artifact: Artifact) -> APIRouter:
 
     @router.post(f"{model}/infer", operation_id="post_infer", **inferring)
     @router.post(f"{version}/infer", operation_id="post_version_infer", **inferring, **versioned)
-    async def infer(asked: InferenceRequest) -> Response:
-        """Forecasts of many countries as tensors: each day's mean, median and central intervals, or draws."""
+    async def infer(asked: asked_type) -> Response:  # type: ignore[valid-type]
+        """Forecasts of many series as tensors: each day's mean, median and central intervals, or draws."""
         wanted = asked.outputs or [RequestedOutput(name=name) for name in ALWAYS]
         names = [output.name for output in wanted]
         outputs = await run_in_threadpool(forecast, artifact, asked, names)
@@ -316,46 +336,46 @@ def forecast(artifact: Artifact, asked: InferenceRequest, names: Iterable[str]) 
     """The outputs of these names, as `OUTPUTS` describes them.
 
     Raises:
-        ProblemError: 422, a country is unknown, days lie beyond the horizon, or draws would be too many.
+        ProblemError: 422, a series is unknown, days lie beyond the horizon, or draws would be too many.
     """
     given: dict[str, Any] = {tensor.name: tensor.data for tensor in asked.inputs}
-    countries = [_known(artifact, code) for code in given["country"]]
-    days = _days(artifact, given.get("days", [min(DEFAULT_DAYS, artifact.horizon)]), len(countries))
+    asked_for = [_known(artifact, code) for code in given[artifact.manifest.noun]]
+    days = _days(artifact, given.get("days", [min(DEFAULT_DAYS, artifact.horizon)]), len(asked_for))
     levels = given.get("levels", DEFAULT_LEVELS)
     tails = [probability for level in levels for probability in ((1 - level) / 2, (1 + level) / 2)]
-    many = len(countries) * len(artifact.draws) * days
+    many = len(asked_for) * len(artifact.draws) * days
     if "draws" in names and many > MOST_DRAWS:
-        detail = f"draws would be {many:,} numbers, more than {MOST_DRAWS:,}: ask for fewer countries or days"
+        detail = f"draws would be {many:,} numbers, more than {MOST_DRAWS:,}: ask for fewer series or days"
         raise ProblemError(422, detail)
     found: dict[str, list[Any]] = {name: [] for name in names}
-    for country in countries:
-        known = marginals.of(artifact, country, paths.own(artifact))
+    for one in asked_for:
+        known = marginals.of(artifact, one, paths.own(artifact))
         quantiles = known.quantiles([0.5, *tails], days)
-        of_country = {
-            "date": [str(country.origin_date + datetime.timedelta(day + 1)) for day in range(days)],
+        tensors_of_one = {
+            "date": [str(artifact.frequency.after(one.origin_date, period + 1)) for period in range(days)],
             "mean": known.means[:days],
             "median": quantiles[:, 0],
             "lower": quantiles[:, 1::2],
             "upper": quantiles[:, 2::2],
-            "draws": artifact.forecast_draws(country.code)[:, :days],
+            "draws": artifact.forecast_draws(one.code)[:, :days],
         }
         for name, tensor in found.items():
-            tensor.append(of_country[name])
+            tensor.append(tensors_of_one[name])
     return {name: np.array(tensor) for name, tensor in found.items()}
 
 
-def _known(artifact: Artifact, code: str) -> Country:
+def _known(artifact: Artifact, code: str) -> Series:
     try:
         return find(artifact, code)
     except ProblemError as error:  # a wrong value rather than a wrong address
         raise ProblemError(422, error.detail, **error.members) from None
 
 
-def _days(artifact: Artifact, given: list[int], countries: int) -> int:
+def _days(artifact: Artifact, given: list[int], series: int) -> int:
     days = given[0]
-    if any(others != days for others in given) or len(given) not in (1, countries):
+    if any(others != days for others in given) or len(given) not in (1, series):
         raise ProblemError(
-            422, "days must be one number, or the same for each country: an output has one shape"
+            422, "days must be one number, or the same for each series: an output has one shape"
         )
     if days > artifact.horizon:
         raise ProblemError(422, f"days must be at most {artifact.horizon}, the horizon of this model")

@@ -14,13 +14,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from cachetools import LRUCache
 
-from forecastle.artifact import Artifact, Country
+from forecastle.artifact import Artifact, Series
 from forecastle.service import montecarlo, paths
 from forecastle.service.paths import Kind
 
-MOST_BYTES = (
-    64 * 1024**2
-)  # of the sorted draws of an artifact: 92 countries, daily and cumulative, take 41 MB
+MOST_BYTES = 64 * 1024**2  # of the sorted draws of an artifact: 92 series, daily and cumulative, take 41 MB
 
 CAVEAT = (
     "Running totals fall along some of this model's paths, because it draws each day independently: do not "
@@ -85,30 +83,33 @@ _kept: WeakKeyDictionary[Artifact, LRUCache[tuple[str, Kind], Marginals]] = Weak
 _lock = threading.Lock()  # POST is answered in threads
 
 
-def of(artifact: Artifact, country: Country, kind: Kind) -> Marginals:
-    """Those of a country's counts; computed when they are first asked for, and kept."""
-    key = (country.code, kind)
+def of(artifact: Artifact, series: Series, kind: Kind) -> Marginals:
+    """Those of a series' counts; computed when they are first asked for, and kept."""
+    key = (series.code, kind)
     with _lock:
         if (kept := _kept.get(artifact)) is None:
             kept = _kept[artifact] = LRUCache(MOST_BYTES, lambda found: found.draws.nbytes)
         found = kept.get(key)
     if found is None:
-        found = Marginals.of_paths(paths.paths(artifact, country, kind))
+        found = Marginals.of_paths(paths.paths(artifact, series, kind))
         with _lock:
             if found.draws.nbytes <= kept.maxsize:
                 kept[key] = found
     return found
 
 
-def caveat(artifact: Artifact, country: Country, kind: Kind, several_days: bool) -> str | None:
+def caveat(artifact: Artifact, series: Series, kind: Kind, several_days: bool) -> str | None:
     """A warning if the answer rests on paths along which the running total falls.
 
     Args:
         artifact: Of the model.
-        country: One of the artifact's.
+        series: One of the artifact's.
         kind: What the answer counts.
         several_days: Whether it depends on more than one day of a path.
     """
     if kind == paths.own(artifact) and not several_days:
         return None
-    return CAVEAT if of(artifact, country, "daily").draws[:, 0].min() < 0 else None
+    if artifact.manifest.real:
+        return None
+    each = of(artifact, series, artifact.frequency.adjective)
+    return CAVEAT if each.draws[:, 0].min() < 0 else None

@@ -1,4 +1,4 @@
-"""A country's counts as posterior predictive paths: daily or running totals, whichever the model forecasts.
+"""A series' counts as posterior predictive paths: daily or running totals, whichever the model forecasts.
 
 A running total becomes daily counts as the differences of each path, and daily counts a running total as
 their sums on top of what was counted before. Of a model that draws the days of a running total independently
@@ -6,16 +6,17 @@ of each other (`exponential`, `logistic`) a path is no history that could happen
 about one day's running total holds all the same; daily counts and what is asked about whole paths do not.
 """
 
-import datetime
 from typing import Literal
 
 import numpy as np
 
-from forecastle.artifact import Artifact, Country
+from forecastle.artifact import Artifact, Series
+from forecastle.frequency import Adjective
+from forecastle.web.problems import InvalidValue
 
-Kind = Literal["daily", "cumulative"]
+# The adjective of the frequency, such as "daily": the values themselves; or "cumulative".
+Kind = Adjective | Literal["cumulative"]
 
-WEEK = 7
 # From each bound to the next, `rounded` keeps so many decimals: three significant digits below 100, then one.
 _BOUNDS = np.append(10.0 ** np.arange(-9, 2), 1e15)
 _SCALES = 10.0 ** np.array([11, *range(11, 0, -1), 0])
@@ -23,7 +24,23 @@ _SCALES = 10.0 ** np.array([11, *range(11, 0, -1), 0])
 
 def own(artifact: Artifact) -> Kind:
     """What the model itself forecasts."""
-    return "cumulative" if artifact.cumulative else "daily"
+    return "cumulative" if artifact.cumulative else artifact.frequency.adjective
+
+
+def kinds(artifact: Artifact) -> tuple[Kind, ...]:
+    """Those that the model has: of real numbers there is no running total."""
+    single = artifact.frequency.adjective
+    return (single,) if artifact.manifest.real else (single, "cumulative")
+
+
+def check(artifact: Artifact, kind: Kind) -> None:
+    """Refuse a kind that the model has not: of other periods, or running totals of real numbers.
+
+    Raises:
+        InvalidValue: It has not.
+    """
+    if kind not in (known := kinds(artifact)):
+        raise InvalidValue("counts", f"must be {' or '.join(known)} for this model, not {kind}")
 
 
 def target(artifact: Artifact, kind: Kind) -> str:
@@ -31,48 +48,55 @@ def target(artifact: Artifact, kind: Kind) -> str:
     return artifact.manifest.target if kind == own(artifact) else f"{kind} {artifact.manifest.unit}"
 
 
-def paths(artifact: Artifact, country: Country, kind: Kind) -> np.ndarray:
-    """All draws, shape (draw, day ahead)."""
-    draws = artifact.forecast_draws(country.code).astype(float)
+def paths(artifact: Artifact, series: Series, kind: Kind) -> np.ndarray:
+    """All draws, shape (draw, period ahead).
+
+    Raises:
+        InvalidValue: The model has no such kind.
+    """
+    check(artifact, kind)
+    draws = artifact.forecast_draws(series.code).astype(float)
     if kind == own(artifact):
         return draws
     if kind == "cumulative":
-        return country.total + draws.cumsum(axis=1)
-    return np.diff(draws, axis=1, prepend=country.total)
+        return series.total + draws.cumsum(axis=1)
+    return np.diff(draws, axis=1, prepend=series.total)
 
 
-def observed(artifact: Artifact, country: Country) -> np.ndarray:
-    """Daily counts from `first_day` to `origin_date`; nan where none was reported or a day is not fitted."""
-    reported = dict(artifact.observations.get(country.code, []))
-    days = (country.origin_date - country.first_day).days + 1
-    counts = [reported.get(country.first_day + datetime.timedelta(day)) for day in range(days)]
+def observed(artifact: Artifact, series: Series) -> np.ndarray:
+    """Values by period, not running totals, from `first_day` to `origin_date`; nan where there is none."""
+    reported = dict(artifact.observations.get(series.code, []))
+    periods = artifact.frequency.between(series.first_day, series.origin_date) + 1
+    dates = (artifact.frequency.after(series.first_day, period) for period in range(periods))
+    counts = [reported.get(date) for date in dates]
     daily = np.array([np.nan if count is None else count for count in counts])
     return np.diff(daily, prepend=np.nan) if artifact.cumulative else daily
 
 
-def weekly(artifact: Artifact, country: Country) -> tuple[np.ndarray, np.ndarray]:
-    """Mean daily counts of seven days.
+def means(artifact: Artifact, series: Series) -> tuple[np.ndarray, np.ndarray]:
+    """Means over the cycle of the frequency: of seven days, or of any other period the values themselves.
 
     Returns:
-        Of the weeks that ended by the origin, the last one last, shape (week): nan if nothing was reported in
-        one, and at least one week. Of those that end on each day ahead, shape (draw, day ahead).
+        Of the cycles that ended by the origin, the last one last, shape (cycle): nan if nothing was reported
+        in one, and at least one. Of those that end on each date ahead, shape (draw, period ahead).
     """
-    past, coming = observed(artifact, country), paths(artifact, country, "daily")
-    past = np.concatenate([np.full(max(0, WEEK - len(past)), np.nan), past])
-    recent = np.broadcast_to(past[1 - WEEK :], (len(coming), WEEK - 1))
-    return _weekly_means(past), _weekly_means(np.hstack([recent, coming]))
+    cycle = artifact.frequency.cycle
+    past, coming = observed(artifact, series), paths(artifact, series, artifact.frequency.adjective)
+    past = np.concatenate([np.full(max(0, cycle - len(past)), np.nan), past])
+    recent = np.broadcast_to(past[len(past) + 1 - cycle :], (len(coming), cycle - 1))
+    return _means(past, cycle), _means(np.hstack([recent, coming]), cycle)
 
 
-def _weekly_means(daily: np.ndarray) -> np.ndarray:
-    known = np.isfinite(daily)
+def _means(values: np.ndarray, cycle: int) -> np.ndarray:
+    known = np.isfinite(values)
     with np.errstate(invalid="ignore"):
-        return _weekly_sums(np.where(known, daily, 0)) / _weekly_sums(known)
+        return _sums(np.where(known, values, 0), cycle) / _sums(known, cycle)
 
 
-def _weekly_sums(daily: np.ndarray) -> np.ndarray:
-    sums = daily.cumsum(axis=-1)  # which hold whole numbers exactly
-    sums[..., WEEK:] -= sums[..., :-WEEK].copy()
-    return sums[..., WEEK - 1 :]
+def _sums(values: np.ndarray, cycle: int) -> np.ndarray:
+    sums = values.cumsum(axis=-1)  # which hold whole numbers exactly
+    sums[..., cycle:] -= sums[..., :-cycle].copy()
+    return sums[..., cycle - 1 :]
 
 
 def rounded(counts: np.ndarray) -> np.ndarray:

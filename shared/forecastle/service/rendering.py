@@ -1,6 +1,6 @@
-"""A forecast's numbers as JSON, CSV, NDJSON or a hub's table: of one country or all, of today or of the past.
+"""A forecast's numbers as JSON, CSV, NDJSON or a hub's table: of one series or all, of today or of the past.
 
-`forecasts.CountryForecast` documents the JSON. It is written without objects of that class, nor of any other
+`forecasts.SeriesForecast` documents the JSON. It is written without objects of that class, nor of any other
 for an interval: they would take ten times as long as the look-up of the numbers.
 """
 
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic_core import to_json
 
+from forecastle.frequency import Frequency
 from forecastle.scores import HUB_QUANTILES
 
 PLACE = '"forecast":null'  # of what follows about each day; in a string its quotes would be escaped
@@ -27,10 +28,11 @@ class Path(NamedTuple):
 
 
 class About:
-    """What an answer about a country holds besides its numbers.
+    """What an answer about a series holds besides its numbers.
 
     Args:
-        members: Those of the JSON answer in their order; `forecast` is None and keeps its place.
+        members: Those of the JSON answer in their order: the series' identifier first, under its noun;
+            `forecast` is None and keeps its place.
     """
 
     def __init__(self, members: dict[str, Any]) -> None:
@@ -45,12 +47,12 @@ class About:
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """A country's forecast, its numbers rounded.
+    """A series' forecast, its numbers rounded.
 
     Attributes:
         about: What is not numbers.
         origin_date: Forecasts start the day after.
-        days: The mean, the median, and the ends of each interval or each quantile, shape (day ahead, number).
+        days: The mean, the median, and the ends of each interval or each quantile, shape (period, number).
         intervals: The levels of the central intervals; None if there are quantiles instead.
         quantiles: The levels of the quantiles.
         draws: Whole paths, if they were asked for.
@@ -63,10 +65,20 @@ class Forecast:
     quantiles: Sequence[float] = ()
     draws: list[Path] | None = None
 
+    @cached_property
+    def noun(self) -> str:
+        """What the series is about, such as "country": the name of the first member."""
+        return next(iter(self.about.members))
+
     @property
-    def country(self) -> str:
+    def series(self) -> str:
         """Its code."""
-        return self.about.members["country"]
+        return self.about.members[self.noun]
+
+    @property
+    def frequency(self) -> Frequency:
+        """Of the dates. Answers that were kept by earlier versions do not say it, and are daily."""
+        return Frequency.of(self.about.members.get("frequency", "D"))
 
     def model_dump_json(self) -> str:
         """The JSON answer, as Pydantic's models give theirs."""
@@ -76,7 +88,7 @@ class Forecast:
 
     def lines(self) -> Iterator[str]:
         """Objects of NDJSON: a day each, or with draws a path each."""
-        about = f'{{"country":"{self.country}","origin_date":"{self.origin_date}",'
+        about = f'{{"{self.noun}":{to_json(self.series).decode()},"origin_date":"{self.origin_date}",'
         for line in self._days("\n").split("\n") if self.draws is None else self._paths():
             yield about + line[1:]
 
@@ -88,21 +100,21 @@ class Forecast:
     def columns(self) -> list[str]:
         """The names, with two columns an interval (`lower_0.5`, `upper_0.5`, ...) or one a quantile."""
         if self.draws is not None:
-            return ["country", "draw", "date", "horizon", "value"]
+            return [self.noun, "draw", "date", "horizon", "value"]
         bounds = [f"{bound}_{level}" for level in self.intervals or () for bound in ("lower", "upper")]
         bounds += [f"quantile_{level}" for level in self.quantiles]
-        return ["country", "date", "horizon", "mean", "median", *bounds]
+        return [self.noun, "date", "horizon", "mean", "median", *bounds]
 
     def rows(self) -> Iterator[list[Any]]:
         """A day each, or with draws a draw and day each."""
-        dates = _dates(self.origin_date, len(self.days))
+        dates = _dates(self.origin_date, len(self.days), self.frequency)
         if self.draws is None:
             for horizon, (date, numbers) in enumerate(zip(dates, self.days.tolist(), strict=True), 1):
-                yield [self.country, date, horizon, *numbers]
+                yield [self.series, date, horizon, *numbers]
             return
         for path in self.draws:
             for horizon, (date, value) in enumerate(zip(dates, path.values, strict=True), 1):
-                yield [self.country, path.draw, date, horizon, value]
+                yield [self.series, path.draw, date, horizon, value]
 
     def _days(self, separator: str) -> str:
         """JSON of the days, with this between them."""
@@ -112,7 +124,7 @@ class Forecast:
             name, bound, levels = "intervals", '{"level":LEVEL,"lower":%s,"upper":%s}', self.intervals
         bounds = [bound.replace("LEVEL", level) for level in _in_json(levels)]
         rest = f'"mean":%s,"median":%s,"{name}":[{",".join(bounds)}]}}'
-        template = (rest + separator).join(_starts(self.origin_date, len(self.days))) + rest
+        template = (rest + separator).join(_starts(self.origin_date, len(self.days), self.frequency)) + rest
         return template % tuple(_in_json(self.days.ravel().tolist()))
 
     def _paths(self) -> Iterator[str]:
@@ -121,15 +133,16 @@ class Forecast:
             yield f'{{"draw":{draw},"values":[{",".join(_in_json(values))}]}}'
 
 
-def _dates(origin: datetime.date, days: int) -> list[str]:
-    """The days after the origin, in ISO 8601."""
-    return [(origin + datetime.timedelta(ahead)).isoformat() for ahead in range(1, days + 1)]
+def _dates(origin: datetime.date, periods: int, frequency: Frequency) -> list[str]:
+    """The dates after the origin, in ISO 8601."""
+    return [frequency.after(origin, ahead).isoformat() for ahead in range(1, periods + 1)]
 
 
 @lru_cache(1000)
-def _starts(origin: datetime.date, days: int) -> list[str]:
-    """How the JSON of each day after the origin starts."""
-    return [f'{{"date":"{date}","horizon":{ahead},' for ahead, date in enumerate(_dates(origin, days), 1)]
+def _starts(origin: datetime.date, periods: int, frequency: Frequency) -> list[str]:
+    """How the JSON of each date after the origin starts."""
+    dates = enumerate(_dates(origin, periods, frequency), 1)
+    return [f'{{"date":"{date}","horizon":{ahead},' for ahead, date in dates]
 
 
 def _in_json(numbers: Sequence[float]) -> list[str]:
@@ -137,7 +150,7 @@ def _in_json(numbers: Sequence[float]) -> list[str]:
 
 
 class Forecasts(NamedTuple):
-    """The forecasts of all countries.
+    """The forecasts of all series.
 
     Attributes:
         answer: The members of the JSON answer before `forecasts`.
@@ -154,7 +167,7 @@ class Forecasts(NamedTuple):
         return f'{before},"forecasts":[{each}]}}'
 
     def lines(self) -> Iterator[str]:
-        """Objects of NDJSON: those of each country in turn."""
+        """Objects of NDJSON: those of each series in turn."""
         for forecast in self.forecasts:
             yield from forecast.lines()
 
@@ -171,7 +184,7 @@ class HubTable(NamedTuple):
     Attributes:
         origin_date: One for the whole table: the last day in the model's data.
         days: The largest horizon, counted from there.
-        forecasts: Of `HUB_QUANTILES`, each from its own country's last day on. Days that are not after
+        forecasts: Of `HUB_QUANTILES`, each from its own series' last day on. Days that are not after
             `origin_date` are left out.
     """
 
@@ -187,9 +200,9 @@ class HubTable(NamedTuple):
 
     def _rows(self, forecast: Forecast) -> Iterator[list[Any]]:
         origin, target = self.origin_date.isoformat(), forecast.about.members["target"]
-        passed = (self.origin_date - forecast.origin_date).days
+        passed = forecast.frequency.between(forecast.origin_date, self.origin_date)
         for index in range(max(0, passed), min(passed + self.days, len(forecast.days))):
-            task = [origin, target, index + 1 - passed, forecast.country]
+            task = [origin, target, index + 1 - passed, forecast.series]
             mean, median, *values = forecast.days[index].tolist()
             yield [*task, "mean", "NA", mean]
             yield [*task, "median", "NA", median]

@@ -383,7 +383,7 @@ def _from_origin(
         if (later := rows["date"] > pd.Timestamp(origin)).any():
             raise contract.ContractError(
                 f"observe gives a value of {rows['date'][later].iloc[0]:%Y-%m-%d}: it must read the file "
-                "that it is passed, which ends on the origin; train(..., data=) names a file of the model's own"
+                "that it is passed, which ends on the origin; train(..., data=) names one of the model's own"
             )
     except (observations.ObservationsError, contract.ContractError) as error:
         return gap(because(error))

@@ -1,6 +1,7 @@
 """What `observe`, `build` and `predict` must return, checked before anything is sampled."""
 
 import dataclasses
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,38 @@ from forecastle.training.recipe import Recipe
 
 PRIOR_DRAWS = 50  # whose median stands for a posterior
 TRIED_DRAWS = 3  # of that posterior
+NOUN = re.compile(r"[a-z][a-z0-9_]{0,62}")
+# Members of answers, columns and routes.
+RESERVED = (
+    *(
+        "card",
+        "count",
+        "counts",
+        "date",
+        "decisions",
+        "docs",
+        "draw",
+        "forecast",
+        "horizon",
+        "issue",
+        "livez",
+        "mean",
+    ),
+    *(
+        "median",
+        "model",
+        "name",
+        "observed",
+        "probability",
+        "readyz",
+        "series",
+        "target",
+        "total",
+        "unit",
+        "v2",
+    ),
+    "version",
+)
 TRIED_PERIODS = 7  # before the last date and after it
 
 
@@ -49,6 +82,11 @@ def check_columns(recipe: Recipe, columns: Collection[str]) -> None:
     Raises:
         ContractError: One is missing.
     """
+    check_nouns(recipe.noun, recipe.plural)
+    if recipe.noun not in columns:
+        raise ContractError(
+            f"series={recipe.noun!r} is no column of the observations, which have {', '.join(columns)}"
+        )
     for option, names in (("measure", (recipe.measure,)), ("covariates", recipe.covariates)):
         if missing := [name for name in names if name not in columns]:
             others = [column for column in columns if column not in ("date", "name", recipe.noun)]
@@ -56,8 +94,20 @@ def check_columns(recipe: Recipe, columns: Collection[str]) -> None:
                 f"{option}={', '.join(missing)} is no column of the observations, which have "
                 f"{', '.join(others)}"
             )
-    if recipe.noun not in columns:
-        raise ContractError(f"series={recipe.noun!r} is no column of the observations")
+
+
+def check_nouns(noun: str, plural: str) -> None:
+    """Refuse nouns that cannot be a part of a route, or are one of another meaning.
+
+    Raises:
+        ContractError: They are.
+    """
+    for option, word in (("series", noun), ("plural", plural)):
+        if not NOUN.fullmatch(word) or word in RESERVED:
+            raise ContractError(
+                f"{option}={word!r} must be small letters, digits and _, a letter first, and none of "
+                f"{', '.join(RESERVED)}"
+            )
 
 
 def observed(shape: Shape | Recipe, returned: Any, codes: set[str]) -> tuple[Observations, pd.DataFrame]:

@@ -106,6 +106,7 @@ def save_forecast(
     scored_as = Scored(
         measure=measure or unit, frequency=of_dates, real=real, minimum=minimum, cumulative=cumulative
     )
+    contract.check_nouns(series, plural or plural_of(series))
     shape = contract.Shape(noun=series, frequency=of_dates, real=real, minimum=minimum)
     rows = _rows(observed, shape)
     known = files.series(rows, real)

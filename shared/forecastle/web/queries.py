@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from forecastle.dates import iso_day, iso_instant
+from forecastle.frequency import Adjective
 
 DEFAULT_DAYS = 14
 DEFAULT_LEVELS = [0.5, 0.8, 0.95]
@@ -72,11 +73,16 @@ class KnownParameters(BaseModel):
     def no_others(cls, values: Any) -> Any:
         """Refuse unknown names, and list the known ones."""
         if isinstance(values, dict) and (
-            unknown := sorted(map(str, values.keys() - cls.model_fields.keys()))
+            unknown := sorted(map(str, values.keys() - (names := _names(cls)).keys()))
         ):
-            known = ", ".join(cls.model_fields) or "none"
+            known = ", ".join(names) or "none"
             raise wrong("unknown {} {} (known here: {})", cls.called, ", ".join(unknown)[:60], known)
         return values
+
+
+def _names(model: type[BaseModel]) -> dict[str, None]:
+    """The members' names as a client writes them, in their order."""
+    return dict.fromkeys(field.alias or name for name, field in model.model_fields.items())
 
 
 class Members(KnownParameters):
@@ -103,8 +109,31 @@ Instant = Annotated[
     must_be("an instant with its time zone such as 2020-05-01T12:00:00Z"),
 ]
 Threshold = Annotated[float, Field(ge=0, allow_inf_nan=False), must_be("a number of at least 0")]
-Counts = Annotated[Literal["daily", "cumulative"], must_be("daily or cumulative")]
-Code = Annotated[str, Path(description="ISO 3166 alpha-3, in capital letters or not.", examples=["GBR"])]
+Counts = Annotated[
+    Adjective | Literal["cumulative"], must_be("daily, weekly, monthly, quarterly, yearly or cumulative")
+]
+
+
+def counts_of(words: tuple[str, ...]) -> Any:
+    """The type of `counts` where only these words have a meaning."""
+    return Annotated[Literal[words], must_be(" or ".join(words))]
+
+
+def at_least(minimum: float | None) -> Any:
+    """The type of a threshold where no value is less than this; None is no bound."""
+    if minimum is None:
+        return Annotated[float, Field(allow_inf_nan=False), must_be("a number")]
+    words = f"a number of at least {minimum:g}"
+    return Annotated[float, Field(ge=minimum, allow_inf_nan=False), must_be(words)]
+
+
+Code = Annotated[
+    str,
+    Path(
+        description="A series' identifier, in capital letters or not; of a country ISO 3166 alpha-3.",
+        examples=["GBR"],
+    ),
+]
 
 
 def one_of_formats(*formats: str) -> WrapValidator:
