@@ -27,7 +27,7 @@ def test_it_has_the_answers_of_all_countries(app: FastAPI, ask: Ask) -> None:
     assert issue["levels"] == list(HUB_QUANTILES)
     for code, country in issue["series"].items():
         for counts in ("daily", "cumulative"):
-            issued = country[counts]
+            issued = country["forecasts"][counts]
             answer = ask(app, f"/countries/{code}/forecast?days={HORIZON}&counts={counts}{query}").json()
             days = answer["forecast"]
             assert issued["answer"] == {**answer, "forecast": None}

@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 from forecastle import observations
+from forecastle.frequency import Frequency
 from forecastle.observations import Observations
 from forecastle.places import NAMES
 from forecastle.training import backtest
@@ -102,8 +103,13 @@ def recipe(**options: Any) -> Recipe:
     return tiny.recipe(**{"observe": observe, "build": build, "predict": predict, **options})
 
 
+DAILY = Frequency.of("D")
+
+
 def forecast(path: Path, origins: list[datetime.date] = ORIGINS, **options: Any) -> backtest.Forecasts:
-    return backtest.forecast(recipe(**options), observations.parse(path), origins, lambda fraction: None)
+    reported = observations.parse(path)
+    truth = reported.cleaned().frame
+    return backtest.forecast(recipe(**options), reported, truth, origins, lambda fraction: None)
 
 
 def scored_of(forecasts: backtest.Forecasts) -> dict[str, Any]:
@@ -123,31 +129,31 @@ def scored(forecasts: backtest.Forecasts) -> dict[str, Any]:
 
 
 def test_origins_leave_all_days_to_be_scored_and_are_no_whole_weeks_apart() -> None:
-    assert backtest.origins(datetime.date(2020, 6, 8), "short", 92) == [
+    assert backtest.origins(datetime.date(2020, 6, 8), "short", 92, DAILY) == [
         datetime.date(2020, 4, 23),
         datetime.date(2020, 5, 9),
         datetime.date(2020, 5, 25),
     ]
-    full = backtest.origins(datetime.date(2020, 6, 8), "full", 92)
+    full = backtest.origins(datetime.date(2020, 6, 8), "full", 92, DAILY)
     assert len(full) == 11 and full[-1] == datetime.date(2020, 5, 25)
     assert len({day.weekday() for day in full[:7]}) == 7
 
 
 def test_few_countries_have_more_origins() -> None:
     for countries, number in ((5, 3), (4, 4), (2, 8), (1, 15)):
-        origins = backtest.origins(datetime.date(2020, 6, 8), "short", countries)
+        origins = backtest.origins(datetime.date(2020, 6, 8), "short", countries, DAILY)
         assert len(origins) == number
         assert (origins[1] - origins[0]).days == (16 if countries == 5 else 8)
-    assert len(backtest.origins(datetime.date(2020, 6, 8), "full", 1)) == 15
+    assert len(backtest.origins(datetime.date(2020, 6, 8), "full", 1, DAILY)) == 15
 
 
 def test_the_true_model_is_calibrated_and_beats_the_naive_forecast(
     forecasts: backtest.Forecasts, scored: dict[str, Any]
 ) -> None:
     assert scored["origins"] == ["2020-04-07", "2020-04-15"]
-    assert scored["forecasts"] == 2 * len(CODES) * backtest.DAYS
+    assert scored["forecasts"] == 2 * len(CODES) * backtest.PERIODS
     assert (scored["failed"], scored["skipped"]) == ([], [])
-    assert [entry["horizon"] for entry in scored["by_horizon"]] == list(range(1, backtest.DAYS + 1))
+    assert [entry["horizon"] for entry in scored["by_horizon"]] == list(range(1, backtest.PERIODS + 1))
     assert all(entry["forecasts"] == 2 * len(CODES) for entry in scored["by_horizon"])
     assert [entry["countries"] for entry in scored["by_origin"]] == [len(CODES)] * 2
     summary = scored["scores"]
@@ -171,8 +177,8 @@ def test_nothing_after_an_origin_changes_its_forecasts(
     changed = forecast(tmp_path / "changed.csv", ORIGINS[:1]).made
     known = forecasts.made.isel(forecast=forecasts.made["origin"] == str(ORIGINS[0]))
     known = known.isel(forecast=np.isin(known["date"], changed["date"]))
-    assert changed.sizes["forecast"] == len(CODES) * (backtest.DAYS - 1)  # without the day of the revision
-    for name in ("quantiles", "naive", "mean", "date", "country", "horizon"):
+    assert changed.sizes["forecast"] == len(CODES) * (backtest.PERIODS - 1)  # without the day of the revision
+    for name in ("quantiles", "naive", "mean", "date", "series", "horizon"):
         np.testing.assert_array_equal(changed[name].values, known[name].values, err_msg=name)
     assert (changed["observed"].values > known["observed"].values + 900).all()
 
@@ -184,9 +190,9 @@ def test_all_forecasts_are_kept_in_a_file_that_numpy_reads(
     with np.load(tmp_path / "backtest.npz", allow_pickle=False) as arrays:
         kept = dict(arrays)
     assert kept["origin"].tolist() == ORIGINS
-    assert kept["country"].tolist() == list(CODES)
-    assert kept["horizon"].tolist() == list(range(1, backtest.DAYS + 1))
-    axes = (2, len(CODES), backtest.DAYS)
+    assert kept["series"].tolist() == list(CODES)
+    assert kept["horizon"].tolist() == list(range(1, backtest.PERIODS + 1))
+    axes = (2, len(CODES), backtest.PERIODS)
     assert kept["quantiles"].shape == kept["naive"].shape == (*axes, len(kept["quantile"]))
     assert kept["quantiles"].dtype == np.float32
     for name in ("date", "observed", "mean", "bias"):
@@ -236,13 +242,13 @@ def test_one_country_is_enough(path: Path, tmp_path: Path) -> None:
     frame = observations.read(path).frame
     observations.write(frame[frame["country"] == "GBR"], tmp_path / "one.csv")
     forecasts = forecast(tmp_path / "one.csv", observe=observe_a_plain_frame)
-    assert set(forecasts.made["country"].values) == {"GBR"}
-    assert len(forecasts) == 2 * backtest.DAYS
+    assert set(forecasts.made["series"].values) == {"GBR"}
+    assert len(forecasts) == 2 * backtest.PERIODS
 
 
 def test_a_fit_that_fails_is_counted_and_shown(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     forecasts = forecast(path, build=build_that_fails_early)
-    assert [(gap.origin, gap.country) for gap in forecasts.failed] == [(str(ORIGINS[0]), "")]
+    assert [(gap.origin, gap.series) for gap in forecasts.failed] == [(str(ORIGINS[0]), "")]
     scored = scored_of(forecasts)
     assert scored["origins"] == [str(ORIGINS[1])]
     assert scored["failed"][0]["reason"].startswith("the sampler fails")

@@ -281,7 +281,7 @@ def test_a_plain_frame_is_enough_of_observe(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('unit="deaths"', 'unit="beds"', "unit='beds' is no column of the observations"),
+        ('unit="deaths"', 'unit="beds"', "measure=beds is no column of the observations"),
         ("total=50)", "total=50).frame.drop(columns='total')", "observe's rows lack the columns total"),
         ("return model", "return None", "build returned None, expected is a pm.Model"),
         ("return rng.poisson", "return np.nan * rng.poisson", "predict gave values that are not finite"),

@@ -9,6 +9,7 @@ import pymc as pm
 import pytest
 import xarray as xr
 
+from forecastle.frequency import Frequency
 from forecastle.observations import Observations
 from forecastle.training import contract
 from forecastle.training.contract import ContractError
@@ -48,6 +49,9 @@ def predict(
     return rng.poisson(level, size=(*level.shape[:2], len(days)))
 
 
+NOTHING = pd.DataFrame(columns=["date", "country"])  # is known ahead
+
+
 def recipe(each_series: bool = False, **functions: Any) -> Recipe:
     sampling = Sampling(each_series, draws=100, tune=100, seed=1)
     return tiny.recipe(
@@ -55,13 +59,17 @@ def recipe(each_series: bool = False, **functions: Any) -> Recipe:
     )
 
 
+def observed(returned: Any, **members: Any) -> Observations:
+    return contract.observed(recipe(**members), returned, CODES)[0]
+
+
 def test_good_rows_are_observations_numbered_from_0() -> None:
-    plain = contract.observed(rows().set_index(np.arange(20) % 10), CODES)
+    plain = observed(rows().set_index(np.arange(20) % 10))
     assert plain.frame.index.tolist() == list(range(20))
     known = Observations(rows(), plain.last_day, "ECDC", ["a change"])
-    assert contract.observed(known, CODES).changes == ["a change"]
+    assert observed(known).changes == ["a change"]
     missing = rows().assign(count=rows()["count"].astype("Int64").mask(rows()["date"] == "2020-03-05"))
-    assert contract.observed(missing, CODES).frame["count"].isna().sum() == 2
+    assert observed(missing).frame["count"].isna().sum() == 2
 
 
 @pytest.mark.parametrize(
@@ -84,19 +92,55 @@ def test_good_rows_are_observations_numbered_from_0() -> None:
 )
 def test_rows_that_cannot_be_fitted_are_one_line(returned: Any, message: str) -> None:
     with pytest.raises(ContractError, match=re.escape(message)) as refused:
-        contract.observed(returned, CODES)
+        observed(returned)
     assert len(str(refused.value).splitlines()) == 1
 
 
-def test_a_unit_is_a_count_of_the_observations() -> None:
-    contract.check_unit("cases")
-    with pytest.raises(ContractError, match=r"^unit='beds' is no column .* expected is 'cases' or 'deaths'$"):
-        contract.check_unit("beds")
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        (
+            {"minimum": 21},
+            "have 20 for FRA on 2020-03-01, less than the minimum 21: train(..., minimum=None)",
+        ),
+        (
+            {"frequency": Frequency.of("W-SUN")},
+            'value of FRA on 2020-03-02, which is no date of the frequency "W-SUN"',
+        ),
+        ({"noun": "store"}, "observe's rows lack the columns store"),
+        ({"covariates": ("price",)}, "observe's rows lack the columns price"),
+    ],
+)
+def test_rows_that_contradict_what_train_was_told_are_one_line(members: dict[str, Any], message: str) -> None:
+    with pytest.raises(ContractError, match=re.escape(message)):
+        observed(rows(), **members)
+
+
+def test_a_value_of_a_day_to_come_is_refused() -> None:
+    late = rows().assign(date=rows()["date"] + pd.Timedelta(20_000, unit="D"))
+    with pytest.raises(ContractError, match="in the future"):
+        observed(late)
+
+
+COLUMNS = ["date", "country", "name", "cases", "deaths"]
+
+
+def test_what_is_measured_is_a_column_of_the_observations() -> None:
+    contract.check_columns(recipe(), COLUMNS)
+    for members, message in (
+        ({"measure": "beds"}, "measure=beds is no column of the observations, which have cases, deaths"),
+        ({"covariates": ("price",)}, "covariates=price is no column of the observations, which have cases"),
+        ({"noun": "store", "plural": "stores"}, "series='store' is no column of the observations"),
+        ({"noun": "a/b"}, "series='a/b' must be small letters, digits and _"),
+        ({"plural": "forecast"}, "plural='forecast' must be small letters"),
+    ):
+        with pytest.raises(ContractError, match="^" + re.escape(message)):
+            contract.check_columns(recipe(**members), COLUMNS)
 
 
 def test_functions_that_return_what_they_should_pass() -> None:
-    contract.try_out(recipe(), rows())
-    contract.try_out(recipe(each_series=True, build=build_of_one), rows())
+    contract.try_out(recipe(), rows(), NOTHING)
+    contract.try_out(recipe(each_series=True, build=build_of_one), rows(), NOTHING)
 
 
 def flat(rows: pd.DataFrame) -> pm.Model:
@@ -109,7 +153,7 @@ def test_a_prior_that_cannot_be_drawn_from_leaves_predict_untried() -> None:
     def fail(*arguments: Any) -> np.ndarray:
         raise AssertionError("predict was called")
 
-    contract.try_out(recipe(build=flat, predict=fail), rows())
+    contract.try_out(recipe(build=flat, predict=fail), rows(), NOTHING)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +164,7 @@ def test_a_prior_that_cannot_be_drawn_from_leaves_predict_untried() -> None:
         ({"each_series": True}, "build puts no data into pm.Data, expected with each_series=True"),
         (
             {"predict": lambda *arguments: predict(*arguments)[:, :, 0]},
-            "predict gave the shape (3, 2), expected is (draw, country, day): (3, 2, 7)",
+            "predict gave the shape (3, 2), expected is (draw, series, period): (3, 2, 7)",
         ),
         (
             {"predict": lambda *arguments: predict(*arguments) / 0.0},
@@ -132,4 +176,4 @@ def test_a_prior_that_cannot_be_drawn_from_leaves_predict_untried() -> None:
 @pytest.mark.filterwarnings("ignore:(divide by zero|invalid value):RuntimeWarning")
 def test_functions_that_return_something_else_are_one_line(functions: dict[str, Any], message: str) -> None:
     with pytest.raises(ContractError, match=re.escape(message)):
-        contract.try_out(recipe(**functions), rows())
+        contract.try_out(recipe(**functions), rows(), NOTHING)

@@ -70,7 +70,7 @@ def test_a_parameter_that_never_moves_or_is_no_number_does_not_pass(value: float
 
 
 def test_parameters_are_told_by_country_and_shared_ones_apart() -> None:
-    summaries = diagnostics.parameters(diagnostics.summarise(fit()))
+    summaries = diagnostics.parameters(diagnostics.summarise(fit()), "country")
     assert {code: [entry["parameter"] for entry in entries] for code, entries in summaries.items()} == {
         "GBR": ["growth"],
         "ITA": ["growth"],

@@ -34,7 +34,7 @@ def test_a_model_of_each_country_is_built_from_its_rows() -> None:
             pm.Normal("level", rows["count"].mean(), 1)
         return model
 
-    drawn = prior.of_countries(ROWS, one, ["FRA", "GBR"], 400, seed=1)
+    drawn = prior.of_each(ROWS, one, ["FRA", "GBR"], 400, seed=1)
     means = drawn["level"].mean("draw")
     assert abs(float(means.sel(country="FRA")) - 15) < 0.3
     assert abs(float(means.sel(country="GBR")) - 500) < 0.3

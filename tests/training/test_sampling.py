@@ -78,7 +78,7 @@ def test_a_country_that_cannot_be_fitted_is_named_and_the_others_are_kept() -> N
     assert fit["posterior"]["country"].values.tolist() == ["FRA"]
     assert fit.attrs["failed"].keys() == {"GBR"}
     assert fit.attrs["failed"]["GBR"][0].startswith("the sampler fails")
-    with pytest.raises(FitError, match="no country can be fitted"):
+    with pytest.raises(FitError, match="no series can be fitted"):
         EACH.fit(spoiled[spoiled["country"] == "GBR"], build_of_one, silent)
     with pytest.raises(FitError, match="the sampler fails"):
         TOGETHER.fit(spoiled, build, silent)

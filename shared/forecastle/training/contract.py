@@ -21,34 +21,9 @@ TRIED_DRAWS = 3  # of that posterior
 NOUN = re.compile(r"[a-z][a-z0-9_]{0,62}")
 # Members of answers, columns and routes.
 RESERVED = (
-    *(
-        "card",
-        "count",
-        "counts",
-        "date",
-        "decisions",
-        "docs",
-        "draw",
-        "forecast",
-        "horizon",
-        "issue",
-        "livez",
-        "mean",
-    ),
-    *(
-        "median",
-        "model",
-        "name",
-        "observed",
-        "probability",
-        "readyz",
-        "series",
-        "target",
-        "total",
-        "unit",
-        "v2",
-    ),
-    "version",
+    *("card", "count", "counts", "date", "decisions", "docs", "draw", "forecast", "horizon", "issue"),
+    *("livez", "mean", "median", "model", "name", "observed", "probability", "readyz", "series", "target"),
+    *("total", "unit", "v2", "version"),
 )
 TRIED_PERIODS = 7  # before the last date and after it
 
