@@ -28,7 +28,7 @@ LOWER, UPPER = np.searchsorted(QUANTILES, [0.05, 0.95])  # of 90 % intervals
 def main() -> None:
     """Print the table."""
     with np.load(FOLDER / "artifact/backtest.npz") as made:
-        dates, codes, observed = made["date"], made["@AXIS@"], made["observed"]
+        dates, codes, observed = made["date"], made["series"], made["observed"]
         model, naive = made["quantiles"], made["naive"]
         origins = made["origin"]
     sales = read(FOLDER / "data/home-sales.csv").frame.pivot(index="date", columns="city", values="sales")
