@@ -20,7 +20,8 @@ from forecastle.observations import read
 from forecastle.scores import PAST_ERRORS, QUANTILES, weighted_interval_score
 
 FOLDER = Path(__file__).resolve().parent
-YEAR = 12
+YEAR = 12  # months
+A_YEAR = np.timedelta64(YEAR, "M")
 NORMAL = np.array([NormalDist().inv_cdf(level) for level in QUANTILES])
 LOWER, UPPER = np.searchsorted(QUANTILES, [0.05, 0.95])  # of 90 % intervals
 
@@ -37,7 +38,9 @@ def main() -> None:
         for j, code in enumerate(codes):
             known = sales[code][sales.index <= origin].astype(float)
             errors = (known - known.shift(YEAR)).dropna().to_numpy()[-PAST_ERRORS:]
-            a_year_before = known.reindex(dates[i, j].astype("datetime64[M]") - YEAR).to_numpy()
+            a_year_before = known.reindex(dates[i, j].astype("datetime64[M]") - A_YEAR).to_numpy()
+            if not len(errors):
+                continue
             spread = np.sqrt(np.mean(errors**2)) * NORMAL
             seasonal[i, j] = np.maximum(a_year_before[:, None] + spread, 0)
     table = rich.table.Table(box=rich.box.SIMPLE)
