@@ -89,7 +89,8 @@ def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
     """`make_artifact("flu", cumulative=True)` writes an artifact into a new folder `flu/artifact`: its path.
 
     Keywords take the place of members of its manifest, in JSON. The draws of every country are
-    0 to 199 on every day, unless others are given, shape (draw, country, day ahead).
+    0 to 199 on every day, unless others are given, shape (draw, country, day ahead). `observations` are the
+    lines of that file, of series other than these countries.
     """
 
     def make(
@@ -97,6 +98,7 @@ def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
         *,
         draws: np.ndarray | None = None,
         posterior: bytes = b"not read by the server",
+        observations: list[str] | None = None,
         **members: Any,
     ) -> Path:
         days = [ORIGIN - datetime.timedelta(before) for before in reversed(range(OBSERVED_DAYS))]
@@ -140,15 +142,18 @@ def make_artifact(tmp_path_factory: pytest.TempPathFactory) -> MakeArtifact:
         convergence = {"r_hat": 1.001, "ess_bulk": 1500.0, "ess_tail": 1400.0}
         parameters = {code: [{"parameter": "growth", **summary, **convergence}] for code in NAMES}
         parameters[""] = [{"parameter": "dispersion", **summary, **convergence}]
-        rows = [
-            f"{day},{code},{'' if code == 'GRC' and day == ORIGIN else 10 * index}"
-            for code in NAMES
-            for index, day in enumerate(days)
+        rows = observations or [
+            "date,country,observed",
+            *(
+                f"{day},{code},{'' if code == 'GRC' and day == ORIGIN else 10 * index}"
+                for code in NAMES
+                for index, day in enumerate(days)
+            ),
         ]
         folder = tmp_path_factory.mktemp("models") / model / "artifact"
         with artifact.write(folder, artifact.Manifest.of(complete)) as scratch:
             np.save(scratch / "draws.npy", draws.astype(np.float32))
-            (scratch / "observations.csv").write_text("\n".join(["date,country,observed", *rows]) + "\n")
+            (scratch / "observations.csv").write_text("\n".join(rows) + "\n")
             (scratch / "parameters.json").write_text(json.dumps(parameters))
             (scratch / "posterior.nc").write_bytes(posterior)
             (scratch / "backtest.json").write_text("null")

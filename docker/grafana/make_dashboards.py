@@ -216,8 +216,8 @@ MODEL = dashboard(
             number("Version", f"forecastle_build_info{CHOSEN}", legend="{{version}}", span=8, names=True),
             number("Replicas that answer", 'sum(up{job="forecastle",model="$model"})', legend="up", good=1),
             number("Data behind", f"model:data_behind:days{CHOSEN}", "d", bad=7),
-            number("Countries", f"max(forecastle_countries{CHOSEN})", legend="forecast"),
-            number("Countries left out", f"max(forecastle_countries_excluded{CHOSEN})", legend="left out"),
+            number("Series", f"max(forecastle_series{CHOSEN})", legend="forecast"),
+            number("Series left out", f"max(forecastle_series_excluded{CHOSEN})", legend="left out"),
         ],
         "Fit": [
             number("Worst R-hat", f"max(forecastle_fit_r_hat_max{CHOSEN})", legend="R-hat", bad=1.01),

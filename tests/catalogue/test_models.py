@@ -60,7 +60,10 @@ def test_a_model_is_listed_with_its_version_and_data(make_artifact: MakeArtifact
     assert (listed["model"], listed["health"]) == ("flu", "ready")
     assert (listed["version"], listed["data_through"]) == (artifact.version, "2020-04-24")
     assert listed["links"]["docs"] == "/flu/docs"
-    assert (listed["first_day"], listed["countries"]) == ("2020-04-20", 4)
+    assert (listed["first_day"], listed["series"]) == ("2020-04-20", 4)
+    assert "countries" not in listed
+    about = [listed[name] for name in ("noun", "plural", "measure", "frequency", "real", "minimum")]
+    assert about == ["country", "countries", "deaths", "D", False, 0]
     assert listed["diagnostics"] == {"r_hat": 1.0}
     assert (listed["kind"], listed["reference"]) == ("forecast", False)
     assert listed["backtest"] == {

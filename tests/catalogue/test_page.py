@@ -204,6 +204,8 @@ def url(make_artifact: MakeArtifact, colds: Down) -> Iterator[str]:
         "low": create_app(Artifact.load(make_artifact("low", draws=counts(6, 40), **UKRAINE, **cases))),
         "plain": FastAPI(),
         "species": species(),
+        "profit": create_app(Artifact.load(profit(make_artifact, "profit", 1))),
+        "profit-again": create_app(Artifact.load(profit(make_artifact, "profit-again", 2))),
         "rival": create_app(
             Artifact.load(make_artifact("rival", draws=independent, reference=True, **cases))
         ),
@@ -221,6 +223,45 @@ def url(make_artifact: MakeArtifact, colds: Down) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join(10)
+
+
+STORES = {"s1": "High Street", "s2": "Station, North"}
+WEEKS, AHEAD = 60, 8
+SATURDAY = datetime.date(2020, 4, 25)
+
+
+def profit(make_artifact: MakeArtifact, name: str, seed: int) -> Path:
+    """Of stores, a week: real numbers, around -1.2 in one store and 2.5 in the other."""
+    rng, levels = np.random.default_rng(seed), {"s1": 2.5, "s2": -1.2}
+    weeks = [SATURDAY - datetime.timedelta(7 * before) for before in reversed(range(WEEKS))]
+    rows = [
+        f"{week},{code},{value:.3f}"
+        for code, level in levels.items()
+        for week, value in zip(weeks, rng.normal(level, 0.4, WEEKS), strict=True)
+    ]
+    of_stores = {
+        code: {
+            "name": STORES[code],
+            "first_day": weeks[0].isoformat(),
+            "origin_date": SATURDAY.isoformat(),
+            "total": None,
+        }
+        for code in STORES
+    }
+    known = {"noun": "store", "plural": "stores", "measure": "profit", "real": True, "minimum": None}
+    return make_artifact(
+        name,
+        draws=rng.normal(list(levels.values()), 0.5, (DRAWS, AHEAD, 2)).swapaxes(1, 2),
+        observations=["date,store,observed", *rows],
+        series=of_stores,
+        excluded={"s3": {"name": "Harbour", "reason": "it opened in April"}},
+        target="weekly profit",
+        unit="thousand euros",
+        frequency="W-SAT",
+        horizon=AHEAD,
+        data={"file": "stores.csv", "sha256": "0" * 64, "last_day": SATURDAY.isoformat(), "changes": []},
+        **known,
+    )
 
 
 def after_a_wave(folder: Path) -> Path:
@@ -342,7 +383,7 @@ def test_it_works_under_a_path_of_a_proxy(open_page: Open, url: str) -> None:
     page.on("request", lambda request: asked.append(urlsplit(request.url).path))
     page.reload()
     settled(page)
-    choose(page, "country", "fra")
+    choose(page, "series", "fra")
     assert shown(page)
     assert {"/forecasts/models", "/forecasts/flu/countries/FRA/forecast"} <= set(asked)
     own = page.locator(f"a[href]:not([href='{KNOWN['url']}'])")  # all but the data's source
@@ -355,19 +396,19 @@ def test_it_works_under_a_path_of_a_proxy(open_page: Open, url: str) -> None:
 def test_a_model_and_a_country_are_chosen_by_typing(open_page: Open, url: str) -> None:
     page = open_page("/")
     choose(page, "model", "fl")
-    choose(page, "country", "united k")
+    choose(page, "series", "united k")
     expect(page.locator("#title")).to_have_text("Daily deaths, United Kingdom")
     assert parameters(page) == {"model": "flu", "country": "GBR"}
     for typed in ("fra", "France", "FRANCE", "ran"):
-        choose(page, "country", "uk")
+        choose(page, "series", "uk")
         expect(page.locator("#title")).to_contain_text("United Kingdom")
-        choose(page, "country", typed)
+        choose(page, "series", typed)
         expect(page.locator("#title")).to_contain_text("France")
 
 
 def test_the_combobox_follows_the_pattern(open_page: Open) -> None:
     page = open_page("/?model=flu&country=GBR")
-    field, options = page.locator("#country-input"), page.locator("#country-list [role=option]")
+    field, options = page.locator("#series-input"), page.locator("#series-list [role=option]")
     expect(field).to_have_attribute("aria-expanded", "false")
     field.focus()
     page.keyboard.press("ArrowDown")
@@ -687,9 +728,9 @@ def test_an_address_holds_the_view(open_page: Open, url: str) -> None:
 
 def test_back_and_forward_lead_through_what_was_chosen(open_page: Open) -> None:
     page = open_page("/?model=flu&country=FRA")
-    choose(page, "country", "greece")
+    choose(page, "series", "greece")
     page.fill("#threshold", "7")  # which is no step of its own
-    choose(page, "country", "germany")
+    choose(page, "series", "germany")
     page.go_back()
     expect(page.locator("#title")).to_contain_text("Greece")
     settled(page)
@@ -734,7 +775,7 @@ def test_a_model_that_is_down_is_said_to_be_and_tried_again(open_page: Open, col
 def test_a_server_out_of_reach_is_said_to_be(open_page: Open) -> None:
     page = open_page("/?model=flu&country=GBR", problems=True)
     page.context.set_offline(True)
-    choose(page, "country", "greece")
+    choose(page, "series", "greece")
     expect(page.locator("#problem")).to_contain_text("The server cannot be reached")
     page.context.set_offline(False)
     page.get_by_role("button", name="Try again").click()
@@ -753,13 +794,13 @@ def test_it_starts_with_another_model_while_one_is_down(open_page: Open, colds: 
 
 def test_a_country_without_a_forecast_tells_why(open_page: Open) -> None:
     page = open_page("/?model=flu&country=GBR", problems=True)
-    choose(page, "country", "andorra")
+    choose(page, "series", "andorra")
     expect(page.locator("#problem")).to_contain_text(
         "Andorra has no forecast: it has 40 deaths, and 50 are needed"
     )
     expect(page.locator("#title")).to_have_text("Andorra")
     expect(page).to_have_title("Andorra · Forecastle")
-    choose(page, "country", "greece")
+    choose(page, "series", "greece")
     expect(page.locator("#title")).to_have_text("Daily deaths, Greece")
     expect(page.locator("#problem")).to_be_hidden()
 
@@ -935,7 +976,12 @@ def test_csv_and_png_are_downloaded(open_page: Open, url: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "path", ["/?model=flu&country=GBR", "/?model=growth&country=GBR&with=FRA,rival&past=all"]
+    "path",
+    [
+        "/?model=flu&country=GBR",
+        "/?model=growth&country=GBR&with=FRA,rival&past=all",
+        "/?model=profit&series=s2&past=all",
+    ],
 )
 def test_it_fits_a_phone(path: str, open_page: Open) -> None:
     page = open_page(path, **PHONE)
@@ -959,13 +1005,14 @@ def test_it_fits_a_phone(path: str, open_page: Open) -> None:
         "/?model=flu&country=GBR",
         "/?model=growth&country=GBR&with=FRA,rival&scale=log",
         "/?model=flu&country=AND",
+        "/?model=profit&series=s2&with=/s1",
     ],
 )
 def test_axe_finds_no_violation(path: str, scheme: str, open_page: Open) -> None:
     page = open_page(path, color_scheme=scheme, problems=True)
     if page.locator("#table").is_visible():
         page.locator("#table summary").click()
-        page.locator("#country-input").click()
+        page.locator("#series-input").click()
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
 
@@ -1057,19 +1104,140 @@ def test_it_says_what_is_counted_by_whom_and_that_the_data_are_old(open_page: Op
 )
 def test_a_country_is_found_by_whatever_it_is_called(typed: str, code: str, open_page: Open) -> None:
     page = open_page("/?model=flu")
-    page.locator("#country-input").fill(typed)
-    assert page.locator("#country-list li").first.text_content() == NAMES[code]
+    page.locator("#series-input").fill(typed)
+    assert page.locator("#series-list li").first.text_content() == NAMES[code]
+
+
+def test_stores_a_week_stand_beside_countries_a_day(open_page: Open) -> None:
+    page = open_page("/?model=flu&country=GBR")
+    expect(page.locator("#series-label")).to_have_text("Country")
+    page.locator("#model-input").click()
+    offered = page.locator("#model-list [role=option]")
+    expect(offered.filter(has_text="profit").first).to_have_text("profitweekly profit, stores")
+    expect(offered.filter(has_text="flu")).to_have_text("fludaily deaths, countries")
+    page.keyboard.press("Escape")
+    choose(page, "model", "profit")
+    expect(page.locator("#series-label")).to_have_text("Store")
+    expect(page.locator("#series-input")).to_have_value("High Street")  # the highest last value
+    expect(page.locator("#title")).to_have_text("Weekly profit, High Street")
+    expect(page.locator("#about")).to_contain_text("Horizon8 weeks")
+    expect(page.locator("#about")).to_contain_text("Stores2")
+    expect(page.locator("#about")).not_to_contain_text("behind")
+    expect(page.locator("#what")).to_have_text("thousand euros in the week to")
+    expect(page.locator("#compare-input")).to_have_attribute("placeholder", "Another store or model")
+    expect(page.locator("#past caption")).to_have_text("The share of values that lay in the intervals:")
+    assert not page.get_by_label("Cumulative").is_visible()
+    assert not page.get_by_label("Log").is_visible()
+    expect(page.locator("#notices")).to_contain_text("its forecasts are of the weeks after that")
+    said = page.locator("main").inner_text()
+    assert not re.findall(r"\b(?:country|countries|days?|daily|deaths|counts?)\b", said, re.IGNORECASE)
+    choose(page, "model", "flu")
+    expect(page.locator("#series-label")).to_have_text("Country")
+    expect(page.locator("#title")).to_contain_text("Daily deaths")
+    assert page.get_by_label("Cumulative").is_visible() and page.get_by_label("Log").is_visible()
+
+
+def test_real_numbers_may_be_negative_and_keep_their_digits(open_page: Open, url: str) -> None:
+    page = open_page("/?model=profit&series=s2&past=all")
+    expect(page.locator("#title")).to_have_text("Weekly profit, Station, North")
+    expect(page.locator("circle.observed")).to_have_count(WEEKS)
+    assert ticks(page)[0] < 0 and min(np.diff(ticks(page))) > 0
+    threshold = float(page.input_value("#threshold"))
+    assert -1.7 < threshold < -0.7 and threshold != round(threshold)
+    date = page.input_value("#date")
+    assert date == "2020-05-23"  # four weeks ahead
+    event = {"above": threshold, "on": date}
+    answer = httpx.get(f"{url}/profit/stores/s2/probability", params=event).raise_for_status().json()
+    assert shown(page) == [answer["probability"]]
+    page.locator(".handle.threshold").focus()
+    page.keyboard.press("ArrowDown")
+    lower = float(page.input_value("#threshold"))
+    assert threshold - 0.2 < lower < threshold
+    settled(page)
+    assert float(parameters(page)["above"]) == lower
+    page.reload()
+    settled(page)
+    assert float(page.input_value("#threshold")) == lower
+    page.fill("#threshold", "-0.25")
+    settled(page)
+    expect(page.locator("#answers")).to_contain_text("-0.25")
+
+
+def test_dates_are_those_of_the_series(open_page: Open) -> None:
+    page = open_page("/?model=profit&series=s1&date=2020-05-23")
+    page.locator(".handle.day").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".handle.day")).to_have_attribute("aria-valuetext", "30 May 2020")
+    page.keyboard.press("PageDown")
+    expect(page.locator(".handle.day")).to_have_attribute("aria-valuetext", "2 May 2020")
+    page.fill("#date", "2020-06-05")  # a Friday
+    settled(page)
+    assert page.input_value("#date") == "2020-06-06"
+    assert parameters(page)["date"] == "2020-06-06"
+    for past, number in (("26 weeks", 26), ("52 weeks", 52), ("All", WEEKS)):
+        page.get_by_label(past, exact=True).check(force=True)
+        expect(page.locator("circle.observed")).to_have_count(number)
+    years = page.locator(".dates text").all_text_contents()
+    assert all(re.fullmatch(r"[A-Z][a-z]{2,3} (2019|2020)", text) for text in years) and len(years) > 3
+    box = page.locator("#chart svg").bounding_box()
+    assert box
+    for x in range(100, int(box["width"]) - 40, 97):
+        page.mouse.move(box["x"] + x, box["y"] + 60)
+        read = page.locator("#reading-date").text_content() or ""
+        assert datetime.datetime.strptime(read, "%d %B %Y").weekday() == 5
+    settled(page)
+
+
+def test_stores_are_compared_though_they_may_be_called_as_models(open_page: Open, url: str) -> None:
+    page = open_page("/?model=profit&series=s1")
+    page.locator("#compare-input").click()
+    options = page.locator("#compare-list [role=option]")
+    expect(options).to_have_text(["profit-againweekly profit", "Station, North"])
+    page.keyboard.press("Escape")
+    choose(page, "compare", "station")
+    choose(page, "compare", "again")
+    assert parameters(page)["with"] == "/s2,profit-again"
+    assert page.locator("#answers .name").all_text_contents() == [
+        *("High Street, profit", "Station, North, profit", "High Street, profit-again"),
+    ]
+    with page.expect_download() as download:
+        page.click("#csv")
+    assert download.value.suggested_filename == "profit-s1-s2-profit-again-weekly-2020-04-25.csv"
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    assert len(rows) == 3 * (WEEKS + AHEAD)
+    assert {row["store"] for row in rows} == {"s1", "s2"} and "country" not in rows[0]
+    page.reload()
+    settled(page)
+    assert page.locator("#chart path.band").count() == 3
+    page.goto(page.url.replace("profit-again", "flu"))
+    settled(page)
+    expect(page.locator("#readings")).to_contain_text("flu counts deaths, not thousand euros")
+
+
+def test_a_store_without_a_forecast_tells_why_and_an_unknown_one_is_asked_about(open_page: Open) -> None:
+    page = open_page("/?model=profit&series=s1", problems=True)
+    choose(page, "series", "harbour")
+    expect(page.locator("#problem")).to_contain_text("Harbour has no forecast: it opened in April")
+    page.goto(page.url.replace("s3", "nosuch"))
+    settled(page)
+    expect(page.locator("#problem")).to_contain_text("There is no store nosuch here")
+
+
+def test_aliases_are_of_countries_alone(open_page: Open) -> None:
+    page = open_page("/?model=profit")
+    page.locator("#series-input").fill("england")
+    expect(page.locator("#series-list li")).to_have_text(["No match"])
 
 
 def test_an_exact_name_comes_before_a_longer_one(open_page: Open) -> None:
     """UK is no other name of Ukraine, whose name starts with it."""
     page = open_page("/?model=low")
-    page.locator("#country-input").click()
-    expect(page.locator("#country-list li")).to_have_count(len(NAMES) + 1)
-    page.locator("#country-input").fill("UK")
-    expect(page.locator("#country-list li")).to_have_text([NAMES["GBR"], re.compile("^Ukraine")])
-    page.locator("#country-input").fill("ukr")
-    expect(page.locator("#country-list li")).to_have_text([re.compile("^Ukraine")])
+    page.locator("#series-input").click()
+    expect(page.locator("#series-list li")).to_have_count(len(NAMES) + 1)
+    page.locator("#series-input").fill("UK")
+    expect(page.locator("#series-list li")).to_have_text([NAMES["GBR"], re.compile("^Ukraine")])
+    page.locator("#series-input").fill("ukr")
+    expect(page.locator("#series-list li")).to_have_text([re.compile("^Ukraine")])
 
 
 def test_other_names_are_of_countries_and_no_two_countries_have_one() -> None:
@@ -1089,7 +1257,7 @@ def test_other_names_are_of_countries_and_no_two_countries_have_one() -> None:
 def test_the_tab_follows_what_is_shown_and_errors(open_page: Open) -> None:
     page = open_page("/?model=flu&country=GBR", problems=True)
     expect(page).to_have_title("Daily deaths, United Kingdom · Forecastle")
-    choose(page, "country", "Fra")
+    choose(page, "series", "Fra")
     expect(page).to_have_title("Daily deaths, France · Forecastle")
     page.evaluate(
         "history.pushState(null, '', '/?model=flu&country=XXX'); dispatchEvent(new PopStateEvent('popstate'))"

@@ -154,7 +154,7 @@ def test_every_model_answers_under_its_own_name(root: Path) -> None:
         assert json.loads(get(port, "/flu/countries/GBR/forecast?days=3")[2])["country"] == "GBR"
         assert json.loads(get(port, "/one/name")[2]) == ["one", True]
         assert json.loads(get(port, "/two/name")[2]) == ["two", True]
-        assert 'forecastle_countries{model="flu"} 4.0' in get(port, "/flu/metrics")[2]
+        assert 'forecastle_series{model="flu"} 4.0' in get(port, "/flu/metrics")[2]
         get(port, "/two/name")
         for name, named in (("one", 1), ("two", 2)):  # both of which count under one name
             metrics = series(get(port, f"/{name}/metrics")[2])

@@ -41,8 +41,8 @@ def test_the_manifest_is_told_in_metrics(make_artifact: MakeArtifact) -> None:
         "fit_divergences": 0,
         "fit_e_bfmi_min": 0.7,
         "backtest_wis_ratio": 0.8,
-        "countries": 4,
-        "countries_excluded": 1,
+        "series": 4,
+        "series_excluded": 1,
     }
     assert {name: measured[f'forecastle_{name}{{model="flu"}}'] for name in expected} == expected
     assert measured['forecastle_backtest_coverage_ratio{level="0.5",model="flu"}'] == 0.48
@@ -59,7 +59,7 @@ def test_the_manifest_is_told_in_metrics(make_artifact: MakeArtifact) -> None:
 def test_what_the_manifest_does_not_say_is_left_out(make_artifact: MakeArtifact, silent: Any) -> None:
     manifest = dataclasses.replace(Artifact.load(make_artifact()).manifest, **silent)
     names = {metric.name.removeprefix("forecastle_") for metric in of_manifest(manifest)}
-    assert {"countries", "countries_excluded", "data_through_timestamp_seconds"} <= names
+    assert {"series", "series_excluded", "data_through_timestamp_seconds"} <= names
     assert not any(name.startswith(("fit_", "backtest_")) for name in names)
 
 

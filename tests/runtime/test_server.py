@@ -160,7 +160,7 @@ def test_metrics_tell_what_is_served(server: Served) -> None:
     for label in ('model="flu"', 'revision="abc123"', 'data_through="2020-04-24"', 'version="2020-04-24-'):
         assert label in info
     assert f'numpy="{numpy.__version__}"' in info
-    assert server.metrics()['forecastle_countries{model="flu"}'] == 4
+    assert server.metrics()['forecastle_series{model="flu"}'] == 4
 
 
 def test_every_metric_is_in_the_docs_and_every_one_in_the_docs_is_told(server: Served) -> None:

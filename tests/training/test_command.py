@@ -109,7 +109,7 @@ def test_the_artifact_holds_what_was_fitted_and_how_well(data: Path, tmp_path: P
     posterior = az.from_netcdf(artifact.folder / "posterior.nc")
     assert posterior["posterior"]["growth"].dims == ("chain", "draw")
     check = manifest.posterior_predictive
-    assert (check["days"], check["countries"]) == (2 * DAYS, 2)
+    assert (check["dates"], check["series"]) == (2 * DAYS, 2)
     assert check["coverage"]["0.8"] > 0.7
     page = (artifact.folder / "card.html").read_text()
     assert "<figcaption>growth</figcaption>" in page and "United Kingdom, after 2020-04-30" in page

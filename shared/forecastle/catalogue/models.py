@@ -58,12 +58,26 @@ class ModelEntry(Status):
     version: str | None = Field(default=None, description="A date and a hash.")
     target: str | None = Field(default=None, examples=["daily deaths"])
     unit: str | None = Field(default=None, examples=["deaths"])
-    first_day: datetime.date | None = Field(default=None, description="The first fitted day of any country.")
-    data_through: datetime.date | None = Field(default=None, description="The last day in the data.")
-    data: DataSource | None = Field(default=None, description="Of a forecast: where the counts come from.")
+    frequency: str | None = Field(
+        default=None, description="Of the dates, by pandas' alias: `D` is daily.", examples=["D"]
+    )
+    noun: str | None = Field(default=None, description="What a series is about.", examples=["country"])
+    plural: str | None = Field(
+        default=None, description="Of the noun: a part of the routes.", examples=["countries"]
+    )
+    measure: str | None = Field(default=None, description="What is measured.", examples=["deaths"])
+    real: bool | None = Field(
+        default=None, description="Whether the values are real numbers rather than counts."
+    )
+    minimum: float | None = Field(
+        default=None, description="The least value that there can be; left out if there is none."
+    )
+    first_day: datetime.date | None = Field(default=None, description="The first fitted date of any series.")
+    data_through: datetime.date | None = Field(default=None, description="The last date in the data.")
+    data: DataSource | None = Field(default=None, description="Of a forecast: where the data come from.")
     trained_at: datetime.datetime | None = None
-    horizon: int | None = Field(default=None, description="The number of days that are forecast.")
-    countries: int | None = Field(default=None, description="The number of countries with forecasts.")
+    horizon: int | None = Field(default=None, description="The number of periods that are forecast.")
+    series: int | None = Field(default=None, description="The number of series with forecasts.")
     reference: bool | None = Field(default=None, description="Whether the model is for comparison only.")
     diagnostics: DiagnosticsSummary | None = None
     backtest: BacktestSummary | None = None

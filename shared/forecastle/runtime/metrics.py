@@ -197,7 +197,7 @@ def of_manifest(manifest: Manifest) -> Iterator[Metric]:
     values: list[tuple[str, str, Any]] = [
         (
             "data_through_timestamp_seconds",
-            "The beginning of the last day in the data, in seconds since the epoch.",
+            "The beginning of the last date in the data, in seconds since the epoch.",
             _midnight(manifest.data.last_day),
         ),
         (
@@ -215,8 +215,8 @@ def of_manifest(manifest: Manifest) -> Iterator[Metric]:
             "The backtest's weighted interval score over the naive forecast's; below 1 is better.",
             scores.get("wis_ratio"),
         ),
-        ("countries", "Countries that there are forecasts for.", len(manifest.series)),
-        ("countries_excluded", "Countries that were left out of training.", len(manifest.excluded)),
+        ("series", "Series that there are forecasts for.", len(manifest.series)),
+        ("series_excluded", "Series that were left out of training.", len(manifest.excluded)),
     ]
     model = manifest.model
     for name, description, value in values:
@@ -227,7 +227,7 @@ def of_manifest(manifest: Manifest) -> Iterator[Metric]:
     if coverage := scores.get("coverage"):
         metric = GaugeMetricFamily(
             "forecastle_backtest_coverage_ratio",
-            "The share of the backtest's counts in central intervals of this level.",
+            "The share of the backtest's values in central intervals of this level.",
             labels=["model", "level"],
         )
         for level, share in coverage.items():

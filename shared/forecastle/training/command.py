@@ -242,7 +242,7 @@ def _make_artifact(recipe: Recipe, path: Path, reported: Reported, step: Step, s
         versions=_versions(),
         sources=sources(recipe.folder, Path(forecastle.__file__).parent),
         diagnostics=artifact.Diagnostics(diagnostics.BOUNDS, worst),
-        posterior_predictive=card.calibration(rows, replicated),
+        posterior_predictive=card.calibration(rows, replicated, recipe.noun),
         backtest=backtest.summary(scored),
     )
     with artifact.write(recipe.folder / "artifact", manifest) as folder:
@@ -340,7 +340,7 @@ def _prior(recipe: Recipe, rows: pd.DataFrame) -> xr.Dataset:
     """Prior draws of all parameters, for the card; of a model of each series for a few series."""
     if not recipe.sampling.each_series:
         return prior.draw(recipe.build(rows), CHECK_DRAWS, recipe.sampling.seed)
-    codes = card.largest(rows, card.EXAMPLES)
+    codes = card.largest(rows, card.EXAMPLES, recipe.noun)
     return prior.of_each(rows, recipe.build, codes, CHECK_DRAWS, recipe.sampling.seed)
 
 

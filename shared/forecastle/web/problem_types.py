@@ -64,6 +64,14 @@ TYPES = {
         "Use a code of ISO 3166 alpha-3 such as GBR. `near_matches` lists similar ones, and GET /countries "
         "all. If the country was left out, the detail says why.",
     ),
+    "unknown-series": ProblemType(
+        404,
+        "Unknown Series",
+        "The model has no forecast for this series: the identifier does not exist, or the series was left "
+        "out of training.",
+        "`near_matches` lists similar identifiers, and GET of the list that the path starts with, such as "
+        "/stores, all. If the series was left out, the detail says why.",
+    ),
     "past-forecast": ProblemType(
         404,
         "Past Forecast",

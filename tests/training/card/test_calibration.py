@@ -27,9 +27,9 @@ def test_calibration_counts_fitted_days_alone() -> None:
     for index, (_, group) in enumerate(last.groupby("country")):
         counts = group["count"].fillna(-1).to_numpy(dtype=float)
         replicated[:, index, DRAWN_DAYS - len(group) :] = counts
-    check = card.calibration(fitted, replicated)
-    assert check["days"] == last["count"].notna().sum() == 35 + 29 + 19
-    assert check["countries"] == 3
+    check = card.calibration(fitted, replicated, "country")
+    assert check["dates"] == last["count"].notna().sum() == 35 + 29 + 19
+    assert check["series"] == 3
     assert check["coverage"] == {"0.5": 1.0, "0.8": 1.0, "0.9": 1.0, "0.95": 1.0}
     assert check["zeros"]["observed"] == check["zeros"]["replicated"] > 0
 
@@ -37,7 +37,7 @@ def test_calibration_counts_fitted_days_alone() -> None:
 def test_calibration_of_a_model_that_is_right() -> None:
     rng = np.random.default_rng(3)
     fitted = pd.DataFrame({"country": "AAA", "count": rng.normal(1000, 100, 1000)})
-    check = card.calibration(fitted, rng.normal(1000, 100, (500, 1, 1000)))
+    check = card.calibration(fitted, rng.normal(1000, 100, (500, 1, 1000)), "country")
     for level, share in check["coverage"].items():
         assert share == pytest.approx(float(level), abs=0.04)
     assert check["zeros"] == {"observed": 0, "replicated": 0}

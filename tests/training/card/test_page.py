@@ -67,6 +67,7 @@ def manifest(**others: Any) -> artifact.Manifest:
         title="A model of <flu>",
         target="daily deaths",
         unit="deaths",
+        measure="deaths",
         cumulative=False,
         reference=False,
         created=datetime.datetime(2020, 6, 9, 6, tzinfo=datetime.UTC),
@@ -75,21 +76,67 @@ def manifest(**others: Any) -> artifact.Manifest:
         horizon=HORIZON,
         data=artifact.Data("data.csv", "0" * 64, datetime.date(2020, 6, 8), ["a <b>", "c"]),
         series={
-            code: artifact.Country(code, name, first[code], last[code], int(groups["total"].last()[code]))
+            code: artifact.Series(code, name, first[code], last[code], int(groups["total"].last()[code]))
             for code, name in COUNTRIES.items()
         },
         excluded={"AND": artifact.Excluded("Andorra", "it has 40 deaths, and 50 are needed")},
         versions={"python": "3.13.0", "numpy": "2.5.5"},
         diagnostics=artifact.Diagnostics(diagnostics.BOUNDS, worst),
         posterior_predictive={
-            "days": 1083,
-            "countries": 3,
+            "dates": 1083,
+            "series": 3,
             "coverage": {"0.5": 0.584, "0.8": 0.81, "0.9": 0.9, "0.95": 0.94},
             "zeros": {"observed": 0.25, "replicated": 0.125},
         },
         backtest=None,
     )
     return dataclasses.replace(known, **others)
+
+
+def monthly() -> dict[str, Any]:
+    """The arguments for two industries' change of employment a month: real numbers, also below 0."""
+    names, months, rng = {"mines": "Mining", "farms": "Farming"}, 40, np.random.default_rng(3)
+    dates = pd.date_range("2017-01-01", periods=months, freq="MS")
+    observed = pd.concat(
+        [
+            pd.DataFrame({"date": dates, "industry": code, "name": names[code], "count": values})
+            for code, values in zip(sorted(names), rng.normal(0, 2.5, (2, months)), strict=True)
+        ],
+        ignore_index=True,
+    )
+    parts = (("chain", "draw", "industry"), rng.normal(size=(CHAINS, DRAWS, 2)))
+    fitted = xr.DataTree.from_dict(
+        {
+            "posterior": xr.Dataset({"level": parts}, {"industry": sorted(names)}),
+            "sample_stats": xr.Dataset({"energy": parts}, {"industry": sorted(names)}),
+        }
+    )
+    first, last = dates[0].date(), dates[-1].date()
+    known = dataclasses.replace(
+        manifest(),
+        target="monthly change of employment",
+        unit="thousand",
+        noun="industry",
+        plural="industries",
+        measure="change",
+        real=True,
+        minimum=None,
+        frequency="MS",
+        horizon=6,
+        series={code: artifact.Series(code, names[code], first, last, None) for code in sorted(names)},
+        excluded={},
+        posterior_predictive=card.calibration(observed, rng.normal(0, 2.5, (100, 2, 30)), "industry"),
+    )
+    return {
+        "manifest": known,
+        "fit": fitted,
+        "summary": diagnostics.summarise(fitted),
+        "prior": prior(fitted["posterior"].dataset),
+        "rows": observed,
+        "replicated": rng.normal(0, 2.5, (100, 2, 30)),
+        "draws": rng.normal(0, 2.5, (100, 2, 6)).astype(np.float32),
+        "backtest": backtest(),
+    }
 
 
 def backtest(origins: int = 2) -> dict[str, Any]:
@@ -112,7 +159,7 @@ def backtest(origins: int = 2) -> dict[str, Any]:
         "forecasts": 1234,
         "scores": scores,
         "by_horizon": [{"horizon": horizon, **scores} for horizon in (1, 2, 28)],
-        "by_origin": [{"origin": day, "countries": 3, **scores} for day in days],
+        "by_origin": [{"origin": day, "series": 3, **scores} for day in days],
         "quantiles": [{"quantile": q, "share_below": q**2} for q in (0.01, 0.25, 0.5, 0.75, 0.99)],
     }
 
@@ -169,7 +216,10 @@ class Outline(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-CASES = [{}, {"pooled": False}, {"backtest": None}, {"prior": xr.Dataset()}, {"backtest": backtest(1)}]
+CASES = [
+    *({}, {"pooled": False}, {"backtest": None}, {"prior": xr.Dataset()}, {"backtest": backtest(1)}),
+    monthly(),
+]
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -261,3 +311,45 @@ def test_another_backtest_takes_the_place_of_the_last(tmp_path: Path) -> None:
     card.replace_backtest(tmp_path / "card.html", manifest(), backtest(1))
     replaced = (tmp_path / "card.html").read_text(encoding="utf-8")
     assert replaced == page(tmp_path, backtest=backtest(1))
+
+
+def test_a_card_of_countries_a_day_says_so(tmp_path: Path) -> None:
+    said = words(page(tmp_path))
+    for known in (
+        "up to 28 days ahead for 3 countries",
+        "Days fitted",
+        "Countries fitted",
+        "forecast the days after it",
+        "continues the mean of the last week",
+        "1,083 fitted days of 3 countries",
+        "the last weeks of the fitted data",
+        "Forecasts, each of one country and day",
+    ):
+        assert known in said, known
+
+
+def test_a_card_of_industries_a_month_says_no_other_words(tmp_path: Path) -> None:
+    said = words(page(tmp_path, **monthly()))
+    for known in (
+        "up to 6 months ahead for 2 industries",
+        "Months fitted",
+        "Industries fitted",
+        "forecast the months after it",
+        "repeats the last value",
+        "60 fitted months of 2 industries",
+        "The industries with the largest means: the last months of the fitted data",
+        "Forecasts, each of one industry and month",
+        "Energy of ",
+        ", the industry with the smallest E-BFMI",
+    ):
+        assert known in said, known
+    assert "the forecast for 2020-10-01 has the median" in said  # half a year after April
+    other = re.findall(r"\b(?:country|countries|days?|weeks?|daily|deaths|cases|counts?|totals?)\b", said)
+    assert other == []
+
+
+def words(text: str) -> str:
+    """What the page says, also of its plots."""
+    alts = " ".join(re.findall(r'aria-label="([^"]*)"', text))
+    body = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", alts + " " + re.sub(r"<[^>]*>", " ", body))

@@ -1,7 +1,8 @@
 // The routes of the gateway that the page asks.
 
-/** @import {Country, CountryEntry, CountryForecast, ExcludedCountry, ModelEntry} from './types.d.ts' */
-/** @import {Observation, Probability, Scores} from './types.d.ts' */
+/** @import {ExcludedPlace, ModelEntry, Observation, Place, PlaceEntry, PlaceForecast} from './types.d.ts' */
+/** @import {Probability, Scores} from './types.d.ts' */
+/** @typedef {{model: string, plural: string | null}} Model as much as its routes need */
 /** @typedef {Record<string, string | number | number[] | null>} Parameters */
 
 // What a proxy puts before every path, or nothing: this file lies there in docs/page/<version>/. What the gateway answers
@@ -13,7 +14,7 @@ export class Problem extends Error {
   /**
    * @param {number} status
    * @param {string} detail
-   * @param {Country[]} nearMatches
+   * @param {Place[]} nearMatches
    */
   constructor(status, detail, nearMatches = []) {
     super(detail);
@@ -75,36 +76,39 @@ async function getRows(path, name) {
   return rows;
 }
 
-/** @type {(model: string, code: string) => string} */
-const countryPath = (model, code) => `${before}/${model}/countries/${encodeURIComponent(code)}`;
+/** @type {(model: Model) => string} */
+const listPath = ({model, plural}) => `${before}/${model}/${encodeURIComponent(plural ?? '')}`;
+
+/** @type {(model: Model, code: string) => string} */
+const placePath = (model, code) => `${listPath(model)}/${encodeURIComponent(code)}`;
 
 /** @type {() => Promise<ModelEntry[]>} */
 export const models = async () => (await get(`${before}/models`)).models;
 
-/** @type {(model: string) => Promise<CountryEntry[]>} */
-export const countries = (model) => getRows(`${before}/${model}/countries`, 'countries');
+/** @type {(model: Model) => Promise<PlaceEntry[]>} */
+export const places = (model) => getRows(listPath(model), model.plural ?? '');
 
-/** @type {(model: string, code: string) => Promise<Observation[]>} */
+/** @type {(model: Model, code: string) => Promise<Observation[]>} */
 export const observations = (model, code) =>
-  getRows(`${countryPath(model, code)}/observations`, 'observations');
+  getRows(`${placePath(model, code)}/observations`, 'observations');
 
-/** @type {(model: string, code: string, parameters: Parameters) => Promise<CountryForecast>} */
-export const forecast = (model, code, parameters) => get(`${countryPath(model, code)}/forecast`, parameters);
+/** @type {(model: Model, code: string, parameters: Parameters) => Promise<PlaceForecast>} */
+export const forecast = (model, code, parameters) => get(`${placePath(model, code)}/forecast`, parameters);
 
-/** @type {(model: string, code: string, event: Parameters, signal: AbortSignal) => Promise<Probability>} */
+/** @type {(model: Model, code: string, event: Parameters, signal: AbortSignal) => Promise<Probability>} */
 export const probability = (model, code, event, signal) =>
-  get(`${countryPath(model, code)}/probability`, event, signal);
+  get(`${placePath(model, code)}/probability`, event, signal);
 
 /**
- * How the model's forecasts did once the days were reported; null where no scores are kept.
+ * How the model's forecasts did once their dates were reported; null where no scores are kept.
  * @type {(model: string) => Promise<Scores | null>}
  */
 export const scores = (model) => get(`${before}/models/${model}/scores`).catch(() => null);
 
 /**
- * The countries that this model has no forecast for.
+ * What this model has no forecast for.
  * @param {string} model
- * @returns {Promise<ExcludedCountry[]>}
+ * @returns {Promise<ExcludedPlace[]>}
  */
 export async function excluded(model) {
   const manifest = await get(`${before}/${model}/manifest.json`);

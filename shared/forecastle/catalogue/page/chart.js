@@ -1,9 +1,19 @@
 // The fan chart: observations, medians and intervals, and two lines that can be moved, the threshold and the date.
 
 import {setAttributes, svg} from './dom.js';
-import {dayTicks, linear, log, round125} from './scales.js';
-import {COMPARED, firstDay, forecastOf, LEVELS, lastDay, lastForecast} from './series.js';
-import {briefDate, count, longDate, range} from './words.js';
+import {after} from './frequency.js';
+import {dateTicks, linear, log, round125} from './scales.js';
+import {
+  COMPARED,
+  firstDay,
+  forecastOf,
+  fromFirst,
+  LEVELS,
+  lastDay,
+  lastForecast,
+  nearestDay,
+} from './series.js';
+import {count, longDate, range, tidy} from './words.js';
 
 /** @import {Attributes, Day, Drawing, Interval, NamedSeries, Series} from './types.d.ts' */
 /** @typedef {'threshold' | 'day'} Line one that can be moved */
@@ -12,9 +22,12 @@ const CHARACTER = 7; // pixels, about
 const LABEL = 14; // pixels from one to the next
 
 /** @type {Drawing} */
-const EMPTY = {series: [], scale: 'linear', past: '4w', threshold: 0, day: 0, summary: ''};
+const EMPTY = {series: [], scale: 'linear', past: 'all', threshold: 0, day: 0, summary: ''};
 /** @type {Record<string, number>} */
-const STEPS = {ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1, PageUp: 7, PageDown: -7};
+const STEPS = {ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1};
+/** @type {Record<string, number>} */
+const LEAPS = {PageUp: 1, PageDown: -1};
+const LEAP = 7; // steps of the threshold
 
 export class Chart {
   /**
@@ -68,13 +81,14 @@ export class Chart {
     this.days = [
       shown.past === 'all'
         ? Math.min(...shown.series.map((one) => one.observed[0]?.day ?? first))
-        : first - 7 * Number.parseInt(shown.past, 10),
+        : after(shown.series[0].frequency, first, -shown.past),
       Math.max(...shown.series.map(lastDay)),
     ];
     const [low, high] = this.domain();
     const kind = shown.scale === 'log' ? log : linear;
     const ticks = kind([low, high], [1, 0]).ticks(6);
-    const widest = Math.max(...[...ticks, high].map((tick) => count(tick).length));
+    const text = this.tickText(ticks);
+    const widest = Math.max(...[...ticks, high].map((tick) => text(tick).length));
     this.labelled = shown.series.length > 1 && width > 500;
     const labels = this.labelled ? Math.max(...shown.series.map((one) => one.label.length)) : 0;
     this.box = {
@@ -87,7 +101,7 @@ export class Chart {
     this.y = kind([low, high], [this.box.bottom, this.box.top]);
     setAttributes(this.svg, {viewBox: `0 0 ${width} ${height}`, height});
     this.plot.setAttribute('aria-label', shown.summary);
-    this.plot.replaceChildren(...this.bands(), this.axes(ticks), ...this.lines(), ...this.labels());
+    this.plot.replaceChildren(...this.bands(), this.axes(ticks, text), ...this.lines(), ...this.labels());
     this.place();
   }
 
@@ -110,6 +124,8 @@ export class Chart {
         .filter((value) => value != null),
       ...one.forecast.flatMap(({intervals}) => intervals[several ? COMPARED : LEVELS.length - 1]),
     ]);
+    const {real} = series[0];
+    if (real) return this.realDomain(values);
     const most = Math.max(...values, 1);
     /** @param {number} value */
     const near = (value) => value > 0 && value <= 2 * most;
@@ -120,7 +136,7 @@ export class Chart {
       return low < high ? [low, high] : [low / 10, high];
     }
     const least = Math.min(...values, near(threshold) ? threshold : most);
-    // Daily counts stand on 0; totals need not.
+    // Counts of a period stand on 0; totals need not.
     const low =
       series[0].counts === 'cumulative' && least > 0.3 * top
         ? least - 0.08 * (top - least)
@@ -128,8 +144,50 @@ export class Chart {
     return [low, top + 0.06 * (top - low)];
   }
 
-  /** @param {number[]} ticks */
-  axes(ticks) {
+  /**
+   * The same of real numbers, which may lie on both sides of 0, or all far from it.
+   * @param {number[]} values
+   * @returns {Interval}
+   */
+  realDomain(values) {
+    const {scale, threshold} = this.shown;
+    const [least, most] = [Math.min(...values), Math.max(...values)];
+    const reach = most - least || Math.abs(most) || 1;
+    const near = threshold >= least - reach && threshold <= most + reach;
+    const [bottom, top] = near ? [Math.min(least, threshold), Math.max(most, threshold)] : [least, most];
+    if (scale === 'log') {
+      const positive = [...values, threshold].filter((value) => value > Math.max(0, top / 1e6));
+      const [low, high] = [round125(Math.min(...positive, top), true), round125(top * 1.02)];
+      return low < high ? [low, high] : [low / 10, high];
+    }
+    const margin = 0.06 * (top - bottom || reach);
+    const onZero = bottom >= 0 && bottom <= 0.3 * top;
+    return [onZero ? 0 : bottom - margin, top + margin];
+  }
+
+  /**
+   * Ticks of real numbers have as many decimals as tell them apart.
+   * @param {number[]} ticks
+   * @returns {(tick: number) => string}
+   */
+  tickText(ticks) {
+    const {series, scale} = this.shown;
+    const [{real}] = series;
+    if (!real || scale === 'log' || ticks.length < 2) return (tick) => count(tick, real);
+    const decimals = Math.max(0, -Math.floor(Math.log10(ticks[1] - ticks[0]) + 1e-9));
+    if (decimals === 0 || decimals > 6) return (tick) => count(tick, true);
+    const format = new Intl.NumberFormat('en-GB', {
+      minimumFractionDigits: decimals,
+      maximumFractionDigits: decimals,
+    });
+    return (tick) => format.format(tidy(tick) || 0); // which is never -0
+  }
+
+  /**
+   * @param {number[]} ticks
+   * @param {(tick: number) => string} written
+   */
+  axes(ticks, written) {
     const {left, right, top, bottom} = this.box;
     const {series} = this.shown;
     /** @type {(x: number, y: number, anchor: string, content: string) => SVGTextElement} */
@@ -140,25 +198,23 @@ export class Chart {
       const y = Math.round(this.y(tick)) + 0.5;
       counts.append(
         svg('line', {class: 'grid', x1: left, x2: right, y1: y, y2: y}),
-        text(left - 8, y + 4, 'end', count(tick)),
+        text(left - 8, y + 4, 'end', written(tick)),
       );
     }
     const dates = svg('g', {class: 'dates'});
-    for (const day of dayTicks(...this.days, Math.floor((right - left) / 62))) {
+    const most = Math.floor((right - left) / 62);
+    for (const {day, text: date} of dateTicks(series[0].frequency, ...this.days, most)) {
       const x = Math.round(this.x(day)) + 0.5;
       dates.append(svg('line', {class: 'axis', x1: x, x2: x, y1: bottom, y2: bottom + 5}));
-      dates.append(text(x, bottom + 20, 'middle', briefDate(day)));
+      dates.append(text(x, bottom + 20, 'middle', date));
     }
     const frame = svg('line', {class: 'axis', x1: left, x2: right, y1: bottom + 0.5, y2: bottom + 0.5});
-    const unit = text(
-      4,
-      12,
-      'start',
-      series[0].unit + (series[0].counts === 'daily' ? ' a day' : ' in total'),
-    );
+    const [{counts: kind, unit: name, real, frequency}] = series;
+    const per = real ? '' : kind === 'cumulative' ? ' in total' : ` a ${frequency.period}`;
+    const unit = text(4, 12, 'start', name + per);
     const axes = svg('g', {}, counts, dates, frame, unit);
     if (new Set(series.map(firstDay)).size === 1) {
-      const x = this.x(firstDay(series[0]) - 0.5);
+      const x = this.x((firstDay(series[0]) + fromFirst(series[0], -1)) / 2);
       axes.append(svg('line', {class: 'origin', x1: x, x2: x, y1: top - 8, y2: bottom}));
       axes.append(text(x - 6, 12, 'end', 'observed'), text(x + 6, 12, 'start', 'forecast'));
     }
@@ -183,16 +239,16 @@ export class Chart {
 
   lines() {
     const {series} = this.shown;
-    const oneCountry = new Set(series.map(({code}) => code)).size === 1;
+    const onePlace = new Set(series.map(({code}) => code)).size === 1;
     return series.flatMap((one, index) => {
-      const colour = oneCountry ? 'neutral' : `series-${series.findIndex(({code}) => code === one.code)}`;
+      const colour = onePlace ? 'neutral' : `series-${series.findIndex(({code}) => code === one.code)}`;
       const observed = one.observed.filter(({day}) => day >= this.days[0]);
       const path = observed.map(({day, value}, index) =>
         value == null
           ? ''
           : `${index && observed[index - 1].value != null ? 'L' : 'M'}${this.point(day, value)}`,
       );
-      const dots = series.length > 1 && !oneCountry ? [] : observed;
+      const dots = series.length > 1 && !onePlace ? [] : observed;
       return [
         svg('path', {class: `observed ${colour}`, d: path.join('')}),
         ...dots.flatMap(({day, value}) =>
@@ -286,19 +342,29 @@ export class Chart {
    */
   press(event, line) {
     const steps = STEPS[event.key];
+    const leaps = LEAPS[event.key];
     const {threshold, day, series} = this.shown;
+    const [{frequency, real, minimum}] = series;
     /** @type {Record<string, number>} */
     let ends;
     if (line === 'day') {
       ends = {Home: firstDay(series[0]), End: lastDay(series[0])};
-      if (steps) this.move('day', day + steps, true);
+      const periods = steps ?? leaps * frequency.leap;
+      if (periods) this.move('day', after(frequency, day, periods), true);
       else if (event.key in ends) this.move('day', ends[event.key], true);
       else return;
     } else {
       const [low, high] = [this.y.invert(this.box.bottom), this.y.invert(this.box.top)];
-      ends = {Home: Math.max(0, Math.ceil(low)), End: Math.floor(high)};
-      const step = Math.max(1, round125(this.shown.scale === 'log' ? threshold / 20 : (high - low) / 100));
-      if (steps) this.move('threshold', Math.max(0, (Math.round(threshold / step) + steps) * step), true);
+      const fine = round125(this.shown.scale === 'log' ? threshold / 20 : (high - low) / 100);
+      const step = real ? fine || round125((high - low) / 100) : Math.max(1, fine);
+      /** @param {number} value */
+      const bounded = (value) => tidy(Math.max(minimum ?? -Infinity, value));
+      ends = {
+        Home: bounded(real ? Math.ceil(low / step) * step : Math.ceil(low)),
+        End: real ? tidy(Math.floor(high / step) * step) : Math.floor(high),
+      };
+      const number = steps ?? leaps * LEAP;
+      if (number) this.move('threshold', bounded((Math.round(threshold / step) + number) * step), true);
       else if (event.key in ends) this.move('threshold', ends[event.key], true);
       else return;
     }
@@ -312,7 +378,7 @@ export class Chart {
    */
   move(line, value, done) {
     const [main] = this.shown.series;
-    if (line === 'day') value = Math.min(lastDay(main), Math.max(firstDay(main), value));
+    if (line === 'day') value = Math.min(lastDay(main), Math.max(firstDay(main), nearestDay(main, value)));
     this.shown[line] = value;
     this.place();
     this.moved(line, value, done);
@@ -327,8 +393,10 @@ export class Chart {
 
     const y = Math.min(bottom, Math.max(top, this.y(threshold)));
     const [most, least] = [top, bottom].map((pixel) => this.y.invert(pixel));
-    const upOrDown = threshold > most * 1.000001 ? '↑ ' : threshold < least * 0.999999 ? '↓ ' : '';
-    const text = upOrDown + count(threshold);
+    const [{real, minimum, unit}] = series;
+    const hair = 1e-6 * Math.max(Math.abs(most), Math.abs(least));
+    const upOrDown = threshold > most + hair ? '↑ ' : threshold < least - hair ? '↓ ' : '';
+    const text = upOrDown + count(threshold, real);
     const width = tagWidth(text);
     const tagX = Math.max(0, left - width - 1);
     placeHandle(
@@ -340,9 +408,11 @@ export class Chart {
     );
     setSlider(
       this.threshold,
-      [Math.max(0, Math.round(least)), Math.max(threshold, Math.round(most))],
+      real
+        ? [Math.min(threshold, tidy(least)), Math.max(threshold, tidy(most))]
+        : [Math.max(minimum ?? -Infinity, Math.round(least)), Math.max(threshold, Math.round(most))],
       threshold,
-      `${count(threshold)} ${series[0].unit}`,
+      `${count(threshold, real)} ${unit}`,
     );
     this.hideTicks('.counts text', 'y', y + 4, 16);
 
@@ -399,18 +469,20 @@ export class Chart {
 
   /** @param {MouseEvent} event */
   dayAt(event, grip = 0) {
-    return Math.round(this.x.invert(this.pointerX(event) + grip));
+    return nearestDay(this.shown.series[0], this.x.invert(this.pointerX(event) + grip));
   }
 
   /**
-   * As fine as pixels are, in whole counts.
+   * As fine as pixels are; counts are whole.
    * @param {MouseEvent} event
    */
   valueAt(event) {
     const pixel = event.clientY - this.svg.getBoundingClientRect().top;
-    const value = Math.max(0, this.y.invert(Math.min(this.box.bottom, Math.max(this.box.top, pixel))));
-    const step = Math.max(1, round125(Math.abs(this.y.invert(pixel - 1) - this.y.invert(pixel))));
-    return Math.round(value / step) * step;
+    const [{real, minimum}] = this.shown.series;
+    const value = this.y.invert(Math.min(this.box.bottom, Math.max(this.box.top, pixel)));
+    const fine = round125(Math.abs(this.y.invert(pixel - 1) - this.y.invert(pixel)));
+    const step = real ? fine : Math.max(1, fine);
+    return tidy(Math.max(minimum ?? -Infinity, Math.round(value / step) * step));
   }
 }
 
@@ -459,12 +531,12 @@ export function summary(series, day) {
       const forecast = forecastOf(one, day);
       const last = one.observed.findLast(({value}) => value != null);
       const observed = last
-        ? `observed through ${longDate(last.day)}, when it was ${count(last.value)}`
+        ? `observed through ${longDate(last.day)}, when it was ${count(last.value, one.real)}`
         : 'nothing observed';
       const coming = forecast
-        ? `forecast for ${longDate(day)}: median ${count(forecast.median)}, 95 % interval ${range(forecast.intervals[LEVELS.length - 1])}`
+        ? `forecast for ${longDate(day)}: median ${count(forecast.median, one.real)}, 95 % interval ${range(forecast.intervals[LEVELS.length - 1], one.real)}`
         : `forecast from ${longDate(firstDay(one))} to ${longDate(lastDay(one))}`;
-      return `${one.counts} ${one.unit}, ${one.name}, model ${one.model}: ${observed}; ${coming}.`;
+      return `${one.what}, ${one.name}, model ${one.model}: ${observed}; ${coming}.`;
     })
     .join(' ');
 }

@@ -6,21 +6,34 @@ import * as choices from './choices.js';
 import {Combobox} from './combobox.js';
 import {byId, element, present} from './dom.js';
 import {png, save} from './download.js';
+import {frequencyOf} from './frequency.js';
 import {plain} from './plain.js';
 import {answers, reach, readings} from './readings.js';
-import {event, firstDay, forecastOf, lastDay, lastForecast, load, ownCounts, usualScale} from './series.js';
+import {
+  allCounts,
+  event,
+  firstDay,
+  forecastOf,
+  hasLog,
+  lastDay,
+  load,
+  nearestDay,
+  ownCounts,
+  usualDay,
+  usualScale,
+  usualThreshold,
+} from './series.js';
 import {csv, table} from './table.js';
 import {instead, isChanging, refresh} from './training.js';
 import {about, notices, past} from './trust.js';
-import {isCode, read, write} from './view.js';
+import {codeOf, read, write} from './view.js';
 import {capital, longDate, prose, toDay, toIso} from './words.js';
 
-/** @import {CountryEntry, Counts, Day, ExcludedCountry, Member, MissingSeries} from './types.d.ts' */
-/** @import {ModelEntry, NamedSeries, Scores, View} from './types.d.ts' */
+/** @import {Counts, Day, ExcludedPlace, Member, MissingSeries, ModelEntry} from './types.d.ts' */
+/** @import {NamedSeries, PlaceEntry, Scores, View} from './types.d.ts' */
 
 const MOST_SERIES = 4; // as many as there are colours
 const PICTURE = {width: 960, height: 500}; // pixels, of a downloaded one
-const DEFAULT_DAYS = 14; // ahead, where no date is named
 const WATCH = 2000; // milliseconds between two looks at models that are trained
 
 const main = byId('main', HTMLElement);
@@ -40,14 +53,14 @@ let view = read(location.search);
 /** @type {ModelEntry[]} */
 let models = [];
 // Of each model; without a prototype, since the address may name a model `constructor`.
-/** @type {Record<string, CountryEntry[]>} */
-const countries = Object.create(null);
+/** @type {Record<string, PlaceEntry[]>} */
+const places = Object.create(null);
 /** @type {Record<string, Scores | null>} */
 const scores = Object.create(null);
-/** @type {Record<string, ExcludedCountry[]>} */
-const excluded = Object.create(null); // once somebody looks for a country
+/** @type {Record<string, ExcludedPlace[]>} */
+const excluded = Object.create(null); // once somebody looks for a series
 /** @type {NamedSeries[]} */
-let series = []; // what is drawn, the chosen model and country first
+let series = []; // what is drawn, the chosen one first
 /** @type {MissingSeries[]} */
 let missing = [];
 let loads = 0; // begun so far: what any but the last one brings is dropped
@@ -58,7 +71,7 @@ let ownChoice = false; // whether the page chose the model, rather than the addr
 
 const chart = new Chart(byId('chart', HTMLElement), {moved, hovered: showReadings});
 const modelBox = new Combobox(byId('model', HTMLElement), chooseModel);
-const countryBox = new Combobox(byId('country', HTMLElement), chooseCountry, {opens: offerExcluded});
+const seriesBox = new Combobox(byId('series', HTMLElement), chooseSeries, {opens: offerExcluded});
 const compareBox = new Combobox(byId('compare', HTMLElement), (name) => go({with: [...view.with, name]}), {
   clears: true,
 });
@@ -90,9 +103,10 @@ async function show() {
     if (!entry.horizon && entry.health === 'ready') {
       throw new api.Problem(404, `${view.model} has no forecasts that this page can show: see its API.`);
     }
-    countries[view.model] ??= await api.countries(view.model);
+    places[view.model] ??= await api.places(entry);
     if (thisLoad !== loads) return;
-    view.country ||= highestCount(countries[view.model]);
+    view.code ||= highest(places[view.model]);
+    view = {...view, ...fitting(entry)};
     offerChoices();
     const counts = view.counts ?? ownCounts(entry);
     const members = viewMembers();
@@ -117,6 +131,19 @@ async function show() {
       watch();
     }
   }
+}
+
+/**
+ * Of what the address asks for, that which this model has; the page chooses the rest.
+ * @param {ModelEntry} entry
+ * @returns {Partial<View>}
+ */
+function fitting(entry) {
+  const counts = allCounts(entry).find((known) => known === view.counts) ?? null;
+  const [, ...pasts] = frequencyOf(entry.frequency).pasts.map(({value}) => value);
+  const past = ['all', ...pasts].find((known) => known === view.past) ?? null;
+  const low = view.threshold != null && view.threshold < (entry.minimum ?? -Infinity);
+  return {counts, past, threshold: low ? null : view.threshold};
 }
 
 // While models are trained: what each comes to is shown without a reload.
@@ -144,7 +171,7 @@ async function look() {
     .map(({model}) => model)
     .filter((model) => answers(entryOf(model)) !== answers(before.find((entry) => entry.model === model)));
   if (renewed.length) {
-    for (const model of renewed) for (const known of [countries, scores, excluded]) delete known[model];
+    for (const model of renewed) for (const known of [places, scores, excluded]) delete known[model];
     show();
     return;
   }
@@ -173,14 +200,15 @@ async function loadScores(thisLoad) {
 }
 
 /**
- * The chosen one, then what it is compared with: countries of the same model, models for the same country.
+ * The chosen one, then what it is compared with: series of the same model, models of the same series.
  * @returns {Member[]}
  */
 function viewMembers() {
-  const {model, country: code} = view;
-  const compared = view.with
-    .slice(0, MOST_SERIES - 1)
-    .map((member) => (isCode(member) ? {member, model, code: member} : {member, model: member, code}));
+  const {model, code} = view;
+  const compared = view.with.slice(0, MOST_SERIES - 1).map((member) => {
+    const other = codeOf(member);
+    return other == null ? {member, model: member, code} : {member, model, code: other};
+  });
   return [{model, code}, ...compared];
 }
 
@@ -192,8 +220,8 @@ function viewMembers() {
 async function loadMember({member, model, code}, chosen, counts) {
   const entry = entryOf(model);
   if (!entry) throw new api.Problem(404, `There is no model ${model} here.`);
-  const unit = entry.unit ?? 'nothing';
-  if (unit !== chosen.unit) throw new api.Problem(422, `${model} counts ${unit}, not ${chosen.unit}.`);
+  const why = choices.difference(entry, chosen);
+  if (why) throw new api.Problem(422, why);
   return {...(await load(entry, code, counts)), member};
 }
 
@@ -211,8 +239,8 @@ function nameSeries() {
 
 /** @param {string} code */
 function placeName(code) {
-  const known = [...(countries[view.model] ?? []), ...(excluded[view.model] ?? [])];
-  return known.find((country) => country.code === code)?.name ?? code;
+  const known = [...(places[view.model] ?? []), ...(excluded[view.model] ?? [])];
+  return known.find((place) => place.code === code)?.name ?? code;
 }
 
 function defaultModel() {
@@ -222,53 +250,65 @@ function defaultModel() {
   return (ready.find((entry) => !entry.reference) ?? ready[0] ?? soon ?? useful[0] ?? models[0]).model;
 }
 
-/** @param {CountryEntry[]} known */
-function highestCount(known) {
-  /** @param {CountryEntry} country */
-  const count = (country) => country.last_observation?.observed ?? 0;
-  return known.toSorted((one, other) => count(other) - count(one))[0]?.code ?? '';
+/** @param {PlaceEntry[]} known */
+function highest(known) {
+  /** @param {PlaceEntry} place */
+  const last = (place) => place.last_observation?.observed ?? -Number.MAX_VALUE;
+  return known.toSorted((one, other) => last(other) - last(one))[0]?.code ?? '';
 }
 
 // --- choosing ---
 
+const address = (shown = view) => write(shown, entryOf(shown.model)?.noun);
+
 /** @param {Partial<View>} changes */
 function go(changes) {
   view = {...view, ...changes};
-  history.pushState(null, '', write(view));
+  history.pushState(null, '', address());
   show();
 }
 
 /** @param {string} model */
 function chooseModel(model) {
   ownChoice = false;
-  const unit = entryOf(model)?.unit;
-  const others = view.with.filter((name) => isCode(name) || (name !== model && entryOf(name)?.unit === unit));
-  go({model, with: others, counts: null, threshold: null, date: null});
+  const [before, entry] = [entryOf(view.model), entryOf(model)];
+  const sameNoun = before?.noun === entry?.noun;
+  const others = view.with.filter((name) => {
+    if (codeOf(name) != null) return sameNoun;
+    const other = entryOf(name);
+    return name !== model && entry && other && !choices.difference(other, entry);
+  });
+  const code = sameNoun ? view.code : '';
+  go({model, code, with: others, counts: null, threshold: null, date: null});
 }
 
-/** @param {string} country */
-function chooseCountry(country) {
-  go({country, with: view.with.filter((name) => name !== country), threshold: null});
+/** @param {string} code */
+function chooseSeries(code) {
+  go({code, with: view.with.filter((name) => codeOf(name) !== code), threshold: null});
 }
 
 function offerChoices() {
-  const known = countries[view.model] ?? [];
+  const known = places[view.model] ?? [];
   const entry = entryOf(view.model);
   const others = choices.comparisons(models, known, entry, view);
   const full = view.with.length >= MOST_SERIES - 1;
+  const [noun, plural] = [entry?.noun ?? 'series', entry?.plural ?? 'series'];
+  byId('series-label', HTMLElement).textContent = capital(noun);
+  seriesBox.list.setAttribute('aria-label', capital(plural));
+  compareBox.list.setAttribute('aria-label', `${capital(plural)} and models`);
   modelBox.setOptions(choices.models(models));
   modelBox.setValue(view.model, view.model);
-  countryBox.setOptions(choices.countries(known, excluded[view.model]));
-  countryBox.setValue(view.country, placeName(view.country));
+  seriesBox.setOptions(choices.places(entry?.noun, known, excluded[view.model]));
+  seriesBox.setValue(view.code, placeName(view.code));
   compareBox.setOptions(others);
   compareBox.input.disabled = full || !others.length;
-  compareBox.input.placeholder = full ? `No more than ${MOST_SERIES}` : 'Another country or model';
+  compareBox.input.placeholder = full ? `No more than ${MOST_SERIES}` : `Another ${noun} or model`;
 }
 
 // Also those that have no forecast: whoever looks for one learns why.
 async function offerExcluded() {
   const {model} = view;
-  if (excluded[model] || !countries[model]) return;
+  if (excluded[model] || !places[model]) return;
   excluded[model] = [];
   excluded[model] = await api.excluded(model).catch(() => []);
   offerChoices();
@@ -276,20 +316,14 @@ async function offerExcluded() {
 
 // --- showing ---
 
-const chosenDay = () =>
-  view.date ? toDay(view.date) : Math.min(firstDay(series[0]) + DEFAULT_DAYS - 1, lastDay(series[0]));
-
-function chosenThreshold() {
-  if (view.threshold != null) return view.threshold;
-  const {median} = forecastOf(series[0], chosenDay()) ?? lastForecast(series[0]);
-  return Math.round(Number(median.toPrecision(2)));
-}
+const chosenDay = () => (view.date ? toDay(view.date) : usualDay(series[0]));
+const chosenThreshold = () => view.threshold ?? usualThreshold(series[0], chosenDay());
 
 function draw() {
-  const [{counts, unit, origin, dataThrough}] = series;
-  const places = new Set(series.map(({name}) => name));
+  const [{what, origin, dataThrough}] = series;
+  const shown = new Set(series.map(({name}) => name));
   const names = [...new Set(series.map(({model}) => model))];
-  title.textContent = [counts === 'daily' ? `Daily ${unit}` : `Cumulative ${unit}`, ...places].join(', ');
+  title.textContent = [capital(what), ...shown].join(', ');
   const fitted = origin === dataThrough ? '' : `, fitted through ${longDate(origin)}`;
   const of = `Model${names.length > 1 ? 's' : ''} ${names.join(', ')}; data through ${longDate(dataThrough)}${fitted}`;
   source.textContent = [...new Set(series.map(({data}) => data)), of].filter(Boolean).join('. ');
@@ -313,16 +347,20 @@ function showForecastParts(shown) {
 
 function drawChart() {
   const day = chosenDay();
-  const scale = view.scale ?? usualScale(series);
+  const scale = (series.every(hasLog) && view.scale) || usualScale(series);
+  const {pasts} = series[0].frequency;
+  const past = pasts.find(({value}) => value === view.past) ?? pasts[0];
+  const all = view.past === 'all';
+  offerOptions();
   /** @type {Record<string, string>} */
-  const chosen = {counts: series[0].counts, scale, past: view.past};
+  const chosen = {counts: series[0].counts, scale, past: all ? 'all' : past.value};
   for (const radio of options.querySelectorAll('input')) radio.checked = radio.value === chosen[radio.name];
   chart.draw({
     series,
     day,
     threshold: chosenThreshold(),
     scale,
-    past: view.past,
+    past: all ? 'all' : past.periods,
     summary: summary(series, day),
   });
   byId('shaded', HTMLElement).textContent = [
@@ -336,10 +374,33 @@ function drawChart() {
   askSoon();
 }
 
+// Such as there are for what is shown.
+function offerOptions() {
+  const [{frequency, real}] = series;
+  /** @type {(name: string, choices: {value: string, text: string}[]) => void} */
+  const offer = (name, choices) => {
+    const radios = [...options.querySelectorAll('input')].filter((radio) => radio.name === name);
+    for (const [index, {value, text}] of choices.entries()) {
+      radios[index].value = value;
+      present(radios[index].nextElementSibling).textContent = text;
+    }
+  };
+  offer('counts', [{value: frequency.adjective, text: capital(frequency.adjective)}]);
+  offer('past', frequency.pasts);
+  byId('counts', HTMLElement).hidden = real;
+  byId('scales', HTMLElement).hidden = !series.every(hasLog);
+}
+
+/**
+ * The last date that any model knows which forecasts the like.
+ * @param {ModelEntry} entry
+ */
+function newest(entry) {
+  const alike = models.filter(({noun, frequency}) => noun === entry.noun && frequency === entry.frequency);
+  return Math.max(...alike.flatMap(({data_through: date}) => (date ? toDay(date) : [])));
+}
+
 function drawModels() {
-  const newest = Math.max(
-    ...models.flatMap((entry) => (entry.data_through ? toDay(entry.data_through) : [])),
-  );
   const caveats = new Map(series.map(({model, caveat}) => [model, caveat]));
   const names = [...new Set(viewMembers().map(({model}) => model))];
   const entries = names.map(entryOf).filter((entry) => entry != null);
@@ -348,7 +409,7 @@ function drawModels() {
     ...entries.flatMap((entry) => notices(entry, caveats.get(entry.model))),
   );
   byId('about-title', HTMLElement).textContent = several ? 'The models' : 'The model';
-  byId('about', HTMLElement).replaceChildren(...entries.map((entry) => about(entry, newest)));
+  byId('about', HTMLElement).replaceChildren(...entries.map((entry) => about(entry, newest(entry))));
   const parts = entries.flatMap((entry) => past(entry, scores[entry.model], several));
   byId('scores', HTMLElement).replaceChildren(...parts);
   byId('past', HTMLElement).hidden = !parts.length;
@@ -391,12 +452,12 @@ function showProblem(error) {
   const {status, message, nearMatches} =
     error instanceof api.Problem ? error : new api.Problem(0, `This page failed: ${error}`);
   const passing = !(status >= 400 && status < 500); // not the address's fault
-  showNothing(placeName(view.country) || 'Forecast', [
+  showNothing(placeName(view.code) || 'Forecast', [
     element('p', {}, prose(message)),
     element(
       'p',
       {class: 'buttons'},
-      nearMatches.map(({code, name}) => button(name, () => chooseCountry(code))),
+      nearMatches.map(({code, name}) => button(name, () => chooseSeries(code))),
       passing && button('Try again', again),
     ),
   ]);
@@ -461,7 +522,7 @@ function moved(line, value, done) {
  */
 function adjust(changes, done = true) {
   view = {...view, ...changes};
-  if (done) history.replaceState(null, '', write(view));
+  if (done) history.replaceState(null, '', address());
 }
 
 function fillQuestion() {
@@ -471,8 +532,11 @@ function fillQuestion() {
   if (thresholdField.valueAsNumber !== threshold) thresholdField.value = String(threshold);
   [dateField.min, dateField.max] = [toIso(firstDay(one)), toIso(lastDay(one))];
   if (dateField.value !== date) dateField.value = date;
-  byId('what', HTMLElement).textContent =
-    one.counts === 'daily' ? `${one.unit} on` : `${one.unit} in total by the end of`;
+  const {during, through} = one.frequency;
+  const when = one.counts === 'cumulative' ? `in total ${through}` : during;
+  byId('what', HTMLElement).textContent = `${one.unit} ${when}`;
+  thresholdField.min = String(one.minimum ?? '');
+  byId('fewer', HTMLElement).textContent = one.real ? 'Less than' : 'Fewer than';
 }
 
 function askSoon() {
@@ -498,9 +562,7 @@ async function ask() {
   const [asked, day, side, threshold] = [series, chosenDay(), view.side, chosenThreshold()];
   const results = await Promise.allSettled(
     asked.map((one) =>
-      forecastOf(one, day)
-        ? api.probability(one.model, one.code, event(one, side, threshold, day), signal)
-        : null,
+      forecastOf(one, day) ? api.probability(one, one.code, event(one, side, threshold, day), signal) : null,
     ),
   );
   if (!signal.aborted) showAnswers(answers(asked, results, side, threshold));
@@ -518,11 +580,13 @@ for (const radio of options.querySelectorAll('input')) {
   radio.addEventListener('change', () => {
     const {name, value} = radio;
     if (name === 'counts') {
-      const counts = value === 'daily' ? 'daily' : 'cumulative';
-      go({counts: counts === series[0].own ? null : counts, threshold: null});
+      const [{own, frequency}] = series;
+      const counts = value === 'cumulative' ? value : frequency.adjective;
+      go({counts: counts === own ? null : counts, threshold: null});
     } else {
-      view = {...view, [name]: value};
-      history.pushState(null, '', write(view));
+      const usual = name === 'past' && value === series[0].frequency.pasts[0].value;
+      view = {...view, [name]: usual ? null : value};
+      history.pushState(null, '', address());
       drawChart();
     }
   });
@@ -531,15 +595,18 @@ for (const radio of options.querySelectorAll('input')) {
 question.addEventListener('submit', (event) => event.preventDefault());
 question.addEventListener('input', () => {
   const threshold = thresholdField.valueAsNumber;
+  const {minimum} = series[0];
+  const least = minimum == null ? '' : `, ${minimum} or more`;
   const wrong = [
-    !thresholdField.validity.valid && 'The threshold must be a number, 0 or more.',
+    !thresholdField.validity.valid && `The threshold must be a number${least}.`,
     !dateField.value && 'The date is missing.',
     !dateField.validity.valid && reach(series[0]),
   ].filter(Boolean);
   if (wrong.length) return refuse(wrong.join(' '));
   adjust({side: sideField.value === 'below' ? 'below' : 'above'});
   if (threshold !== chosenThreshold()) adjust({threshold});
-  if (dateField.value !== toIso(chosenDay())) adjust({date: dateField.value});
+  const date = toIso(nearestDay(series[0], toDay(dateField.value)));
+  if (date !== toIso(chosenDay())) adjust({date});
   drawChart();
 });
 
@@ -562,7 +629,7 @@ byId('png', HTMLElement).addEventListener('click', async () => {
   save(`${fileName()}.png`, await picture);
 });
 byId('share', HTMLElement).addEventListener('click', async () => {
-  history.replaceState(null, '', write({...view, threshold: chosenThreshold(), date: toIso(chosenDay())}));
+  history.replaceState(null, '', address({...view, threshold: chosenThreshold(), date: toIso(chosenDay())}));
   const copied = await navigator.clipboard?.writeText(location.href).then(
     () => true,
     () => false,

@@ -1,4 +1,4 @@
-// Beside the chart, in words: the values of a day, and the probability of what is asked.
+// Beside the chart, in words: the values of a date, and the probability of what is asked.
 
 import {element, svg} from './dom.js';
 import {firstDay, forecastOf, LEVELS, lastDay, observedOn} from './series.js';
@@ -41,7 +41,8 @@ export function readings(series, missing, day, remove) {
 function values(one, day, several) {
   const [observed, forecast] = [observedOn(one, day), forecastOf(one, day)];
   if (!observed && !forecast) {
-    const why = day < firstDay(one) ? 'The model was not fitted to this day.' : reach(one);
+    const why =
+      day < firstDay(one) ? `The model was not fitted to this ${one.frequency.period}.` : reach(one);
     return element('p', {class: 'quiet'}, why);
   }
   const list = element('dl');
@@ -50,11 +51,11 @@ function values(one, day, several) {
     list.append(
       element('div', {}, element('dt', {}, several ? '' : key(mark), term), element('dd', {}, value)),
     );
-  if (observed) pair('observed', 'Observed', count(observed.value));
+  if (observed) pair('observed', 'Observed', count(observed.value, one.real));
   if (forecast) {
-    pair('median', 'Median', count(forecast.median));
+    pair('median', 'Median', count(forecast.median, one.real));
     for (const [index, level] of LEVELS.entries()) {
-      pair(`level-${100 * level}`, `${100 * level} %`, range(forecast.intervals[index]));
+      pair(`level-${100 * level}`, `${100 * level} %`, range(forecast.intervals[index], one.real));
     }
   }
   return list;
@@ -141,13 +142,13 @@ function answer(one, result, index, several, passedWhen) {
  * @param {View['side']} side
  * @param {number} threshold
  */
-function passed({observed}, side, threshold) {
+function passed({observed, frequency}, side, threshold) {
   const index = observed.findIndex(
     ({value}) => value != null && (side === 'above' ? value > threshold : value >= threshold),
   );
   if (index < 0) return '';
   const verb = side === 'above' ? 'Passed' : 'Reached';
-  return `${verb} ${index ? 'on' : 'by'} ${longDate(observed[index].day)}.`;
+  return `${verb} ${index ? frequency.during : 'by'} ${longDate(observed[index].day)}.`;
 }
 
 /**

@@ -1,6 +1,9 @@
 // Scales: from values to pixels and back, with ticks at round values.
 
-/** @import {Day, Interval, Scale} from './types.d.ts' */
+import {briefDate, briefMonth, DAY, year} from './words.js';
+
+/** @import {Day, Frequency, Interval, Scale} from './types.d.ts' */
+/** @typedef {{day: Day, text: string}} DateTick */
 
 /**
  * The least 1, 2 or 5 times a power of ten that is not below the value; `down`: the greatest not above it.
@@ -67,18 +70,51 @@ export function log([low, high], [start, end]) {
 }
 
 /**
+ * Dates of the axis and what stands below them, no more than there is room for.
+ * @param {Frequency} frequency
+ * @param {Day} first
+ * @param {Day} last one of the series' dates
+ * @param {number} most
+ * @returns {DateTick[]}
+ */
+export function dateTicks({days, months}, first, last, most) {
+  if (days === 1) return dayTicks(first, last, most).map((day) => ({day, text: briefDate(day)}));
+  const all = Array.from({length: last - first + 1}, (_, index) => last - index);
+  const weeks = all.filter((day) => days && (last - day) % days === 0);
+  const starts = all.filter((day) => new Date(day * DAY).getUTCDate() === 1);
+  /** @param {number} every months */
+  const monthsApart = (every) =>
+    starts.filter((day) => {
+      const date = new Date(day * DAY);
+      return (12 * date.getUTCFullYear() + date.getUTCMonth()) % every === 0;
+    });
+  const choices = [
+    ...(days ? [1, 2] : []).map((every) => ({
+      ticks: weeks.filter((_, index) => index % every === 0),
+      text: briefDate,
+    })),
+    ...[1, 3, 6]
+      .filter((every) => every >= months)
+      .map((every) => ({ticks: monthsApart(every), text: briefMonth})),
+    ...[1, 2, 5, 10, 20, 50, 100].map((every) => ({ticks: monthsApart(12 * every), text: year})),
+  ];
+  const {ticks, text} = choices.find((choice) => choice.ticks.length <= most) ?? choices[choices.length - 1];
+  return ticks.map((day) => ({day, text: text(day)}));
+}
+
+/**
  * Mondays or firsts of a month, as few as there is room for.
  * @param {Day} first
  * @param {Day} last
  * @param {number} most
  * @returns {Day[]}
  */
-export function dayTicks(first, last, most) {
+function dayTicks(first, last, most) {
   const days = Array.from({length: last - first + 1}, (_, index) => first + index);
   const mondays = days.filter((day) => (day + 3) % 7 === 0); // 1970 began on a Thursday
   for (const every of [1, 2]) {
     if (mondays.length / every <= most) return mondays.filter((_, index) => index % every === 0);
   }
-  const firsts = days.filter((day) => new Date(day * 86400000).getUTCDate() === 1);
+  const firsts = days.filter((day) => new Date(day * DAY).getUTCDate() === 1);
   return firsts.filter((_, index) => index % Math.ceil(firsts.length / most) === 0);
 }

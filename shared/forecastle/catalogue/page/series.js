@@ -1,8 +1,10 @@
-// A series: one model's forecast for one country, with what was observed before it. Days are numbers, see words.js.
+// A series: one model's forecast of it, with what was observed before. Days are numbers, see words.js.
 
 import * as api from './api.js';
+import {after, frequencyOf} from './frequency.js';
+import {round125} from './scales.js';
 import {counted} from './trust.js';
-import {toDay, toIso} from './words.js';
+import {tidy, toDay, toIso} from './words.js';
 
 /** @import {Counts, Day, ForecastDay, Interval, ModelEntry, ObservedDay, Series, View} from './types.d.ts' */
 
@@ -11,9 +13,19 @@ export const COMPARED = 1; // of LEVELS: the interval that is drawn where severa
 
 /**
  * What the model itself forecasts; other counts are made from it.
- * @type {(entry: Pick<ModelEntry, 'target'>) => Counts}
+ * @type {(entry: Pick<ModelEntry, 'target' | 'frequency' | 'real'>) => Counts}
  */
-export const ownCounts = ({target}) => (/^cumulative\b/i.test(target ?? '') ? 'cumulative' : 'daily');
+export const ownCounts = ({target, frequency, real}) =>
+  !real && /^cumulative\b/i.test(target ?? '') ? 'cumulative' : frequencyOf(frequency).adjective;
+
+/**
+ * What there may be of a model's forecasts: there is no running total of real numbers.
+ * @type {(entry: Pick<ModelEntry, 'frequency' | 'real'>) => Counts[]}
+ */
+export const allCounts = ({frequency, real}) => [
+  frequencyOf(frequency).adjective,
+  ...(real ? [] : [/** @type {const} */ ('cumulative')]),
+];
 
 /**
  * @param {ModelEntry} entry
@@ -22,14 +34,14 @@ export const ownCounts = ({target}) => (/^cumulative\b/i.test(target ?? '') ? 'c
  * @returns {Promise<Series>}
  */
 export async function load(entry, code, counts) {
-  const {model} = entry;
+  const {model, noun, plural, frequency} = entry;
   const own = ownCounts(entry);
   const parameters = {days: entry.horizon, level: LEVELS};
   const [observations, forecast, start] = await Promise.all([
-    api.observations(model, code),
-    api.forecast(model, code, counts === own ? parameters : {...parameters, counts}),
-    // What a running total had reached: the difference between the first day's total and its count.
-    counts !== own && own === 'daily' ? api.forecast(model, code, {days: 1}) : null,
+    api.observations(entry, code),
+    api.forecast(entry, code, counts === own ? parameters : {...parameters, counts}),
+    // What a running total had reached: the difference between the first date's total and its count.
+    counts !== own && own !== 'cumulative' ? api.forecast(entry, code, {days: 1}) : null,
   ]);
   const days = forecast.forecast.map(
     /** @returns {ForecastDay} */
@@ -46,9 +58,15 @@ export async function load(entry, code, counts) {
   return {
     model,
     version: forecast.version,
-    code: forecast.country,
+    noun: noun ?? 'series',
+    plural: plural ?? '',
+    code,
     name: forecast.name,
+    what: (entry.real && entry.target) || `${counts} ${forecast.unit}`,
     unit: forecast.unit,
+    frequency: frequencyOf(frequency),
+    real: Boolean(entry.real),
+    minimum: entry.minimum ?? null,
     data: counted(entry.data),
     counts,
     own,
@@ -61,7 +79,7 @@ export async function load(entry, code, counts) {
 }
 
 /**
- * Backwards from the last day's total, as far as every day is known: earlier deaths may not have been fitted.
+ * Backwards from the last date's total, as far as every date is known: earlier counts may not have been fitted.
  * @param {ObservedDay[]} observed
  * @param {number} total
  */
@@ -85,13 +103,20 @@ function differences(observed) {
 }
 
 /**
+ * Whether none of its values is below 0.
+ * @type {(series: Series) => boolean}
+ */
+export const hasLog = ({minimum}) => minimum != null && minimum >= 0;
+
+/**
  * Logarithmic where one series would flatten another: where they differ more than tenfold.
  * @param {Series[]} series
  * @returns {'linear' | 'log'}
  */
 export function usualScale(series) {
+  if (!series.every(hasLog)) return 'linear';
   const largest = series.map((one) =>
-    Math.max(1, ...one.forecast.map(({intervals}) => intervals[COMPARED][1])),
+    Math.max(one.real ? Number.MIN_VALUE : 1, ...one.forecast.map(({intervals}) => intervals[COMPARED][1])),
   );
   return Math.max(...largest) > 10 * Math.min(...largest) ? 'log' : 'linear';
 }
@@ -105,6 +130,45 @@ export const lastForecast = (series) => series.forecast[series.forecast.length -
 /** @type {(series: Series) => Day} */
 export const lastDay = (series) => lastForecast(series).day;
 
+/**
+ * The date that is asked about where none is named.
+ * @type {(series: Series) => Day}
+ */
+export const usualDay = ({forecast, frequency}) =>
+  forecast[Math.min(frequency.ahead, forecast.length) - 1].day;
+
+/**
+ * One of the series' dates: the nearest one.
+ * @param {Series} series
+ * @param {Day} day
+ */
+export function nearestDay({frequency, observed, forecast}, day) {
+  if (frequency.days === 1) return Math.round(day);
+  const all = [...observed, ...forecast].map((each) => each.day);
+  return all.reduce((best, each) => (Math.abs(each - day) < Math.abs(best - day) ? each : best), all[0]);
+}
+
+/**
+ * A number near the median, in digits that tell it from the interval's ends.
+ * @param {Series} series
+ * @param {Day} day
+ */
+export function usualThreshold(series, day) {
+  const {median, intervals} = forecastOf(series, day) ?? lastForecast(series);
+  if (!series.real) return Math.round(Number(median.toPrecision(2)));
+  const [lower, upper] = intervals[LEVELS.length - 1];
+  if (!(upper > lower)) return tidy(median);
+  const step = round125((upper - lower) / 20);
+  return tidy(Math.round(median / step) * step);
+}
+
+/**
+ * The dates after the first of the forecast, or of the past.
+ * @param {Series} series
+ * @param {number} periods
+ */
+export const fromFirst = (series, periods) => after(series.frequency, firstDay(series), periods);
+
 /** @type {(series: Series, day: Day) => ForecastDay | undefined} */
 export const forecastOf = (series, day) => series.forecast.find((each) => each.day === day);
 
@@ -112,7 +176,7 @@ export const forecastOf = (series, day) => series.forecast.find((each) => each.d
 export const observedOn = (series, day) => series.observed.find((each) => each.day === day);
 
 /**
- * The parameters of the probability that the count on a day, or the running total by its end, is above or below.
+ * The parameters of the probability that the value of a date, or the running total by its end, is above or below.
  * @param {Series} series
  * @param {View['side']} side
  * @param {number} threshold
@@ -120,5 +184,5 @@ export const observedOn = (series, day) => series.observed.find((each) => each.d
  */
 export function event({counts, own}, side, threshold, day) {
   if (counts === 'cumulative') return {[side]: threshold, by: toIso(day)};
-  return {[side]: threshold, on: toIso(day), counts: own === 'daily' ? null : 'daily'};
+  return {[side]: threshold, on: toIso(day), counts: own === counts ? null : counts};
 }

@@ -2,7 +2,7 @@
 
 import {element} from './dom.js';
 import {forecastOf, LEVELS, observedOn} from './series.js';
-import {count, longDate, range, toIso} from './words.js';
+import {capital, count, longDate, range, toIso} from './words.js';
 
 /** @import {Series} from './types.d.ts' */
 
@@ -18,11 +18,7 @@ export function table(series) {
   return element(
     'table',
     {},
-    element(
-      'caption',
-      {},
-      `${series.counts === 'daily' ? 'Daily' : 'Cumulative'} ${series.unit}, ${series.name}, model ${series.model}`,
-    ),
+    element('caption', {}, `${capital(series.what)}, ${series.name}, model ${series.model}`),
     element(
       'thead',
       {},
@@ -40,9 +36,9 @@ export function table(series) {
         .map((day) => {
           const [observed, forecast] = [observedOn(series, day), forecastOf(series, day)];
           const cells = [
-            observed ? count(observed.value) : '',
-            forecast ? count(forecast.median) : '',
-            ...LEVELS.map((_, level) => (forecast ? range(forecast.intervals[level]) : '')),
+            observed ? count(observed.value, series.real) : '',
+            forecast ? count(forecast.median, series.real) : '',
+            ...LEVELS.map((_, level) => (forecast ? range(forecast.intervals[level], series.real) : '')),
           ];
           return element(
             'tr',
@@ -56,7 +52,7 @@ export function table(series) {
 }
 
 /**
- * One row a day of each series; names as in the API's own CSV.
+ * One row a date of each series, which are all of one noun; names as in the API's own CSV.
  * @param {Series[]} allSeries
  */
 export function csv(allSeries) {
@@ -66,7 +62,7 @@ export function csv(allSeries) {
     [
       'model',
       'version',
-      'country',
+      allSeries[0].noun,
       'name',
       'counts',
       'unit',

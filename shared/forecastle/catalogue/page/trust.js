@@ -2,12 +2,12 @@
 
 import {before} from './api.js';
 import {element, svg} from './dom.js';
+import {between, frequencyOf} from './frequency.js';
 import {isChanging, stage, verdict} from './training.js';
-import {ago, DAY, longDate, prose, toDay} from './words.js';
+import {ago, capital, DAY, longDate, prose, toDay} from './words.js';
 
 /** @import {Child, Day, ModelEntry, Score, Scores} from './types.d.ts' */
 
-const OLD = 60; // days after which data are old
 const NEAR = 0.05; // a coverage as far as this from its level is called right
 
 /**
@@ -40,25 +40,27 @@ export const counted = (data) => [data?.title, data?.source].filter(Boolean).joi
  * That the data end long ago, if they do.
  * @param {ModelEntry} entry
  */
-function old({model, data_through: iso}) {
+function old({model, data_through: iso, frequency}) {
+  const {old: limit, period} = frequencyOf(frequency);
   const through = iso && toDay(iso);
   const words = through && ago(through);
-  return through && Date.now() / DAY - through > OLD
+  return through && Date.now() / DAY - through > limit
     ? [
-        `The data of ${model} end on ${longDate(through)}, ${words}: its forecasts are of the days after that.`,
+        `The data of ${model} end on ${longDate(through)}, ${words}: its forecasts are of the ${period}s after that.`,
       ]
     : [];
 }
 
 /**
  * @param {ModelEntry} entry
- * @param {Day} newest the last day that any model knows
+ * @param {Day} newest the last date that any model of the same noun and frequency knows
  */
 export function about(entry, newest) {
   const facts = element('dl', {class: 'facts'});
   /** @type {(name: string, content: Child) => void} */
   const fact = (name, content) => facts.append(element('dt', {}, name), element('dd', {}, content));
   const through = entry.data_through && toDay(entry.data_through);
+  const frequency = frequencyOf(entry.frequency);
   const [kind, words] =
     entry.health === 'ready'
       ? ['ready', 'Answering']
@@ -73,11 +75,12 @@ export function about(entry, newest) {
   if (licence) fact('Licence', licence);
   if (through) {
     fact('Data through', `${longDate(through)}, ${ago(through)}`);
-    if (through < newest) fact('Behind', `${newest - through} days behind the newest data here`);
+    const behind = between(frequency, through, newest);
+    if (behind > 0) fact('Behind', `${frequency.periods(behind)} behind the newest data here`);
   }
   if (entry.trained_at) fact('Trained', longDate(toDay(entry.trained_at)));
-  if (entry.horizon) fact('Horizon', `${entry.horizon} days`);
-  if (entry.countries) fact('Countries', String(entry.countries));
+  if (entry.horizon) fact('Horizon', frequency.periods(entry.horizon));
+  if (entry.series && entry.plural) fact(capital(entry.plural), String(entry.series));
   const {r_hat: rHat, divergences} = entry.diagnostics ?? {};
   if (rHat) fact('Convergence', convergence(rHat, divergences));
   if (entry.version) fact('Version', entry.version);
@@ -97,7 +100,7 @@ export function about(entry, newest) {
 }
 
 /**
- * The worst of all parameters and countries.
+ * The worst of all parameters and series.
  * @param {number} rHat
  * @param {number | null} [divergences]
  */
@@ -112,18 +115,20 @@ function convergence(rHat, divergences) {
  * @param {Scores | null | undefined} inUse
  * @param {boolean} named whether the titles name the model
  */
-export function past({model, backtest}, inUse, named) {
+export function past({model, backtest, frequency, real}, inUse, named) {
   /** @param {string} text */
   const title = (text) => (named ? `${text}, ${model}` : text);
+  const values = real ? 'values' : 'counts';
   const parts = [];
   if (backtest) {
     const {origins} = backtest;
-    const days = origins.length === 1 ? 'one past day' : `${origins.length} past days`;
-    parts.push(scored(title('Backtest'), `Forecasts made as of ${days}`, backtest));
+    const {period} = frequencyOf(frequency);
+    const dates = origins.length === 1 ? `one past ${period}` : `${origins.length} past ${period}s`;
+    parts.push(scored(title('Backtest'), `Forecasts made as of ${dates}`, backtest, values));
   }
   if (inUse?.scores && inUse.first_date && inUse.last_date) {
-    const days = [inUse.first_date, inUse.last_date].map((date) => longDate(toDay(date))).join(' to ');
-    parts.push(scored(title('In use'), `Forecasts for ${days}`, inUse.scores));
+    const dates = [inUse.first_date, inUse.last_date].map((date) => longDate(toDay(date))).join(' to ');
+    parts.push(scored(title('In use'), `Forecasts for ${dates}`, inUse.scores, values));
   }
   return parts;
 }
@@ -132,8 +137,9 @@ export function past({model, backtest}, inUse, named) {
  * @param {string} title
  * @param {string} which forecasts were scored
  * @param {Score} score
+ * @param {string} values what was forecast, in a word
  */
-function scored(title, which, {wis_ratio: ratio, coverage}) {
+function scored(title, which, {wis_ratio: ratio, coverage}, values) {
   const comparison = ratio != null && [
     ` came ${ratio < 1 ? 'closer' : 'no closer'} than a naive forecast: their weighted interval score is `,
     element('strong', {}, ratio.toPrecision(2)),
@@ -144,12 +150,15 @@ function scored(title, which, {wis_ratio: ratio, coverage}) {
     {},
     element('h3', {}, title),
     element('p', {class: 'quiet'}, which, comparison, '.'),
-    coverageTable(coverage),
+    coverageTable(coverage, values),
   );
 }
 
-/** @param {Record<string, number>} coverage shares, by the level of the interval */
-function coverageTable(coverage) {
+/**
+ * @param {Record<string, number>} coverage shares, by the level of the interval
+ * @param {string} values
+ */
+function coverageTable(coverage, values) {
   /** @param {number} share */
   const percent = (share) => `${Math.round(100 * share)} %`;
   const rows = Object.entries(coverage)
@@ -175,7 +184,7 @@ function coverageTable(coverage) {
   return element(
     'table',
     {class: 'coverage'},
-    element('caption', {}, 'The share of counts that lay in the intervals:'),
+    element('caption', {}, `The share of ${values} that lay in the intervals:`),
     element('tbody', {}, rows),
   );
 }

@@ -19,11 +19,22 @@ export interface ModelEntry {
   version: string | null;
   target: string | null;
   unit: string | null;
+  /** What a series is about, and its plural, which is a part of the routes. */
+  noun: string | null;
+  plural: string | null;
+  measure: string | null;
+  /** pandas' alias, such as W-SAT. */
+  frequency: string | null;
+  /** Whether values are real numbers, of which there is no running total, rather than counts. */
+  real: boolean | null;
+  /** The least value that there can be; null if there is none. */
+  minimum?: number | null;
   data_through: string | null;
   data?: {title?: string; source?: string; url?: string; licence?: string};
   trained_at: string | null;
   horizon: number | null;
-  countries: number | null;
+  /** How many there are. */
+  series: number | null;
   reference: boolean | null;
   diagnostics: {r_hat: number | null; divergences: number | null} | null;
   backtest: (Score & {origins: string[]}) | null;
@@ -42,31 +53,31 @@ export interface Scores {
   scores: Score | null;
 }
 
-export interface Country {
+/** Such as a country. */
+export interface Place {
   code: string;
   name: string;
 }
 
-/** In GET /{model}/countries */
-export interface CountryEntry extends Country {
+/** In GET /{model}/{plural} */
+export interface PlaceEntry extends Place {
   last_observation: {observed: number} | null;
 }
 
-/** A country that a model has no forecast for, from its manifest. */
-export interface ExcludedCountry extends Country {
+/** One that a model has no forecast for, from its manifest. */
+export interface ExcludedPlace extends Place {
   reason: string;
 }
 
-/** In GET /{model}/countries/{code}/observations */
+/** In GET /{model}/{plural}/{code}/observations */
 export interface Observation {
   date: string;
   observed: number | null;
 }
 
-/** GET /{model}/countries/{code}/forecast */
-export interface CountryForecast {
+/** GET /{model}/{plural}/{code}/forecast */
+export interface PlaceForecast {
   version: string;
-  country: string;
   name: string;
   unit: string;
   data_through: string;
@@ -75,7 +86,7 @@ export interface CountryForecast {
   forecast: {date: string; mean: number; median: number; intervals: {lower: number; upper: number}[]}[];
 }
 
-/** GET /{model}/countries/{code}/probability */
+/** GET /{model}/{plural}/{code}/probability */
 export interface Probability {
   event: string;
   probability: number;
@@ -89,7 +100,8 @@ export interface Probability {
 
 /** Days since 1970, in UTC. */
 export type Day = number;
-export type Counts = 'daily' | 'cumulative';
+export type Adjective = 'daily' | 'weekly' | 'monthly' | 'quarterly' | 'yearly';
+export type Counts = Adjective | 'cumulative';
 /** Lower and upper bound. */
 export type Interval = [number, number];
 
@@ -106,13 +118,49 @@ export interface ForecastDay {
   intervals: Interval[];
 }
 
-/** One model's forecast for one country, with what was observed before it. */
+/** What is said of the dates of a frequency. */
+export interface FrequencyWords {
+  /** What lies between two dates, in a word. */
+  period: string;
+  adjective: Adjective;
+  /** Before the date of a value. */
+  during: string;
+  /** Before the date of a running total. */
+  through: string;
+  /** The periods to the date that is asked about where none is named. */
+  ahead: number;
+  /** The periods that a page key moves the date. */
+  leap: number;
+  /** The days after which data are old. */
+  old: number;
+  /** What the chart may show before the forecast, the usual one first. */
+  pasts: {value: string; text: string; periods: number}[];
+}
+
+export interface Frequency extends FrequencyWords {
+  alias: string;
+  /** In a period; 0 if it is made of months. */
+  days: number;
+  /** In a period; 0 if it is made of days. */
+  months: number;
+  /** So many periods, in words. */
+  periods(number: number): string;
+}
+
+/** One model's forecast of one series, with what was observed before it. */
 export interface Series {
   model: string;
   version: string;
+  noun: string;
+  plural: string;
   code: string;
   name: string;
+  /** What is shown, such as "daily deaths". */
+  what: string;
   unit: string;
+  frequency: Frequency;
+  real: boolean;
+  minimum: number | null;
   /** What is counted and by whom; empty if that is not known. */
   data: string;
   counts: Counts;
@@ -125,7 +173,7 @@ export interface Series {
   forecast: ForecastDay[];
 }
 
-/** A model and a country that are looked at. */
+/** A model and a series that are looked at. */
 export interface Member {
   /** The name in `with` of the view, if this is a comparison. */
   member?: string;
@@ -147,25 +195,27 @@ export type MissingSeries = Member & Names & {problem: Error};
 export interface View {
   /** Empty: the page chooses. */
   model: string;
-  /** ISO 3166 alpha-3. Empty: the page chooses. */
-  country: string;
-  /** Comparisons: codes of countries (of this model) and names of models (for this country). */
+  /** The series' identifier. Empty: the page chooses. */
+  code: string;
+  /** Comparisons: series of this model and models of this series, as `memberOf` and models are named. */
   with: string[];
   /** null: what the model itself forecasts. */
   counts: Counts | null;
   /** null: the page chooses. */
   scale: 'linear' | 'log' | null;
-  /** The observed days that the chart shows: the last four or eight weeks, or all. */
-  past: '4w' | '8w' | 'all';
+  /** What the chart shows before the forecast: `all`, or one of the frequency's `pasts`. null: the usual one. */
+  past: string | null;
   side: 'above' | 'below';
   /** null: near the median. */
   threshold: number | null;
-  /** ISO 8601. null: two weeks ahead. */
+  /** ISO 8601. null: the page chooses. */
   date: string | null;
 }
 
 /** What the chart draws. */
-export interface Drawing extends Pick<View, 'past'> {
+export interface Drawing {
+  /** Periods before the forecast, or all that were observed. */
+  past: number | 'all';
   scale: 'linear' | 'log';
   series: NamedSeries[];
   threshold: number;

@@ -13,13 +13,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from forecastle.artifact import PROSE, Diagnostics, Manifest
+from forecastle.frequency import Frequency
 from forecastle.training import diagnostics
 from forecastle.training.card import numbers, plots, selection, svg
-from forecastle.training.card.calibration import fitted_days
+from forecastle.training.card.calibration import fitted_dates
 from forecastle.training.card.plots import Plot
 
-FANS = 6  # countries whose forecast is shown: those with the largest totals
-FAN_DAYS = 28  # of observations before it
+FANS = 6  # series whose forecast is shown: the largest ones
+FAN_PAST = 28  # periods of observations before it
 
 _DIAGNOSTICS = {
     "r_hat": "R-hat (largest)",
@@ -60,31 +61,32 @@ def write(
     Args:
         path: Where to.
         manifest: As `artifact.write` takes it.
-        fit: Groups `posterior` and perhaps `sample_stats`, dimensions chain, draw and perhaps country; None
+        fit: Groups `posterior` and perhaps `sample_stats`, dimensions chain, draw and perhaps the noun; None
             if there are no chains.
         summary: Of the posterior, as `diagnostics.summarise` gives it; likewise.
-        prior: Prior draws of the posterior's variables, dimensions draw and perhaps country. A few countries
+        prior: Prior draws of the posterior's variables, dimensions draw and perhaps the noun. A few series
             are enough if every variable has that dimension. Variables without prior draws are not shown.
-        rows: What was fitted: columns `date`, `country`, `name`, `count`, `total`.
-        replicated: Posterior predictive draws of the last fitted days, shape (draw, country, day): countries
-            sorted by code, the last day being that of a country's last row. None if there are none.
-        draws: Posterior predictive draws of the coming days, shape (draw, country, day ahead).
+        rows: What was fitted: columns `date`, the noun's, `name`, `count`, and of counts `total`.
+        replicated: Posterior predictive draws of the last fitted dates, shape (draw, series, date): series
+            sorted by code, the last date being that of a series' last row. None if there are none.
+        draws: Posterior predictive draws of the coming periods, shape (draw, series, period ahead).
         backtest: Its scores, or None without a backtest.
     """
-    by_size = selection.largest(rows, len(manifest.series))
+    by_size = selection.largest(rows, len(manifest.series), manifest.noun)
     with svg.style():
         page = _TEMPLATES.get_template("card.html").render(
             prose=Markup(PROSE),
             colours=svg.COLOURS,
             manifest=manifest,
+            frequency=Frequency.of(manifest.frequency),
             first_day=min(series.first_day for series in manifest.series.values()),
             last_day=max(series.origin_date for series in manifest.series.values()),
             diagnostics=_diagnostics(manifest.diagnostics),
             check=manifest.posterior_predictive,
-            pit=[] if replicated is None else _pit(rows, replicated),
+            pit=[] if replicated is None else _pit(rows, replicated, manifest.noun),
             fans=[_fan(manifest, code, rows, replicated, draws) for code in by_size[:FANS]],
-            **_posterior(fit, summary, prior, by_size),
-            **_backtest(manifest.unit, backtest),
+            **_posterior(fit, summary, prior, by_size, manifest.noun),
+            **_backtest(manifest, backtest),
         )
     path.write_text(page, encoding="utf-8")
 
@@ -93,7 +95,12 @@ def replace_backtest(path: Path, manifest: Manifest, backtest: dict[str, Any]) -
     """Put another backtest into the page that `write` made."""
     template = _TEMPLATES.get_template("section.html")
     with svg.style():
-        section = template.render(title="Backtest", **_backtest(manifest.unit, backtest))
+        section = template.render(
+            title="Backtest",
+            manifest=manifest,
+            frequency=Frequency.of(manifest.frequency),
+            **_backtest(manifest, backtest),
+        )
     before, rest = path.read_text(encoding="utf-8").split('<section aria-labelledby="backtest">')
     _, after = rest.split("</section>", 1)
     path.write_text(before + section + after, encoding="utf-8")
@@ -116,21 +123,21 @@ def _diagnostics(found: Diagnostics) -> list[dict[str, Any]]:
 
 
 def _posterior(
-    fit: xr.DataTree | None, summary: xr.Dataset | None, prior: xr.Dataset, by_size: list[str]
+    fit: xr.DataTree | None, summary: xr.Dataset | None, prior: xr.Dataset, by_size: list[str], noun: str
 ) -> dict[str, Any]:
     """What the sections about the chains and about prior and posterior show."""
     if fit is None or summary is None:
         return {"posterior": None, "chains": [], "pooled": False, "compared": [], "not_compared": 0}
     posterior = fit["posterior"].dataset
-    compared = selection.comparable(posterior, prior, by_size)
-    ranked = selection.ranked(posterior, summary.sel(summary="r_hat", drop=True))
+    compared = selection.comparable(posterior, prior, by_size, noun)
+    ranked = selection.ranked(posterior, summary.sel(summary="r_hat", drop=True), noun)
     chains = [plots.ranks(parameter.label, parameter.of(posterior)) for parameter in ranked]
     if "sample_stats" in fit.children and "energy" in fit["sample_stats"].data_vars:
-        chains.insert(0, plots.energy(*selection.worst_energy(fit)))
+        chains.insert(0, plots.energy(*selection.worst_energy(fit, noun), noun))
     return {
         "posterior": posterior.sizes,
         "chains": chains,
-        "pooled": bool(selection.pooled(posterior)),
+        "pooled": bool(selection.pooled(posterior, noun)),
         "compared": [
             plots.densities(one.label, one.of(prior).to_numpy(), one.of(posterior).to_numpy())
             for one in compared[: selection.MOST_PARAMETERS]
@@ -139,26 +146,27 @@ def _posterior(
     }
 
 
-def _pit(rows: pd.DataFrame, replicated: np.ndarray) -> list[Plot]:
-    days = fitted_days(rows, replicated)
-    return [plots.pit(*days, coverage=coverage) for coverage in (False, True)]
+def _pit(rows: pd.DataFrame, replicated: np.ndarray, noun: str) -> list[Plot]:
+    dates = fitted_dates(rows, replicated, noun)
+    return [plots.pit(*dates, coverage=coverage) for coverage in (False, True)]
 
 
-def _backtest(unit: str, backtest: dict[str, Any] | None) -> dict[str, Any]:
+def _backtest(manifest: Manifest, backtest: dict[str, Any] | None) -> dict[str, Any]:
     """What the section about the backtest shows."""
+    period = Frequency.of(manifest.frequency).period
     figures = backtest and [
         plots.quantiles(backtest["quantiles"]),
-        plots.ratios_by_horizon(backtest["by_horizon"]),
-        plots.ratios_by_origin(backtest["by_origin"]),
+        plots.ratios_by_horizon(backtest["by_horizon"], period),
+        plots.ratios_by_origin(backtest["by_origin"], period),
     ]
-    return {"unit": unit, "backtest": backtest, "figures": figures}
+    return {"unit": manifest.unit, "backtest": backtest, "figures": figures}
 
 
 def _fan(
     manifest: Manifest, code: str, rows: pd.DataFrame, replicated: np.ndarray | None, draws: np.ndarray
 ) -> Plot:
-    days = FAN_DAYS if replicated is None else min(FAN_DAYS, replicated.shape[2])
-    last = rows[rows["country"] == code].tail(days)
+    past = FAN_PAST if replicated is None else min(FAN_PAST, replicated.shape[2])
+    last = rows[rows[manifest.noun] == code].tail(past)
     index = list(manifest.series).index(code)
     fitted = None if replicated is None else replicated[:, index, -len(last) :]
-    return plots.fan(manifest.series[code].name, manifest.unit, last, fitted, draws[:, index, :])
+    return plots.fan(manifest.series[code].name, manifest, last, fitted, draws[:, index, :])

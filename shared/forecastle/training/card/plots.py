@@ -15,6 +15,8 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
+from forecastle.artifact import Manifest
+from forecastle.frequency import Frequency
 from forecastle.training.card.numbers import number, percent
 from forecastle.training.card.svg import BLUE, INK, MUTED, ORANGE, elements, panel
 
@@ -37,12 +39,13 @@ class Plot(NamedTuple):
     elements: Markup
 
 
-def energy(energies: xr.DataTree, country: str = "") -> Plot:
+def energy(energies: xr.DataTree, code: str = "", noun: str = "") -> Plot:
     """The energies of the draws and their changes from one to the next.
 
     Args:
         energies: Its group `sample_stats` has `energy`, dimensions chain and draw.
-        country: The one that they are of; "" if of all.
+        code: The series that they are of; "" if of all.
+        noun: What a series is about.
     """
     figure, axes = panel("energy less its mean; dashed: change from draw to draw", y_axis=False)
     kinds = xr.Dataset({"Energy": ("energy", [0, 1])}, {"energy": ["marginal", "transition"]})
@@ -55,7 +58,7 @@ def energy(energies: xr.DataTree, country: str = "") -> Plot:
         stats={"dist": {"grid_len": GRID}},
     )
     least = float(az.bfmi(energies)["energy"].min())
-    title = f"Energy of {country}, the country with the smallest E-BFMI" if country else "Energy"
+    title = f"Energy of {code}, the {noun} with the smallest E-BFMI" if code else "Energy"
     alt = f"Densities of the energy and of its changes from draw to draw: E-BFMI is at least {least:.2f}."
     return Plot(title, alt, elements(figure))
 
@@ -101,26 +104,26 @@ def densities(label: str, prior: np.ndarray, posterior: np.ndarray) -> Plot:
     return Plot(label, f"Densities of {label}, 90 % intervals: {', '.join(intervals)}.", elements(figure))
 
 
-def pit(counts: np.ndarray, drawn: np.ndarray, *, coverage: bool) -> Plot:
-    """The probability integral transform of counts, shape (day,), among draws, shape (draw, day).
+def pit(values: np.ndarray, drawn: np.ndarray, *, coverage: bool) -> Plot:
+    """The probability integral transform of values, shape (date,), among draws, shape (draw, date).
 
     Its distribution function, or with `coverage` that of central intervals' coverage, less the uniform one.
     """
     figure, axes = panel("probability of the interval, %" if coverage else "PIT", "observed − nominal")
     check = xr.DataTree.from_dict(
         {
-            "posterior_predictive": xr.Dataset({"count": (("chain", "draw", "day"), drawn[None])}),
-            "observed_data": xr.Dataset({"count": ("day", counts)}),
+            "posterior_predictive": xr.Dataset({"value": (("chain", "draw", "date"), drawn[None])}),
+            "observed_data": xr.Dataset({"value": ("date", values)}),
         }
     )
     az.plot_ppc_pit(
         check,
         method="prit_c",  # ties broken at random
         coverage=coverage,
-        plot_collection=_collection(xr.Dataset({"count": 0}), figure, axes),
+        plot_collection=_collection(xr.Dataset({"value": 0}), figure, axes),
         visuals={
             "title": False,
-            # With thousands of days the test rejects every model.
+            # With thousands of values the test rejects every model.
             "suspicious_points": False,
             "p_value_text": False,
             "xlabel": False,
@@ -155,22 +158,23 @@ def quantiles(scores: list[dict[str, float]]) -> Plot:
     return Plot("Calibration of the quantiles", alt, elements(figure))
 
 
-def ratios_by_horizon(scores: list[dict[str, Any]]) -> Plot:
+def ratios_by_horizon(scores: list[dict[str, Any]], period: str) -> Plot:
     """Ratios of the model's WIS to the naive forecast's, of a backtest's `by_horizon`."""
-    figure, axes = panel("days ahead", "WIS / naive forecast's")
+    figure, axes = panel(f"{period}s ahead", "WIS / naive forecast's")
     horizons = [entry["horizon"] for entry in scores]
     _ratios(axes, horizons, scores)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    return Plot("WIS ratio by horizon", _ratios_alt("days ahead", horizons, scores), elements(figure))
+    return Plot("WIS ratio by horizon", _ratios_alt(f"{period}s ahead", horizons, scores), elements(figure))
 
 
-def ratios_by_origin(scores: list[dict[str, Any]]) -> Plot:
+def ratios_by_origin(scores: list[dict[str, Any]], period: str) -> Plot:
     """The same, of its `by_origin`."""
-    figure, axes = panel("last day known", "WIS / naive forecast's")
+    figure, axes = panel(f"last {period} known", "WIS / naive forecast's")
     origins = [entry["origin"] for entry in scores]
     _ratios(axes, pd.to_datetime(origins), scores)
     _date_axis(axes)
-    return Plot("WIS ratio by origin", _ratios_alt("last day known", origins, scores), elements(figure))
+    alt = _ratios_alt(f"last {period} known", origins, scores)
+    return Plot("WIS ratio by origin", alt, elements(figure))
 
 
 def _ratios(axes: Axes, x: Any, scores: list[dict[str, Any]]) -> None:
@@ -188,49 +192,56 @@ def _ratios_alt(x_label: str, x: Sequence[Any], scores: list[dict[str, Any]]) ->
     )
 
 
-def fan(name: str, unit: str, rows: pd.DataFrame, fitted: np.ndarray | None, forecast: np.ndarray) -> Plot:
-    """A country's last observations, what the model expects of these days, and its forecast.
+def fan(
+    name: str, manifest: Manifest, rows: pd.DataFrame, fitted: np.ndarray | None, forecast: np.ndarray
+) -> Plot:
+    """A series' last observations, what the model expects of these dates, and its forecast.
 
     Args:
-        name: The country's.
-        unit: Of the counts.
-        rows: Columns `date` and `count`, a row a day up to the day before the forecast.
-        fitted: Posterior predictive draws of the same days, shape (draw, day); None if there are none.
-        forecast: Of the coming days, shape (draw, day ahead).
+        name: The series'.
+        manifest: Has the unit, the frequency, and whether values are real numbers.
+        rows: Columns `date` and `count`, a row a date up to the one before the forecast.
+        fitted: Posterior predictive draws of the same dates, shape (draw, date); None if there are none.
+        forecast: Of the coming periods, shape (draw, period ahead).
     """
-    origin, counts = rows["date"].iloc[-1], rows["count"].to_numpy(dtype=float, na_value=np.nan)
-    coming = origin + pd.to_timedelta(np.arange(1, forecast.shape[1] + 1), unit="D")
+    origin, values = rows["date"].iloc[-1], rows["count"].to_numpy(dtype=float, na_value=np.nan)
+    frequency = Frequency.of(manifest.frequency)
+    coming = pd.DatetimeIndex(
+        [frequency.after(origin.date(), ahead) for ahead in range(1, forecast.shape[1] + 1)]
+    )
     lower, upper = _interval(forecast, 0.95)
     median = np.median(forecast, axis=0)
-    known = np.flatnonzero(~np.isnan(counts))
-    most = counts[known].max(initial=1)
-    # For a forecast that leaves the counts far behind.
-    log = len(known) > 0 and counts[known].min() > 0 and upper.max() > 10 * most
+    known = np.flatnonzero(~np.isnan(values))
+    most = values[known].max(initial=-np.inf if manifest.real else 1)
+    # For a forecast that leaves the observations far behind.
+    positive = len(known) > 0 and min(values[known].min(), lower.min() if manifest.real else 1) > 0
+    log = positive and upper.max() > 10 * most
     figure, axes = panel(y_label="log scale" if log else "")
     if fitted is not None:
         axes.fill_between(rows["date"], *_interval(fitted, 0.95), color=MUTED, alpha=0.25, lw=0)
     for level in FAN_LEVELS:
         axes.fill_between(coming, *_interval(forecast, level), color=BLUE, alpha=0.22, lw=0)
     axes.plot(coming, median, color=BLUE)
-    axes.plot(rows["date"], counts, "o", color=INK, ms=2, mew=0)
+    axes.plot(rows["date"], values, "o", color=INK, ms=2, mew=0)
     if log:
         axes.set_yscale("log")
-    else:
+    elif not manifest.real:
         axes.set_ylim(0, 1.1 * max(most, upper.max()))
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    if not manifest.real:
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     _date_axis(axes)
-    days = rows["date"].dt.strftime("%Y-%m-%d").to_numpy()
-    observed = [f"{number(counts[day])} {unit} on {days[day]}; " for day in known[-1:]]
+    dates = rows["date"].dt.strftime("%Y-%m-%d").to_numpy()
+    observed = [f"{number(values[date])} {manifest.unit} on {dates[date]}; " for date in known[-1:]]
     alt = (
         f"{name}: {''.join(observed)}the forecast for {coming[-1]:%Y-%m-%d} has the median "
         f"{number(median[-1])} and the 95 % interval {number(lower[-1])} to {number(upper[-1])}."
     )
-    return Plot(f"{name}, after {days[-1]}", alt, elements(figure))
+    return Plot(f"{name}, after {dates[-1]}", alt, elements(figure))
 
 
 def _interval(draws: np.ndarray, level: float) -> np.ndarray:
-    """Lower and upper ends of the central interval of each day."""
+    """Lower and upper ends of the central interval of each date."""
     return np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
 
 
