@@ -30,11 +30,11 @@ AHEAD = 12  # months whose working days are known, after the last one with sales
 def main() -> None:
     """Fetch, convert, write, and say what was found."""
     reported = sales()
-    first, last = reported.columns[[0, -1]]
+    first, last = (pd.Timestamp(reported.columns[i]) for i in (0, -1))
     months = pd.date_range(first, last + pd.DateOffset(months=AHEAD), freq="MS")
     days = [working_days(month) for month in months]
     places = [
-        pd.DataFrame({"date": months, "city": code(name), "name": name, "working_days": days}).assign(
+        pd.DataFrame({"date": months, "city": code(str(name)), "name": name, "working_days": days}).assign(
             sales=counts.reindex(months).astype("Int64").array
         )
         for name, counts in reported.iterrows()
