@@ -122,20 +122,21 @@ def test_the_fit_has_converged_within_the_bounds(artifact: Artifact) -> None:
     assert max(entry["r_hat"] for entry in entries) == pytest.approx(worst["r_hat"], rel=1e-5)
 
 
-def test_the_draws_are_counts_for_every_country(artifact: Artifact) -> None:
+def test_every_series_has_draws_that_there_can_be(artifact: Artifact) -> None:
+    manifest = artifact.manifest
     assert artifact.draws.dtype in (np.float32, np.float64)
     assert np.isfinite(artifact.draws).all()
-    assert (artifact.draws >= 0).all()
+    assert manifest.minimum is None or (artifact.draws >= manifest.minimum).all()
     assert artifact.observations.keys() == artifact.series.keys()
-    for code, country in artifact.series.items():
+    for code, series in artifact.series.items():
         days = [day for day, _ in artifact.observations[code]]
-        assert (days[0], days[-1]) == (country.first_day, country.origin_date)
-        assert country.origin_date <= artifact.data_through
+        assert (days[0], days[-1]) == (series.first_day, series.origin_date)
+        assert series.origin_date <= artifact.data_through
+        assert (series.total is None) == manifest.real
 
 
 def test_every_route_of_its_openapi_answers(app: Any, artifact: Artifact, ask: Ask) -> None:
-    code, country = next(iter(artifact.series.items()))
-    day = country.origin_date + datetime.timedelta(7)
+    code, plural, day = next(iter(artifact.series)), artifact.manifest.plural, coming(artifact, 7)
     paths = ask(app, "/openapi.json").json()["paths"]
     for path, operations in paths.items():
         if "get" in operations:
@@ -143,7 +144,7 @@ def test_every_route_of_its_openapi_answers(app: Any, artifact: Artifact, ask: A
             filled = path.replace("{code}", code).replace("{version}", artifact.version)
             answer = ask(app, f"/{artifact.model}{filled}", params=query)
             assert answer.status_code == 200, (path, answer.text)
-    for path in ("/", "/countries", "/countries/{code}/forecast", "/livez", "/readyz", "/manifest.json"):
+    for path in ("/", f"/{plural}", f"/{plural}/{{code}}/forecast", "/livez", "/readyz", "/manifest.json"):
         assert path in paths
 
 
@@ -170,12 +171,14 @@ def test_the_posterior_opens_in_arviz(app: Any, artifact: Artifact, ask: Ask, tm
     )
 
 
-def test_the_forecast_begins_the_day_after_the_data(app: Any, artifact: Artifact, ask: Ask) -> None:
-    for code, country in artifact.series.items():
-        answer = ask(app, f"/countries/{code}/forecast?days={artifact.horizon}&level=0.5&level=0.95").json()
+def test_the_forecast_begins_with_the_period_after_the_data(app: Any, artifact: Artifact, ask: Ask) -> None:
+    for code, series in artifact.series.items():
+        path = f"/{artifact.manifest.plural}/{code}/forecast"
+        answer = ask(app, f"{path}?days={artifact.horizon}&level=0.5&level=0.95").json()
         days = answer["forecast"]
-        assert answer["origin_date"] == country.origin_date.isoformat()
-        assert days[0]["date"] == (country.origin_date + datetime.timedelta(1)).isoformat()
+        assert answer[artifact.manifest.noun] == code
+        assert answer["origin_date"] == series.origin_date.isoformat()
+        assert days[0]["date"] == artifact.frequency.after(series.origin_date, 1).isoformat()
         assert [day["horizon"] for day in days] == list(range(1, artifact.horizon + 1))
         for day in days:
             inner, outer = day["intervals"]
@@ -185,13 +188,18 @@ def test_the_forecast_begins_the_day_after_the_data(app: Any, artifact: Artifact
 
 
 def test_probabilities_agree_with_the_draws(app: Any, artifact: Artifact, ask: Ask) -> None:
-    code, country = next(iter(artifact.series.items()))
-    day = country.origin_date + datetime.timedelta(3)
+    code, day = next(iter(artifact.series)), coming(artifact, 3)
     draws = artifact.forecast_draws(code)[:, 2]
     threshold = float(np.floor(np.median(draws)))
     query = {"above": threshold, "on": day.isoformat()}
-    answer = ask(app, f"/countries/{code}/probability", params=query).json()
+    answer = ask(app, f"/{artifact.manifest.plural}/{code}/probability", params=query).json()
     assert answer["probability"] == pytest.approx(float((draws > threshold).mean()), abs=1e-3)
+
+
+def coming(artifact: Artifact, periods: int) -> datetime.date:
+    """The date so many periods after the first series' last one."""
+    origin = next(iter(artifact.series.values())).origin_date
+    return artifact.frequency.after(origin, periods)
 
 
 def test_no_file_of_the_artifact_is_a_pickle(artifact: Artifact) -> None:

@@ -20,7 +20,8 @@ from forecastle.observations import read
 from forecastle.scores import PAST_ERRORS, QUANTILES, weighted_interval_score
 
 FOLDER = Path(__file__).resolve().parent
-YEAR = 12
+YEAR = 12  # months
+A_YEAR = np.timedelta64(YEAR, "M")
 NORMAL = np.array([NormalDist().inv_cdf(level) for level in QUANTILES])
 LOWER, UPPER = np.searchsorted(QUANTILES, [0.05, 0.95])  # of 90 % intervals
 
@@ -28,7 +29,7 @@ LOWER, UPPER = np.searchsorted(QUANTILES, [0.05, 0.95])  # of 90 % intervals
 def main() -> None:
     """Print the table."""
     with np.load(FOLDER / "artifact/backtest.npz") as made:
-        dates, codes, observed = made["date"], made["@AXIS@"], made["observed"]
+        dates, codes, observed = made["date"], made["series"], made["observed"]
         model, naive = made["quantiles"], made["naive"]
         origins = made["origin"]
     sales = read(FOLDER / "data/home-sales.csv").frame.pivot(index="date", columns="city", values="sales")
@@ -37,7 +38,9 @@ def main() -> None:
         for j, code in enumerate(codes):
             known = sales[code][sales.index <= origin].astype(float)
             errors = (known - known.shift(YEAR)).dropna().to_numpy()[-PAST_ERRORS:]
-            a_year_before = known.reindex(dates[i, j].astype("datetime64[M]") - YEAR).to_numpy()
+            a_year_before = known.reindex(dates[i, j].astype("datetime64[M]") - A_YEAR).to_numpy()
+            if not len(errors):
+                continue
             spread = np.sqrt(np.mean(errors**2)) * NORMAL
             seasonal[i, j] = np.maximum(a_year_before[:, None] + spread, 0)
     table = rich.table.Table(box=rich.box.SIMPLE)

@@ -23,7 +23,7 @@ def test_a_year_is_forecast_with_its_season() -> None:
 
 def test_a_year_is_within_half_and_double_of_the_last_one() -> None:
     for city in cities:
-        last = [value for _, value in artifact.observations[city][-12:]]
+        last = [value for _, value in artifact.observations[city][-12:] if value is not None]
         assert 0.5 < sum(medians(city).values()) / sum(last) < 2, city
 
 

@@ -51,15 +51,12 @@ def build(rows: pd.DataFrame) -> pm.Model:
     now, before = slice(YEAR, None), slice(YEAR - 1, -1)
     with pm.Model(coords={"city": rows["city"].unique(), "month": np.arange(1, 13)}) as model:
         season = pm.ZeroSumNormal("season", 0.3, dims="month")  # a third more or less
-        # 1 is as in the state, 0 is no season. The priors of the three spreads stay away from 0, where a
+        # 1 is as in the state, 0 is no season. The priors of both spreads stay away from 0, where a
         # funnel would be.
         strength_sd = pm.LogNormal("strength_sd", np.log(0.3), 0.3)
         strength = pm.Normal("strength", 1, strength_sd, dims="city")
         working_days = pm.Normal("working_days", 0.5, 0.5)  # 0: no effect; 1: sales in proportion to them
         memory = pm.Beta("memory", 2, 2)  # of the last month's sales in the level; the rest is of the year's
-        growth_mean = pm.Normal("growth_mean", 0, 0.01)  # a month: 0.01 is an eighth a year
-        growth_sd = pm.LogNormal("growth_sd", np.log(0.003), 0.3)
-        growth = pm.Normal("growth", growth_mean, growth_sd, dims="city")
         log_noise_mean = pm.Normal("log_noise_mean", np.log(0.1), 0.5)  # 10 %
         log_noise_sd = pm.LogNormal("log_noise_sd", np.log(0.4), 0.3)
         log_noise = pm.Normal("log_noise", log_noise_mean, log_noise_sd, dims="city")
@@ -69,7 +66,7 @@ def build(rows: pd.DataFrame) -> pm.Model:
 
         last_month = sales[:, before] - effect(before)
         last_year = sales_of_year - working_days * days_of_year
-        level = memory * last_month + (1 - memory) * last_year + growth[:, None] * age(memory)
+        level = memory * last_month + (1 - memory) * last_year
         noise = pm.math.exp(log_noise)[:, None]
         pm.Normal("sales", level + effect(now), noise, observed=sales[:, now])
     return model
@@ -90,7 +87,7 @@ def predict(
     sales = log_by_city(rows, "count")
     days = np.hstack([log_by_city(rows, "working_days"), log_by_city(coming, "working_days")])
     month = (rows["date"].iloc[0].month - 1 + np.arange(days.shape[1])) % YEAR
-    strength, growth, log_noise = (posterior[name].to_numpy() for name in ("strength", "growth", "log_noise"))
+    strength, log_noise = (posterior[name].to_numpy() for name in ("strength", "log_noise"))
     memory, working_days = (posterior[name].to_numpy()[:, None] for name in ("memory", "working_days"))
     season = posterior["season"].to_numpy()[:, month]
     effect = strength[:, :, None] * season[:, None] + working_days[:, :, None] * days
@@ -101,7 +98,7 @@ def predict(
     positions = np.maximum(months + WINDOW - 1, 0)
     for i in range(positions.min(), positions.max() + 1):
         year = adjusted[:, :, max(i - YEAR, 0) : max(i, YEAR)]
-        level = memory * year[:, :, -1] + (1 - memory) * year.mean(axis=-1) + growth * age(memory)
+        level = memory * year[:, :, -1] + (1 - memory) * year.mean(axis=-1)
         drawn[:, :, i] = rng.normal(level, np.exp(log_noise))
         if i >= WINDOW:
             adjusted[:, :, i] = drawn[:, :, i]
@@ -117,11 +114,6 @@ def log_by_city(rows: pd.DataFrame, column: str) -> np.ndarray:
 def mean_of_year_before(values: np.ndarray) -> np.ndarray:
     """Of each month from the second year on, the mean of the twelve before it, along the last axis."""
     return np.lib.stride_tricks.sliding_window_view(values, YEAR, axis=-1).mean(axis=-1)[..., :-1]
-
-
-def age[Number](memory: Number) -> Number:
-    """How many months old a level is: last month's is 1, the mean of twelve 6.5."""
-    return memory + (1 - memory) * (YEAR + 1) / 2
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from forecastle.project import compose
 from forecastle.training import contract
 
 from ..conftest import load
+from ..tiny import recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = [ROOT / "shared/template/forecast/train.py"]
@@ -22,7 +23,7 @@ SCRIPTS += [
     script
     for name in compose.models()
     if "def observe(" in (text := (script := ROOT / "models" / name / "train.py").read_text())
-    and "series=" not in text  # of countries: home-sales reads a file of its own
+    and 'series="' not in text  # of countries: home-sales reads a file of its own
 ]
 CODES = ("AND", "FRA", "GBR")
 
@@ -81,4 +82,5 @@ def test_rows_or_one_line(
     except ObservationsError as error:
         assert len(str(error).splitlines()) == 1
     else:
-        contract.observed(selected, set(frame["country"]))
+        functions = {name: getattr(train, name) for name in ("observe", "build", "predict")}
+        contract.observed(recipe(**functions), selected, set(frame["country"]))

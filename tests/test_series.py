@@ -12,7 +12,7 @@ import xarray as xr
 
 from forecastle.artifact import Artifact, sha256
 
-from ..panels import ELASTICITY, HORIZON, LAST, SALES, STORES, sales, write
+from .panels import ELASTICITY, HORIZON, LAST, SALES, STORES, sales, write
 
 ORIGIN = LAST - pd.Timedelta(HORIZON, unit="W")
 
