@@ -46,6 +46,7 @@ def mapped(variable: str, value: str) -> str:
     [
         ("GET", "/deaths/countries/GBR/forecast", "as_of=2020-05-01", True),
         ("HEAD", "/deaths/countries/GBR/forecast", "days=3&as_of=2020-05-01&level=0.5", True),
+        ("GET", "/sales/stores/s%201/forecast", "as_of=2020-05-01", True),
         ("GET", "/deaths/forecast", "as_of=2020-05-01", True),
         ("GET", "/deaths/forecast", "as%5Fof=2020-05-01", True),
         ("GET", "/deaths/forecast", "%61s%5fo%66=2020-05-01", True),

@@ -41,7 +41,7 @@ from forecastle.web.settings import SettingsError
 
 LIVEZ = "/gateway/livez"
 OWNER = re.compile("/+(?:v2/models/)?([^/]+)")  # the model of a path, unless it is the catalogue's
-FORECAST = re.compile("/+[^/]+/+(?:countries/+[^/]+/+)?forecast")
+FORECAST = re.compile("/+[^/]+/+(?:[^/]+/+[^/]+/+)?forecast")
 PAST = {b"as_of", b"known_at"}
 
 

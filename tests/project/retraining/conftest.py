@@ -59,7 +59,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
 
     class Gateway(Quiet):
         def do_GET(self) -> None:
-            known = self.path == "/observations" and self.headers["Accept"] == "text/csv"
+            known = self.path == "/observations?noun=country" and self.headers["Accept"] == "text/csv"
             self.send_response(200 if known else 404)
             self.send_header("Content-Type", "text/csv")
             self.send_header("Content-Length", str(len(answer["body"]) + int(answer.get("missing", b"0"))))

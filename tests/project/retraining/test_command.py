@@ -20,7 +20,7 @@ from forecastle.project.retraining import command, data
 
 def receive():
     with tempfile.TemporaryDirectory(dir=sys.argv[1]) as scratch:
-        data.receive(sys.argv[2], Path(scratch))
+        data.receive(sys.argv[2], Path(scratch), "country")
 
 sys.exit(command.run("flu", receive))
 """

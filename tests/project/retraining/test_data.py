@@ -1,11 +1,18 @@
 """data.py: observations are received whole, and merged into those in use."""
 
+from pathlib import Path
+
+import httpx
 import pandas as pd
 import pytest
 
+from forecastle.catalogue.app import create_catalogue
+from forecastle.catalogue.settings import Settings
+from forecastle.catalogue.store.engine import Store
 from forecastle.places import NAMES
-from forecastle.project.retraining.data import held_out, merged
+from forecastle.project.retraining.data import held_out, merged, receive
 
+from ...served import live
 from ...tiny import KNOWN, NEW, THROUGH, TRUTH, as_csv
 from .conftest import Project
 
@@ -84,3 +91,30 @@ def test_a_challenger_is_compared_on_what_the_incumbent_knew(project: Project, i
     with (project.folder / "data/first-wave-2020.csv").open("a") as file:
         file.write("\n")
     assert held_out(known, new, project.folder)["deaths"].max() > 1000
+
+
+def test_of_each_noun_what_was_received_of_it_is_asked_for(tmp_path: Path) -> None:
+    app = create_catalogue({}, Store(f"sqlite:///{tmp_path}/store.sqlite"), Settings(OBSERVATIONS_KEY="key"))
+    headers = {"Authorization": "Bearer key", "Content-Type": "text/csv"}
+    rows = "date,store,name,sales,visits\n2020-04-25,s1,High Street,-1.5,3\n2020-05-02,s1,,,4\n"
+    with live(app, lifespan="off") as url:
+        assert receive(url, tmp_path, "country") is None
+        assert receive(url, tmp_path, "store") is None
+        assert httpx.post(f"{url}/observations", content=rows, headers=headers).status_code == 200
+        assert receive(url, tmp_path, "country") is None
+        received = receive(url, tmp_path, "store")
+    assert received is not None
+    assert list(received.columns) == ["date", "store", "name", "sales", "visits"]
+    assert received["name"].tolist() == ["High Street", "High Street"]
+    assert received["sales"].astype(object).where(received["sales"].notna(), None).tolist() == [-1.5, None]
+
+
+def test_whole_and_real_numbers_are_merged_and_columns_of_either_stay() -> None:
+    dates = pd.date_range("2020-01-01", periods=3, freq="MS")
+    base = pd.DataFrame({"date": dates[:2], "store": "s1", "sales": [1.5, 2.5], "price": [3, 4]})
+    received = pd.DataFrame({"date": dates[1:], "store": "s1", "name": "s1", "sales": [7, 8], "visits": 9})
+    base = base.astype({"sales": "Float64", "price": "Int64"})
+    both = merged(base, received.astype({"sales": "Int64", "visits": "Int64"}))
+    assert list(both.columns) == ["date", "store", "sales", "price", "visits"]
+    assert both["sales"].tolist() == [1.5, 7, 8]
+    assert both["price"].isna().tolist() == [False, False, True]

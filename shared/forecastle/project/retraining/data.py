@@ -97,7 +97,7 @@ def in_use(root: Path = ROOT) -> Path:
     return current if current.is_file() else current.with_name(observations.DEFAULT)
 
 
-def receive(url: str, scratch: Path, noun: str = COUNTRY) -> pd.DataFrame | None:
+def receive(url: str, scratch: Path, noun: str) -> pd.DataFrame | None:
     """Download the observations of a noun that a gateway's catalogue has received; None if there are none.
 
     Args:
@@ -112,15 +112,15 @@ def receive(url: str, scratch: Path, noun: str = COUNTRY) -> pd.DataFrame | None
     url = f"{url.rstrip('/')}/observations"
     address = shown(url)
     try:
-        query = "" if noun == COUNTRY else f"?{urlencode({'noun': noun})}"
-        response = client.request("GET", url + query, headers={"Accept": "text/csv"}, timeout=TIMEOUT)
+        asked = f"{url}?{urlencode({'noun': noun})}"
+        response = client.request("GET", asked, headers={"Accept": "text/csv"}, timeout=TIMEOUT)
     except client.NoAnswerError as error:
         raise RetrainingError(
             f"{address} gives no observations ({error}): start the gateway (`make run`, `make up`), name "
             "another with URL=, or a file with FILE="
         ) from None
-    if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY and "noun" in response.text:
-        return None  # it has received those of other nouns alone
+    if _has_other_nouns(response):
+        return None
     if response.status_code != httpx.codes.OK:
         raise RetrainingError(
             f"{address} answers {response.status_code} {response.reason_phrase}: name another gateway with "
@@ -136,6 +136,16 @@ def receive(url: str, scratch: Path, noun: str = COUNTRY) -> pd.DataFrame | None
         return observations.read(path).frame
     except ObservationsError as error:
         raise ObservationsError(str(error).replace(str(path), address)) from None
+
+
+def _has_other_nouns(response: httpx.Response) -> bool:
+    """Whether a gateway refuses as it has received observations of other nouns alone."""
+    if response.status_code != httpx.codes.UNPROCESSABLE_ENTITY:
+        return False
+    try:
+        return [error["parameter"] for error in response.json()["errors"]] == ["noun"]
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def merged(base: pd.DataFrame, received: pd.DataFrame) -> pd.DataFrame:
