@@ -50,7 +50,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 def test_stores_are_forecast_by_the_week(port: int) -> None:
     listed = ask(port, "/sales/stores").json
-    assert {one["store"]: one["name"] for one in listed["stores"]} == STORES
+    assert {one["code"]: one["name"] for one in listed["stores"]} == STORES
     answer = ask(port, f"/sales/stores/s1/forecast?days={HORIZON}").json
     assert (answer["store"], answer["name"], answer["unit"]) == ("s1", "High Street", "euros")
     assert (answer["frequency"], answer["origin_date"]) == ("W-SAT", LAST.date().isoformat())
@@ -89,15 +89,15 @@ def test_what_a_store_sold_is_received_and_compared_with_its_forecast(port: int)
     kept = ask(port, "/observations?noun=store&series=s1", Accept="text/csv").body.decode()
     assert kept.splitlines() == ["date,store,name,revenue", f"{NEXT},s1,High Street,12.5"]
     until(
-        lambda: ask(port, "/models/sales/scores").json["forecasts"] == 1,
-        30,
-        "the forecast of the week is scored",
+        lambda: (ask(port, "/models/sales/scores").json["scores"] or {}).get("forecasts") == 1,
+        seconds=60,
+        what="the forecast of the week is scored",
     )
 
 
 def test_states_are_forecast_by_the_model_of_countries(port: int) -> None:
     listed = ask(port, "/states/states").json
-    assert {one["state"]: one["name"] for one in listed["states"]} == {
+    assert {one["code"]: one["name"] for one in listed["states"]} == {
         code: name for code, (name, _) in STATES.items()
     }
     answer = ask(port, "/states/states/US-CA/forecast?days=28").json
