@@ -170,9 +170,10 @@ def is_stale(folder: Path) -> bool:
     if content.get("sources") != folders.sources(folder, Path(forecastle.__file__).parent):
         return True
     # The observations in use, or a file of the folder's own; save_forecast() may name none.
-    known = content["data"]["sha256"]
-    files = (observations.default_path(), folder / content["data"]["file"])
-    return bool(known) and all(not file.is_file() or manifests.sha256(file) != known for file in files)
+    if not (known := content["data"]["sha256"]):
+        return False
+    files = (observations.default_path(), *folder.rglob(Path(content["data"]["file"]).name))
+    return all(not file.is_file() or manifests.sha256(file) != known for file in files)
 
 
 def _run(command: Sequence[Path | str], cwd: Path, failure: str) -> None:

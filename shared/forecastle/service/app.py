@@ -8,7 +8,7 @@ and `representations.py`.
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
@@ -201,7 +201,11 @@ def _add_events(app: FastAPI, documents: Documents) -> None:
         response_model=answers.of(artifact, events.Probability),
         responses=documented(404, 422),
     )
-    async def probability(request: Request, code: Code, event: Annotated[event_type, Query()]) -> Response:
+    async def probability(
+        request: Request,
+        code: Code,
+        event: Annotated[event_type, Query()],  # type: ignore[valid-type]
+    ) -> Response:
         """The probability of an event: of a count on a day, of a running total, or along whole paths."""
         arguments = (_root(request), find(artifact, code), event)
         return documents.answer(request, "json", events.probability, *arguments)
@@ -213,9 +217,11 @@ def _add_events(app: FastAPI, documents: Documents) -> None:
         responses=documented(400, 413, 415, 422),
         **WITHOUT_PARAMETERS,
     )
-    def many_probabilities(request: Request, asked: events_type) -> Response:
+    def many_probabilities(request: Request, asked: events_type) -> Response:  # type: ignore[valid-type]
         """The probabilities of many events, also of one series' count above another's."""
-        return _not_kept(events.probabilities(artifact, _root(request), asked.events))
+        return _not_kept(
+            events.probabilities(artifact, _root(request), cast(events.EventsRequest, asked).events)
+        )
 
     @app.post(
         "/decisions",
@@ -224,7 +230,7 @@ def _add_events(app: FastAPI, documents: Documents) -> None:
         responses=documented(400, 413, 415, 422),
         **WITHOUT_PARAMETERS,
     )
-    def decide(request: Request, asked: decision_type) -> Response:
+    def decide(request: Request, asked: decision_type) -> Response:  # type: ignore[valid-type]
         """The action with the least expected loss, and the distribution of its loss."""
         return _not_kept(decisions.decide(artifact, _root(request), asked))
 

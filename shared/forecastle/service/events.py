@@ -186,13 +186,13 @@ def asked(artifact: Artifact) -> tuple[type[Event], type[EventsRequest]]:
 
     def fitting[E: Event](event: type[E]) -> type[E]:
         fields = event.model_fields
-        chosen = {
+        chosen: dict[str, Any] = {
             name: (kind | None, optional(str(fields[name].description), examples=fields[name].examples))
             for name, kind in (("counts", counts), ("above", threshold), ("below", threshold))
         }
         return create_model(event.__name__, __base__=event, __doc__=event.__doc__, **chosen)
 
-    of_series = fitting(named(SeriesEvent, manifest.noun, manifest.plural))
+    of_series: Any = fitting(named(SeriesEvent, manifest.noun, manifest.plural))
     held = EventsRequest.model_fields["events"]
     if manifest.noun != "country":
         held = FieldInfo.merge_field_infos(held, examples=None)
@@ -270,9 +270,11 @@ def settled(series: Series, event: Event, kind: Kind) -> bool | None:
 
     None if it depends on what is to come.
     """
-    if kind == "cumulative" and event.above is not None and series.total > event.above:
+    if kind != "cumulative" or series.total is None:
+        return None
+    if event.above is not None and series.total > event.above:
         return True
-    if kind == "cumulative" and event.below is not None and series.total >= event.below:
+    if event.below is not None and series.total >= event.below:
         return False
     return None
 
@@ -364,7 +366,7 @@ def _change(artifact: Artifact, series: Series, event: Event, parameter: str, wi
     unit, origin = artifact.manifest.unit, series.origin_date
     doubles = parameter == "doubles_within"
     if event.kind(artifact) == "cumulative":
-        reference, values = float(series.total), paths.paths(artifact, series, "cumulative")
+        reference, values = float(series.total or 0), paths.paths(artifact, series, "cumulative")
         what, change, since = f"total {unit}", "rise to twice", f"of {origin}"
         before = f"up to {origin}"
     else:

@@ -7,7 +7,7 @@ docs/inference.md describes them. The protocol: <https://github.com/kserve/open-
 import math
 from collections import Counter
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -213,7 +213,7 @@ def request_of(noun: str) -> type[InferenceRequest]:
     """What may be asked of a model whose series are about this noun."""
     if noun == InferenceRequest.noun:
         return InferenceRequest
-    name: Any = Literal[noun]  # type: ignore[valid-type]
+    name: Any = Literal[noun]
     named = create_model(
         SeriesInput.__name__, __base__=SeriesInput, __doc__=SeriesInput.__doc__, name=(name, ...)
     )
@@ -222,7 +222,7 @@ def request_of(noun: str) -> type[InferenceRequest]:
         InferenceRequest.__name__,
         __base__=InferenceRequest,
         __doc__=InferenceRequest.__doc__,
-        inputs=(list[tensor], ...),  # type: ignore[valid-type]
+        inputs=(list[tensor], ...),
     )
     made.noun = noun
     return made
@@ -320,13 +320,14 @@ def routes(artifact: Artifact) -> APIRouter:
     @router.post(f"{version}/infer", operation_id="post_version_infer", **inferring, **versioned)
     async def infer(asked: asked_type) -> Response:  # type: ignore[valid-type]
         """Forecasts of many series as tensors: each day's mean, median and central intervals, or draws."""
-        wanted = asked.outputs or [RequestedOutput(name=name) for name in ALWAYS]
+        request = cast(InferenceRequest, asked)
+        wanted = request.outputs or [RequestedOutput(name=name) for name in ALWAYS]
         names = [output.name for output in wanted]
-        outputs = await run_in_threadpool(forecast, artifact, asked, names)
+        outputs = await run_in_threadpool(forecast, artifact, request, names)
         head = {"model_name": artifact.model, "model_version": artifact.version}
-        if asked.id is not None:
-            head["id"] = asked.id
-        default = asked.parameters is not None and asked.parameters.binary_data_output
+        if request.id is not None:
+            head["id"] = request.id
+        default = request.parameters is not None and request.parameters.binary_data_output
         return tensors.answer(head, outputs, {each.name for each in wanted if each.in_binary(default)})
 
     return router

@@ -22,14 +22,12 @@ def named[Model: BaseModel](model: type[Model], noun: str, plural: str) -> type[
     for name, field in model.model_fields.items():
         kept = _held(field.annotation, noun, plural)
         if name in names and issubclass(model, Named):
-            shown: dict[str, Any] = (
-                {} if noun == "country" else {"description": "Its identifier.", "examples": None}
-            )
-            default = {} if field.is_required() else {"default": field.default}
-            merged = Field(alias=names[name], **default, **shown)
-            fields[name] = (_annotated(kept, field.metadata), merged)
-            if not shown:
-                merged.description, merged.examples = field.description, field.examples
+            shown: dict[str, Any] = {"description": "Its identifier."}
+            if noun == "country":
+                shown = {"description": field.description, "examples": field.examples}
+            if not field.is_required():
+                shown["default"] = field.default
+            fields[name] = (_annotated(kept, field.metadata), Field(alias=names[name], **shown))
         elif kept is not field.annotation:
             fields[name] = (_annotated(kept, field.metadata), field)
     if not fields:

@@ -60,7 +60,7 @@ def paths(artifact: Artifact, series: Series, kind: Kind) -> np.ndarray:
         return draws
     if kind == "cumulative":
         return series.total + draws.cumsum(axis=1)
-    return np.diff(draws, axis=1, prepend=series.total)
+    return np.diff(draws, axis=1, prepend=series.total or 0)
 
 
 def observed(artifact: Artifact, series: Series) -> np.ndarray:

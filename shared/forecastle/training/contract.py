@@ -176,7 +176,7 @@ def _check_dates(shape: Shape | Recipe, rows: pd.DataFrame) -> None:
         if (wrong := dates.to_numpy() != expected.to_numpy()).any():
             day = dates.iloc[int(wrong.argmax())]
             raise ContractError(
-                f"observe's rows of {code} go wrong on {day:%Y-%m-%d}: expected is one row for each "
+                f"observe's rows of {code!s} go wrong on {day:%Y-%m-%d}: expected is one row for each "
                 f"{frequency.period}, in order, with a missing count where there is no report"
             )
 
