@@ -25,7 +25,7 @@ PROBLEM = "application/problem+json"
         ("/", "application/json"),
         ("/{plural}", "application/json"),
         ("/{plural}/{code}/observations", "application/json"),
-        ("/{plural}/{code}/forecast?days=14&level=0.5&level=0.9", "application/json"),
+        ("/{plural}/{code}/forecast?days=7&level=0.5&level=0.9", "application/json"),
         ("/{plural}/{code}/probability?above=1&by={day}", "application/json"),
         ("/{plural}/{code}/probability?peak_by={day}", "application/json"),
         ("/{plural}/{code}/parameters", "application/json"),

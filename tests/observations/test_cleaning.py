@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecastle.observations import read
+from forecastle.observations import cleaning, read
 
 from .conftest import FIRST_WAVE, Saved, days, table
 
@@ -60,3 +60,9 @@ def test_first_wave_cleaned() -> None:
     gap = frame[(frame["country"] == "BLM") & (frame["date"] == pd.Timestamp("2020-03-17"))]
     assert gap[["cases", "deaths"]].isna().all(axis=None)
     assert "negative counts, taken as revisions of the days before: 72" in known.changes
+
+
+@pytest.mark.parametrize("alias", ["D", "W-SAT", "MS", "QS", "YS"])
+def test_the_frequency_of_a_file_is_the_sparsest_that_its_dates_allow(alias: str) -> None:
+    dates = pd.Series(pd.date_range("2019-02-03", periods=9, freq=alias))
+    assert cleaning.sparsest(dates).alias == alias

@@ -215,3 +215,58 @@ def test_parsed_once_it_is_cleaned_as_known_on_several_days(saved: Saved) -> Non
         once, again = reported.cleaned(until=until), read(path, until=until)
         pd.testing.assert_frame_equal(once.frame, again.frame)
         assert once.changes == again.changes
+
+
+# Series of anything
+
+
+SALES = """date,store,name,sold,revenue,price
+2020-03-07,s1,High Street,3,-1.5,2
+2020-03-21,s1,High Street,5,2.25,2
+2020-03-07,north,,,4.0,3
+2020-03-28,s1,High Street,,,4
+"""
+
+
+def test_a_plain_file_has_any_noun_and_any_numbers(saved: Saved) -> None:
+    known = read(saved(SALES.replace("north", "north south")))
+    assert (known.noun, known.format) == ("store", "plain")
+    assert list(known.frame.columns) == ["date", "store", "name", "sold", "revenue", "price"]
+    high_street = known.frame[known.frame["store"] == "s1"]
+    assert high_street["date"].dt.strftime("%m-%d").tolist() == ["03-07", "03-14", "03-21", "03-28"]
+    assert high_street["revenue"].isna().tolist() == [False, True, False, True]
+    assert high_street["revenue"].iloc[0] == -1.5  # a real number is no revision
+    assert known.frame["sold"].dtype == "Int64"
+    names = dict(zip(known.frame["store"], known.frame["name"], strict=True))
+    assert names == {"north south": "north south", "s1": "High Street"}
+    assert known.changes == ["dates without a row, now missing: 1, most of them in s1 (1)"]
+
+
+def test_what_is_known_ahead_is_read_beyond_the_last_day(saved: Saved) -> None:
+    reported = parse(saved(SALES))
+    until = datetime.date(2020, 3, 7)
+    assert reported.cleaned(until=until).frame["date"].max() == pd.Timestamp(until)
+    ahead = reported.cleaned(until=until, ahead=["price"]).frame
+    later = ahead[(ahead["store"] == "s1") & (ahead["date"] > pd.Timestamp(until))]
+    assert later[["sold", "revenue"]].isna().all(axis=None)
+    assert later["price"].iloc[-1] == 4
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("north", "north/south", "line 4, column store: 'north/south' is no identifier"),
+        ("north", "n" * 65, "is no identifier: it must have 1 to 64 characters, and no slash"),
+        ("2.25", "many", "line 3, column revenue: 'many' is not a number (leave it blank for no report)"),
+        ("price", "revenue", "the column revenue is there twice"),
+        ("2020-03-21", "2020-03-07", "line 3, column date: '2020-03-07' is there a second time for s1"),
+        ("2020-03-21", "21.3.2020", "line 3, column date: '21.3.2020' is not a date such as 2020-04-24"),
+        (SALES, "date,store\n2020-03-07,s1\n", "a column is missing: expected are date, one that says"),
+        (SALES, "date,country,tests\n2020-03-07,UKK,1\n", "'UKK' is no country's ISO 3166 alpha-3 code"),
+    ],
+)
+def test_a_bad_plain_file_is_one_line(saved: Saved, old: str, new: str, message: str) -> None:
+    with pytest.raises(ObservationsError) as refused_file:
+        read(saved(SALES.replace(old, new)))
+    assert message in str(refused_file.value)
+    assert "\n" not in str(refused_file.value)
