@@ -53,7 +53,7 @@ def test_known_parameters_are_recovered_for_nearly_all_countries(sample: Callabl
         parts.append(part.astype({"count": "Int64", "total": "Int64"}))
         true[code] = values
     fit = sample(pd.concat(parts, ignore_index=True), train.build)
-    summaries = diagnostics.parameters(diagnostics.summarise(fit))
+    summaries = diagnostics.parameters(diagnostics.summarise(fit), "country")
     covered = pd.DataFrame(
         {
             code: {

@@ -92,7 +92,7 @@ def test_known_parameters_are_recovered_for_nearly_all_countries(sample: Callabl
         totals[code] = curve * np.exp(rng.normal(0, values["eps"], len(day)))
         true[code] = values
     fit = sample(rows_of(totals), train.build)
-    summaries = diagnostics.parameters(diagnostics.summarise(fit))
+    summaries = diagnostics.parameters(diagnostics.summarise(fit), "country")
     covered = pd.DataFrame(
         {
             code: {

@@ -155,7 +155,7 @@ def test_the_true_model_is_calibrated_and_beats_the_naive_forecast(
     assert (scored["failed"], scored["skipped"]) == ([], [])
     assert [entry["horizon"] for entry in scored["by_horizon"]] == list(range(1, backtest.PERIODS + 1))
     assert all(entry["forecasts"] == 2 * len(CODES) for entry in scored["by_horizon"])
-    assert [entry["countries"] for entry in scored["by_origin"]] == [len(CODES)] * 2
+    assert [entry["series"] for entry in scored["by_origin"]] == [len(CODES)] * 2
     summary = scored["scores"]
     assert summary["wis_ratio"] < 1
     assert summary["coverage"]["0.9"] == pytest.approx(0.9, abs=0.06)
