@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import cloudpickle
 import joblib
@@ -30,7 +30,7 @@ from forecastle.scores import COVERAGE_LEVELS, QUANTILES, naive
 from forecastle.training import contract, scores
 from forecastle.training.diagnostics import FitError
 from forecastle.training.progress import Report, silent
-from forecastle.training.recipe import Recipe
+from forecastle.training.recipe import Recipe, Shape
 from forecastle.training.sampling import thinned
 
 PERIODS = 14  # ahead that are scored, at most
@@ -65,36 +65,6 @@ class Gap:
 
     def __str__(self) -> str:
         return f"{self.origin}{self.series and f', {self.series}'}: {self.reason}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scored:
-    """What is forecast, as far as scores ask.
-
-    Attributes:
-        measure: The column of what is observed.
-        frequency: Of the dates.
-        real: Whether the values are real numbers rather than counts.
-        minimum: The least value that there can be; None if there is none.
-        cumulative: Whether running totals of the measure are forecast.
-    """
-
-    measure: str
-    frequency: Frequency
-    real: bool
-    minimum: float | None
-    cumulative: bool
-
-    @classmethod
-    def of(cls, recipe: Recipe) -> Self:
-        """What the model forecasts."""
-        return cls(
-            measure=recipe.measure,
-            frequency=recipe.frequency,
-            real=recipe.real,
-            minimum=recipe.minimum,
-            cumulative=recipe.cumulative,
-        )
 
 
 @dataclass(frozen=True)
@@ -400,7 +370,7 @@ def _from_origin(
         )
     except (FitError, contract.ContractError) as error:
         return Forecasts(_made([]), failed=(because(error),))
-    of_origin = compared(rows, draws, known, truth, origin, Scored.of(recipe))
+    of_origin = compared(rows, draws, known, truth, origin, recipe)
     failed = tuple(because("; ".join(reasons), code) for code, reasons in failures.items())
     return dataclasses.replace(of_origin, failed=failed)
 
@@ -411,7 +381,7 @@ def compared(
     known: pd.DataFrame,
     truth: pd.DataFrame,
     origin: datetime.date,
-    scored: Scored,
+    shape: Shape,
 ) -> Forecasts:
     """The forecasts from one origin, beside the naive ones and what was observed.
 
@@ -421,16 +391,16 @@ def compared(
         known: What was known on the origin: columns `date`, the noun and the measure.
         truth: The same as it is known now.
         origin: The last date that was known.
-        scored: What is forecast.
+        shape: What is forecast.
     """
     parts, noun = [], noun_of(rows)
     for i, (code, group) in enumerate(rows.groupby(noun)):
         last_day = group["date"].iloc[-1]
         # A series may have ended a little before: with daily data, up to a week.
-        if last_day <= pd.Timestamp(scored.frequency.after(origin, -scored.frequency.cycle)):
+        if last_day <= pd.Timestamp(shape.frequency.after(origin, -shape.frequency.cycle)):
             continue
         past = known[(known[noun] == code) & (known["date"] <= last_day)]
-        part = _of_series(past, truth[truth[noun] == code], scored, draws[:, i, :])
+        part = _of_series(past, truth[truth[noun] == code], shape, draws[:, i, :])
         # What the data held at the origin is no forecast, also where a model ends before it.
         part = part.isel(forecast=(part["date"] > np.datetime64(origin)) & part["observed"].notnull())
         parts.append(part.assign_coords(series=("forecast", [str(code)] * part.sizes["forecast"])))
@@ -458,15 +428,15 @@ def _made(parts: list[xr.Dataset], origin: datetime.date | None = None) -> xr.Da
     return made.assign_coords(origin=("forecast", np.full(made.sizes["forecast"], str(origin or ""), "U10")))
 
 
-def _of_series(past: pd.DataFrame, truth: pd.DataFrame, scored: Scored, draws: np.ndarray) -> xr.Dataset:
+def _of_series(past: pd.DataFrame, truth: pd.DataFrame, shape: Shape, draws: np.ndarray) -> xr.Dataset:
     last_day, periods = past["date"].iloc[-1], draws.shape[1]
-    dates = pd.date_range(last_day, periods=periods + 1, freq=scored.frequency.alias)[1:]
-    reported = truth.set_index("date")[scored.measure].astype(float).reindex(dates).to_numpy()
-    count = past[scored.measure].astype(float).to_numpy(na_value=np.nan)
-    began = ~np.isnan(count) if scored.real else count > 0
+    dates = pd.date_range(last_day, periods=periods + 1, freq=shape.frequency.alias)[1:]
+    reported = truth.set_index("date")[shape.measure].astype(float).reindex(dates).to_numpy()
+    count = past[shape.measure].astype(float).to_numpy(na_value=np.nan)
+    began = ~np.isnan(count) if shape.real else count > 0
     count = count[np.argmax(began) :]  # from the first case, death or sale on
-    total = float(np.nansum(count)) if scored.cumulative else None
-    baseline = naive(count, periods, total, cycle=scored.frequency.cycle, minimum=scored.minimum)
+    total = float(np.nansum(count)) if shape.cumulative else None
+    baseline = naive(count, periods, total, cycle=shape.frequency.cycle, minimum=shape.minimum)
     observed = (
         reported if total is None else np.where(np.isnan(reported), np.nan, total + np.nancumsum(reported))
     )

@@ -3,7 +3,6 @@
 import dataclasses
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,9 @@ import pandas as pd
 import pymc as pm
 
 from forecastle.dates import newest_day
-from forecastle.frequency import Frequency
 from forecastle.observations import Observations
 from forecastle.training import prior
-from forecastle.training.recipe import Recipe
+from forecastle.training.recipe import Recipe, Shape
 
 PRIOR_DRAWS = 50  # whose median stands for a posterior
 TRIED_DRAWS = 3  # of that posterior
@@ -26,25 +24,6 @@ RESERVED = (
     *("total", "unit", "v2", "version"),
 )
 TRIED_PERIODS = 7  # before the last date and after it
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """What the rows of a frame of series must be like.
-
-    Attributes:
-        noun: What a series is about: the column of the identifiers.
-        frequency: Of the dates.
-        real: Whether the values are real numbers, which need no column `total`.
-        minimum: The least value that there can be; None if there is none.
-        covariates: Columns that are known ahead.
-    """
-
-    noun: str
-    frequency: Frequency
-    real: bool
-    minimum: float | None
-    covariates: tuple[str, ...] = ()
 
 
 class ContractError(Exception):
@@ -85,7 +64,7 @@ def check_nouns(noun: str, plural: str) -> None:
             )
 
 
-def observed(shape: Shape | Recipe, returned: Any, codes: set[str]) -> tuple[Observations, pd.DataFrame]:
+def observed(shape: Shape, returned: Any, codes: set[str]) -> tuple[Observations, pd.DataFrame]:
     """What `observe` returned, if it can be fitted, its rows numbered from 0; and the covariates ahead.
 
     Args:
@@ -135,7 +114,7 @@ def observed(shape: Shape | Recipe, returned: Any, codes: set[str]) -> tuple[Obs
     return known, rows[ahead][["date", noun, *shape.covariates]].reset_index(drop=True)
 
 
-def _check_values(shape: Shape | Recipe, rows: pd.DataFrame) -> None:
+def _check_values(shape: Shape, rows: pd.DataFrame) -> None:
     noun = shape.noun
     if not pd.api.types.is_datetime64_any_dtype(rows["date"]):
         raise ContractError(f"observe's column date holds {rows['date'].dtype}, expected are dates")
@@ -160,7 +139,7 @@ def _check_values(shape: Shape | Recipe, rows: pd.DataFrame) -> None:
         )
 
 
-def _check_dates(shape: Shape | Recipe, rows: pd.DataFrame) -> None:
+def _check_dates(shape: Shape, rows: pd.DataFrame) -> None:
     noun, frequency = shape.noun, shape.frequency
     valued = rows[rows["count"].notna()].drop_duplicates("date")
     for date, code in zip(valued["date"], valued[noun], strict=True):

@@ -1,4 +1,4 @@
-"""A recipe: what a `train.py` passes to `train`, and where it lies."""
+"""A recipe: what a `train.py` passes to `train`, and where it lies; and the shape of what is forecast."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,32 @@ from forecastle.training.sampling import Build, Observe, Predict, Sampling
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Shape:
+    """What is forecast: of which series, and what their values are.
+
+    Attributes:
+        noun: What a series is about: the column of the identifiers.
+        plural: Of the noun.
+        measure: The column of the observations that forecasts are scored on.
+        frequency: Of the series' dates.
+        real: Whether the values are real numbers, which have no running total, rather than counts.
+        minimum: The least value that there can be; None if there is none.
+        cumulative: Whether running totals of the measure are forecast.
+        covariates: Columns of the observations that are known ahead.
+    """
+
+    noun: str
+    plural: str
+    measure: str
+    frequency: Frequency
+    real: bool
+    minimum: float | None
+    cumulative: bool
+    covariates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(Shape):
     """A model's three functions and what it says of itself; `train` explains each.
 
     Attributes:
@@ -23,16 +48,8 @@ class Recipe:
         predict: From posterior draws to draws of the target.
         target: What is forecast.
         unit: Of the forecast numbers.
-        noun: What a series is about.
-        plural: Of the noun.
-        measure: The column of the observations that forecasts are scored on.
-        frequency: Of the series' dates.
         horizon: How many periods ahead forecasts reach.
-        real: Whether the values are real numbers rather than counts.
-        minimum: The least value that there can be; None if there is none.
         data: The file to read instead of the data in use; None for these.
-        covariates: Columns of the observations that are known ahead.
-        cumulative: Whether the target is a running total.
         reference: Whether the model is there to be compared with, and not for use.
         sampling: How it is sampled.
     """
@@ -44,16 +61,8 @@ class Recipe:
     predict: Predict
     target: str
     unit: str
-    noun: str
-    plural: str
-    measure: str
-    frequency: Frequency
     horizon: int
-    real: bool
-    minimum: float | None
     data: Path | None
-    covariates: tuple[str, ...]
-    cumulative: bool
     reference: bool
     sampling: Sampling
 

@@ -25,9 +25,10 @@ from forecastle.frequency import Frequency
 from forecastle.frequency import plural as plural_of
 from forecastle.observations.provenance import Provenance
 from forecastle.training import backtest, card, contract, diagnostics, files
-from forecastle.training.backtest import Forecasts, Gap, Scored
+from forecastle.training.backtest import Forecasts, Gap
 from forecastle.training.contract import ContractError
 from forecastle.training.diagnostics import FitError
+from forecastle.training.recipe import Shape
 
 Draws = xr.DataArray | np.ndarray
 LIBRARIES = (
@@ -103,18 +104,23 @@ def save_forecast(
         of_dates = Frequency.of(frequency)
     except ValueError as error:
         raise ContractError(str(error)) from None
-    scored_as = Scored(
-        measure=measure or unit, frequency=of_dates, real=real, minimum=minimum, cumulative=cumulative
+    shape = Shape(
+        noun=series,
+        plural=plural or plural_of(series),
+        measure=measure or unit,
+        frequency=of_dates,
+        real=real,
+        minimum=minimum,
+        cumulative=cumulative,
     )
-    contract.check_nouns(series, plural or plural_of(series))
-    shape = contract.Shape(noun=series, frequency=of_dates, real=real, minimum=minimum)
+    contract.check_nouns(shape.noun, shape.plural)
     rows = _rows(observed, shape)
     known = files.series(rows, real)
     values = _checked(draws, {code: one.origin_date for code, one in known.items()}, shape)
     totals = None if real else np.array([one.total for one in known.values()], dtype=float)
     values = files.exact(values, totals, cumulative)
     fit, summary, found = _convergence(posterior)
-    forecasts, scored = _backtest(rows, shape, scored_as, forecast_from)
+    forecasts, scored = _backtest(rows, shape, forecast_from)
     if scored is None:
         print(
             f"{folder.parent.name}: nothing is known of how good past forecasts were: give forecast_from",
@@ -132,9 +138,9 @@ def save_forecast(
         created=datetime.datetime.now(datetime.UTC).replace(microsecond=0),
         seed=seed,
         training_seconds=round(time.perf_counter() - _IMPORTED, 1),
-        noun=series,
-        plural=plural or plural_of(series),
-        measure=measure or unit,
+        noun=shape.noun,
+        plural=shape.plural,
+        measure=shape.measure,
         real=real,
         minimum=minimum,
         frequency=of_dates.alias,
@@ -167,7 +173,7 @@ def save_forecast(
     return artifact.Artifact.load(folder).version
 
 
-def _rows(observed: pd.DataFrame, shape: contract.Shape) -> pd.DataFrame:
+def _rows(observed: pd.DataFrame, shape: Shape) -> pd.DataFrame:
     """The observations with the columns that are optional, sorted."""
     noun = shape.noun
     if missing := [column for column in ("date", noun, "count") if column not in observed]:
@@ -182,7 +188,7 @@ def _rows(observed: pd.DataFrame, shape: contract.Shape) -> pd.DataFrame:
     return contract.observed(shape, rows, set(rows[noun]))[0].frame
 
 
-def _checked(draws: Draws, origins: dict[str, datetime.date], shape: contract.Shape) -> np.ndarray:
+def _checked(draws: Draws, origins: dict[str, datetime.date], shape: Shape) -> np.ndarray:
     """The draws of these series, shape (draw, series, period ahead).
 
     Raises:
@@ -194,14 +200,12 @@ def _checked(draws: Draws, origins: dict[str, datetime.date], shape: contract.Sh
     if values.ndim != 3 or values.shape[1] != len(origins) or 0 in values.shape:
         raise ContractError(
             f"the draws have the shape {values.shape}, expected is (draw, {shape.noun}, date) with "
-            f"{len(origins)} {plural_of(shape.noun)}"
+            f"{len(origins)} {shape.plural}"
         )
     return contract.predicted(values, (values.shape[0], len(origins), values.shape[2]))
 
 
-def _by_position(
-    draws: xr.DataArray, origins: dict[str, datetime.date], shape: contract.Shape
-) -> xr.DataArray:
+def _by_position(draws: xr.DataArray, origins: dict[str, datetime.date], shape: Shape) -> xr.DataArray:
     noun, frequency = shape.noun, shape.frequency
     dimensions = ("draw", noun, "date")
     if set(draws.dims) != set(dimensions):
@@ -214,7 +218,7 @@ def _by_position(
         if sorted(codes) != sorted(origins):
             odd = sorted(set(codes) ^ set(origins)) or codes
             raise ContractError(
-                f"the draws and the observations differ in the {plural_of(noun)}: {', '.join(odd[:5])}"
+                f"the draws and the observations differ in the {shape.plural}: {', '.join(odd[:5])}"
             )
         draws = draws.isel({noun: np.argsort(codes)})
     if "date" in draws.coords:
@@ -253,8 +257,7 @@ def _convergence(
 
 def _backtest(
     rows: pd.DataFrame,
-    shape: contract.Shape,
-    scored_as: Scored,
+    shape: Shape,
     forecast_from: Callable[[datetime.date], Draws] | None,
 ) -> tuple[Forecasts, dict[str, Any] | None]:
     """Forecasts from the origins that `train` would take, and their scores."""
@@ -262,7 +265,7 @@ def _backtest(
         return backtest.gathered([]), None
     last_day = rows["date"][rows["count"].notna()].max().date()
     origins = backtest.origins(last_day, "short", rows[shape.noun].nunique(), shape.frequency)
-    forecasts = backtest.gathered(list(_past(rows, shape, scored_as, forecast_from, origins)))
+    forecasts = backtest.gathered(list(_past(rows, shape, forecast_from, origins)))
     scored = backtest.score(forecasts, "short")
     if scored is None:
         raise backtest.nothing(forecasts)
@@ -271,12 +274,11 @@ def _backtest(
 
 def _past(
     rows: pd.DataFrame,
-    shape: contract.Shape,
-    scored_as: Scored,
+    shape: Shape,
     forecast_from: Callable[[datetime.date], Draws],
     origins: list[datetime.date],
 ) -> Iterator[Forecasts]:
-    named, noun = {"count": scored_as.measure}, shape.noun
+    named, noun = {"count": shape.measure}, shape.noun
     truth = rows.rename(columns=named)
     for origin in origins:
         known = rows[rows["date"] <= pd.Timestamp(origin)]
@@ -289,7 +291,7 @@ def _past(
         known = known.reset_index(drop=True)
         origins_of = {code: one.origin_date for code, one in files.series(known, shape.real).items()}
         values = _checked(draws, origins_of, shape)[:, :, : backtest.PERIODS]
-        yield backtest.compared(known, values, known.rename(columns=named), truth, origin, scored_as)
+        yield backtest.compared(known, values, known.rename(columns=named), truth, origin, shape)
 
 
 def _data(path: Path | str | None, last_day: datetime.date) -> artifact.Data:
