@@ -137,7 +137,7 @@ def cost(folder: Path) -> tuple[float, bool, int]:
     those that fit each country by itself, since a model of all countries has hundreds of parameters.
     """
     script = (folder / "train.py").read_bytes()
-    pooled = b"each_country=True" not in script
+    pooled = b"each_series=True" not in script
     try:
         return float(manifests.read(folder / folders.ARTIFACT)["training_seconds"]), pooled, len(script)
     except (ArtifactError, KeyError, TypeError, ValueError):
