@@ -10,7 +10,7 @@ from forecastle.observations.schema import (
     noun_of,
     write,
 )
-from forecastle.observations.selection import running_totals, since_total
+from forecastle.observations.selection import running_totals, since_total, without_catching_up
 
 __all__ = [
     "COLUMNS",
@@ -27,5 +27,6 @@ __all__ = [
     "read",
     "running_totals",
     "since_total",
+    "without_catching_up",
     "write",
 ]

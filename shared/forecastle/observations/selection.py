@@ -12,6 +12,10 @@ SILENT = 28  # days without a report after which a series counts as no longer re
 USUAL = 20  # a day; of fewer, chance alone may leave a day with less than a third
 JUMP = 100  # times in a day: after the 100th case real totals at most trebled in a day
 
+# A day of catching up has more than 4 times the counts of the days around it, with a few added to those, lest
+# one be more than four times none; and is rare.
+LATE_FACTOR, LATE_OFFSET, LATE_SHARE = 4.0, 5.0, 0.1
+
 
 def since_total(
     observations: Observations | pd.DataFrame,
@@ -83,6 +87,32 @@ def since_total(
         )
     selection = known.with_frame(pd.concat(kept, ignore_index=True), *changes)
     return dataclasses.replace(selection, excluded=excluded)
+
+
+def without_catching_up(observations: Observations) -> Observations:
+    """The same with `count` missing on days of catching up, which are named in `changes`.
+
+    Args:
+        observations: As `since_total` gives them.
+    """
+    frame, noun = observations.frame, observations.noun
+    late = frame.groupby(noun)["count"].transform(catching_up).astype(bool)
+    if not late.any():
+        return observations
+    days = [f"{row[noun]} on {row['date']:%Y-%m-%d}" for _, row in frame[late].iterrows()]
+    change = f"days of catching up, not fitted: {len(days)} ({', '.join(days)})"
+    return observations.with_frame(frame.assign(count=frame["count"].mask(late)), change)
+
+
+def catching_up(count: pd.Series) -> pd.Series:
+    """Which days of a series added counts of many days before them: they say nothing of that day's.
+
+    As China's 17 April 2020 (1290 deaths) or the United Kingdom's 30 April (5093). A series that is reported
+    so all the time has no other days to go by, and keeps them.
+    """
+    median = count.astype(float).rolling(15, center=True, min_periods=1).median()
+    late = (count > LATE_FACTOR * (median + LATE_OFFSET)).fillna(False).astype(bool)
+    return late if late.mean() <= LATE_SHARE else late & False
 
 
 def _last_day_in_part(count: pd.Series) -> str | None:

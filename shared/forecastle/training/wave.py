@@ -26,6 +26,9 @@ WEEKS = 6  # the last ones, which tell how far a series' weeks and days lie off 
 PAST = np.arange(1 - 7 * WEEKS, 1)  # their days; 0 is the last
 DEVIATION_DAYS = 60  # after which a deviation is down to a third
 DAMPING = 0.95  # of the trend, a day: what is left of it is halved in two weeks
+# Of the growth that is ahead, a day: its error today, and what a day adds. A curve's growth over the next weeks
+# is known no better than this, however well its past is.
+GROWTH_ERROR, GROWTH_DRIFT = 0.05, 0.012
 TRANSFORMED = 200  # draws, which are enough for a probability
 RAREST = 1e-4  # probability of noise that is drawn
 
@@ -133,7 +136,8 @@ def deviation(
     What is ahead starts from the last week's deviation, or the share of it that is no noise, and follows an
     autoregressive process, whose standard deviation is that of the last weeks' beside the noise. To shift a
     forecast by its latest errors is known as intercept correction: Clements and Hendry, "Intercept
-    corrections and structural change", Journal of Applied Econometrics 11 (1996).
+    corrections and structural change", Journal of Applied Econometrics 11 (1996). Growth has an error of its
+    own, which is a random walk and is damped as the trend is.
     """
     count = _latest(rows, column)
     expected = np.exp(_log_mean(posterior, rows, column, PAST))
@@ -151,7 +155,9 @@ def deviation(
     for _ in range(days):
         state = rng.normal(kept * state, np.sqrt((1 - kept**2) * variance))
         path.append(state)
-    return np.stack(path, axis=-1)
+    growth = rng.normal(0, GROWTH_ERROR, (*state.shape, 1))
+    growth = growth + np.cumsum(rng.normal(0, GROWTH_DRIFT, (*state.shape, days)), axis=-1)
+    return np.stack(path, axis=-1) + np.cumsum(growth * DAMPING ** np.arange(1, days + 1), axis=-1)
 
 
 def noise(
