@@ -33,8 +33,8 @@ def ensemble(recipe: str, name: str, origins: dict[str, str]) -> str:
     Args:
         recipe: The content of `docker/Dockerfile`.
         name: The ensemble's.
-        origins: Where each member's artifact comes from: `train` or `given`. The folder of one that is given is
-            the build context `artifact-<member>`.
+        origins: Where each member's artifact comes from: `train` or `given`. The build context
+            `artifact-<member>` is one that is given.
     """
     top, *texts = BOUNDARY.split(recipe)
     stages = {NAME.findall(text)[0]: text for text in texts}
@@ -90,4 +90,6 @@ def _needed(stages: dict[str, str], stage: str) -> set[str]:
 def _arguments(top: str, parts: Sequence[str]) -> str:
     """What comes before the first stage: the arguments that these stages are built from."""
     bases = " ".join(found[0] for part in parts for found in USED.findall(part))
-    return "\n".join(f"ARG {one}" for one in ARGUMENT.findall(top) if f"${{{one.partition('=')[0]}}}" in bases)
+    return "\n".join(
+        f"ARG {one}" for one in ARGUMENT.findall(top) if f"${{{one.partition('=')[0]}}}" in bases
+    )
