@@ -173,9 +173,10 @@ def _check(found: Sequence[Member]) -> None:
     for other in (member.artifact for member in found[1:]):
         ours, theirs = first.manifest.data, other.manifest.data
         if (ours.sha256, ours.last_day) != (theirs.sha256, theirs.last_day):
+            of_first, of_other = (f"{one.file or 'data'} up to {one.last_day}" for one in (ours, theirs))
             raise ContractError(
-                f"its members were trained with different data, {first.model} with {ours.file} up to "
-                f"{ours.last_day} and {other.model} with {theirs.file} up to {theirs.last_day}: train both"
+                f"its members were trained with different data, {first.model} with {of_first} and "
+                f"{other.model} with {of_other}: train both"
             )
         for key in AGREED:
             known, value = getattr(first.manifest, key), getattr(other.manifest, key)
