@@ -93,7 +93,7 @@ def of(models: Path, *names: str, options: str = "") -> Path:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """`run(folder)` runs its train.py: the lines on stderr but for progress, and the message that it ends with."""
+    """`run(folder)` runs its train.py: what it says but for progress, and the message that it ends with."""
 
     def script(folder: Path, *arguments: str) -> list[str]:
         monkeypatch.setattr("sys.argv", ["train.py", *arguments])
@@ -142,10 +142,10 @@ def test_an_ensemble_has_the_averaged_quantiles_of_now_and_of_the_past(
     assert 0 <= event["probability"] <= 1 and event["draws"] == DRAWS
     card = ask(app, "/card").text
     for one in (low, high):
-        assert f'<th scope="row">{one.model}</th><td>{one.version}</td><td>50 %</td>' in card
+        assert f'<th scope="row">{one.model}</th><td>{one.version}</td><td>50.0\N{NO-BREAK SPACE}%</td>' in card
 
 
-def test_what_is_new_is_averaged_where_a_member_forecasts_running_totals(tmp_path: Path, run: Run) -> None:
+def test_what_is_new_is_averaged_where_a_member_forecasts_running_totals(folder: Path, run: Run) -> None:
     total = observed().groupby("country")["count"].sum().to_numpy()
 
     def running(origin: datetime.date) -> np.ndarray:
@@ -153,10 +153,9 @@ def test_what_is_new_is_averaged_where_a_member_forecasts_running_totals(tmp_pat
         known = known[known["date"] <= pd.Timestamp(origin)].groupby("country")["count"].sum().to_numpy()
         return known[:, None] + poisson(origin, RATE + 3).values.cumsum(axis=-1)
 
-    models = tmp_path / "models"
-    member(models, "low", RATE - 3)
-    daily = Artifact.load(member(models, "high", RATE + 3))
-    assert run(of(models, "low", "high")) == []
+    models = folder.parent
+    daily = Artifact.load(models / "high/artifact")
+    assert run(folder) == []
     expected = Artifact.load(models / "both/artifact")
     member(models, "high", 0, draws=running(LAST), cumulative=True, forecast_from=running)
     cumulative = Artifact.load(models / "high/artifact")
@@ -169,12 +168,10 @@ def test_what_is_new_is_averaged_where_a_member_forecasts_running_totals(tmp_pat
     assert found.manifest.backtest == expected.manifest.backtest
 
 
-def test_only_series_that_all_members_forecast_are_combined(tmp_path: Path, run: Run) -> None:
-    models = tmp_path / "models"
-    member(models, "low", RATE - 3)
-    member(models, "high", RATE + 3, ("AUT", "CHE", "DEU"))
-    assert run(of(models, "low", "high")) == []
-    found = Artifact.load(models / "both/artifact").manifest
+def test_only_series_that_all_members_forecast_are_combined(folder: Path, run: Run) -> None:
+    member(folder.parent, "high", RATE + 3, ("AUT", "CHE", "DEU"))
+    assert run(folder) == []
+    found = Artifact.load(folder / "artifact").manifest
     assert list(found.series) == ["AUT", "CHE"]
     assert {code: one.reason for code, one in found.excluded.items()} == {
         "BEL": "high does not forecast it",
@@ -217,13 +214,11 @@ def test_an_ensemble_that_is_worse_than_naive_is_refused(tmp_path: Path, run: Ru
     assert run(of(models, "one", "two", options=", reference=True")) == []
 
 
-def test_without_a_members_backtest_that_is_said_to_be_unknown(tmp_path: Path, run: Run) -> None:
-    models = tmp_path / "models"
-    member(models, "low", RATE - 3)
-    member(models, "high", RATE + 3, forecast_from=None)
+def test_without_a_members_backtest_that_is_said_to_be_unknown(folder: Path, run: Run) -> None:
+    member(folder.parent, "high", RATE + 3, forecast_from=None)
     line = "both: nothing is known of how good past forecasts were, as a member has no backtest"
-    assert run(of(models, "low", "high")) == [line]
-    assert Artifact.load(models / "both/artifact").manifest.backtest is None
+    assert run(folder)[-1] == line
+    assert Artifact.load(folder / "artifact").manifest.backtest is None
 
 
 def test_the_worst_diagnostics_of_all_members_are_the_ensembles(folder: Path, run: Run) -> None:
