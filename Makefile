@@ -132,7 +132,7 @@ observe: $(VENV)/run ## send FILE= (as `make data` takes it) to the gateway at U
 new: $(PY) ## a folder models/MODEL from a template (KIND=plain: no forecast), and its service in docker/models.yml
 	@PYTHONPATH=shared $(PY) -m forecastle.project.compose --new="$(MODEL)" --kind="$(KIND)"
 
-compose: $(PY) ## write docker/models.yml: a service for each folder of models/
+compose: $(PY) ## write docker/models.yml, a service for each folder of models/, and docker/ensembles/
 	@PYTHONPATH=shared $(PY) -m forecastle.project.compose
 
 lock: $(VENV)/lock ## pin requirements*.in (of MODEL=, or all) with hashes; UPGRADE=1 moves the pins that fit

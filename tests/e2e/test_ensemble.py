@@ -1,7 +1,6 @@
 """An ensemble's build trains its members once, whichever command builds them, where nothing is built yet."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -102,12 +101,3 @@ def test_a_member_that_fails_is_no_ensemble_and_its_image_stays(project: Project
     assert "one: the fit is not to be used" in done.stdout
     assert f"{project.image('both')} was not built" in done.stdout
     assert inspect(project.image("both"))["Id"] == before
-
-
-def test_a_change_of_one_member_trains_that_one_and_the_ensemble(project: Project) -> None:
-    before = averaged(project)
-    script: Path = project.folder / "models/one/train.py"
-    script.write_text(script.read_text() + "# changed\n")
-    project.make("build", "MODEL=both")
-    after = averaged(project)
-    assert after["two"] == before["two"] and after["one"] != before["one"]

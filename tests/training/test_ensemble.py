@@ -142,7 +142,9 @@ def test_an_ensemble_has_the_averaged_quantiles_of_now_and_of_the_past(
     assert 0 <= event["probability"] <= 1 and event["draws"] == DRAWS
     card = ask(app, "/card").text
     for one in (low, high):
-        assert f'<th scope="row">{one.model}</th><td>{one.version}</td><td>50.0\N{NO-BREAK SPACE}%</td>' in card
+        assert (
+            f'<th scope="row">{one.model}</th><td>{one.version}</td><td>50.0\N{NO-BREAK SPACE}%</td>' in card
+        )
 
 
 def test_what_is_new_is_averaged_where_a_member_forecasts_running_totals(folder: Path, run: Run) -> None:

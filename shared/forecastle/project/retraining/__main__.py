@@ -4,7 +4,8 @@ First the incumbent and a challenger, which is fitted to what the incumbent knew
 were reported since. If the challenger's score is no worse, it is fitted to all dates, with the gate. Until it
 has passed, the incumbent and the data that it reads stay as they are: those in use, or a file of its folder.
 
-A model that is no forecast is trained anew, and replaced if it passes its own tests.
+A model that is no forecast is trained anew, and replaced if it passes its own tests. An ensemble is combined
+anew of its members as they are, and replaced if it passes the gate.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import pandas as pd
 import xarray as xr
 
 from forecastle import folder as folders
-from forecastle import observations
+from forecastle import members, observations
 from forecastle.artifact import Artifact
 from forecastle.frequency import Frequency
 from forecastle.observations.provenance import Provenance
@@ -47,6 +48,9 @@ def _replace(options: argparse.Namespace, root: Path) -> None:
     # In data/, so that a rename replaces the data in use in one step. Git and Docker ignore this folder.
     with tempfile.TemporaryDirectory(dir=root / "data", prefix=f"{observations.CURRENT}.") as scratch:
         incumbent = incumbents.find(options.model, options.incumbent, Path(scratch), root)
+        if members.is_ensemble(root / "models" / options.model):
+            combine(options.model, incumbent, options.file)
+            return
         if not incumbent.is_forecast:
             train_anew(options.model, incumbent, options.file, root)
             return
@@ -121,6 +125,25 @@ def train_anew(model: str, incumbent: Incumbent, file: str, root: Path = ROOT) -
         print(f"{model}: it has no test_*.py, so nothing but its train.py can refuse what is new")
     incumbent.train_anew()
     print(f"{model}: what was trained anew has replaced {incumbent.version}")
+    print(f"{model}: {incumbent.serve()}")
+
+
+def combine(model: str, incumbent: Incumbent, file: str) -> None:
+    """Combine an ensemble's members anew, and replace the incumbent if the result passes the gate.
+
+    Args:
+        model: The ensemble's name.
+        incumbent: The artifact or image to replace.
+        file: The observations that its members are to be fitted to, if any.
+
+    Raises:
+        ImagesError: It has replaced the incumbent, but does not start.
+        RetrainingError: The members cannot be combined; the incumbent stays.
+    """
+    if file:
+        print(f"{model}: it is not fitted, so FILE= does not reach it: retrain its members with it first")
+    incumbent.train_anew()
+    print(f"{model}: its members, combined anew, have replaced {incumbent.version}")
     print(f"{model}: {incumbent.serve()}")
 
 
