@@ -1,5 +1,7 @@
 """An ensemble's build trains its members once, whichever command builds them, where nothing is built yet."""
 
+import datetime
+import random
 from collections.abc import Iterator
 
 import pytest
@@ -13,21 +15,19 @@ pytestmark = pytest.mark.engine
 # Draws that no two trainings have in common.
 TRAIN = '''"""Poisson counts, {rate} a day."""
 import numpy as np
-import pandas as pd
 
+from forecastle.observations import default_path, read
 from forecastle.training import save_forecast
 
-days = pd.date_range("2020-03-01", periods=60)
-counts = np.random.default_rng(1).poisson(30, 60)
-observed = pd.DataFrame({{"date": days, "country": "AUT", "count": counts}})
+observed = read(default_path()).frame.rename(columns={{"deaths": "count"}})[["date", "country", "count"]]
 
 
 def forecast(_=None):
     return np.random.default_rng().poisson({rate}, (400, 1, 28))
 
 
-of_deaths = {{"target": "daily deaths", "unit": "deaths"}}
-save_forecast(forecast(), observed, **of_deaths, forecast_from=forecast, reference=True)
+options = {{"target": "daily deaths", "unit": "deaths", "data": default_path(), "reference": True}}
+save_forecast(forecast(), observed, **options, forecast_from=forecast)
 '''
 COMBINE = '''"""Their mean."""
 from forecastle.training import combine
@@ -44,6 +44,13 @@ app = create_app(Artifact.load("artifact"))
 SCRIPTS = {"one": TRAIN.format(rate=27), "two": TRAIN.format(rate=33), "both": COMBINE}
 
 
+def counts(days: int) -> str:
+    """So many days of about 30 deaths, from 1 March 2020 on."""
+    first, deaths = datetime.date(2020, 3, 1), random.Random(1)
+    rows = (f"{first + datetime.timedelta(day)},AUT,100,{deaths.randint(20, 40)}" for day in range(days))
+    return "\n".join(("date,country,cases,deaths", *rows)) + "\n"
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Two members and an ensemble, of which nothing is built."""
@@ -55,7 +62,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         # Unlike any other run's, or the engine takes from its cache what this one is to show.
         (folder / "models" / name / "train.py").write_text(f"{script}\n# {folder}\n")
     (folder / "models/both/members").write_text("one\ntwo\n")
-    (folder / "data/first-wave-2020.csv").write_text("date,country,cases,deaths\n")
+    (folder / "data/first-wave-2020.csv").write_text(counts(days=60))
     compose.write(folder)
     project = Project(folder)
     try:
@@ -101,3 +108,13 @@ def test_a_member_that_fails_is_no_ensemble_and_its_image_stays(project: Project
     assert "one: the fit is not to be used" in done.stdout
     assert f"{project.image('both')} was not built" in done.stdout
     assert inspect(project.image("both"))["Id"] == before
+
+
+def test_an_image_is_retrained_with_its_members(project: Project) -> None:
+    (project.folder / "later.csv").write_text(counts(days=70))
+    variables = {"PYTHONPATH": str(project.folder / "shared")}
+    done = project.make("retrain", "MODEL=both", "FILE=later.csv", environment=variables)
+    assert "both: an ensemble is not fitted, so the gate alone decides" in done.stdout
+    assert manifest(project.image("both"))["data"]["last_day"] == "2020-05-09"
+    assert averaged(project).keys() == versions(project).keys() and averaged(project) != versions(project)
+    assert (project.folder / "data/current.csv").is_file()
