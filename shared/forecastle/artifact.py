@@ -8,7 +8,8 @@
 | `parameters.json`   | posterior summaries of every parameter, by series                                  |
 | `posterior.nc`      | the posterior itself in ArviZ's schema, for analysts                               |
 | `backtest.json`     | scores of forecasts of past days, by horizon and by origin; null without a backtest |
-| `backtest.npz`      | these forecasts: quantiles by origin, series and horizon, beside what was observed  |
+| `backtest.npz`      | these forecasts: quantiles by origin, series and horizon, beside what was observed;  |
+|                     | of daily series also those of sums by week                                           |
 | `card.html`         | the model card, but for the prose of README.md, which the server adds              |
 
 Training writes it and serving reads it, so this module needs NumPy and the standard library alone.
