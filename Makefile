@@ -21,8 +21,9 @@ PY := $(VENV)/bin/python
 # As forecastle.project.compose finds them, reserved names aside.
 MODELS := $(sort $(shell for model in $$(ls models | grep -Ex '[a-z][a-z0-9]*(-[a-z0-9]+)*'); do \
 	[ -f models/$$model/main.py ] && echo $$model; done))
-# A target that takes MODEL= is about that model, or about all.
-CHOSEN := $(or $(MODEL),$(MODELS))
+# A target that takes MODEL= is about that model, or about all: ensembles after their members.
+ENSEMBLES := $(patsubst models/%/members,%,$(wildcard models/*/members))
+CHOSEN := $(or $(MODEL),$(filter-out $(ENSEMBLES),$(MODELS)) $(filter $(ENSEMBLES),$(MODELS)))
 DATA := $(or $(FORECASTLE_DATA),$(wildcard data/current.csv),data/first-wave-2020.csv)
 # Nothing of Forecastle's style is asked of a model that imports nothing of it.
 PLAIN = $(shell for model in $(MODELS); do grep -qs forecastle models/$$model/*.py || echo models/$$model; done)
@@ -131,7 +132,7 @@ observe: $(VENV)/run ## send FILE= (as `make data` takes it) to the gateway at U
 new: $(PY) ## a folder models/MODEL from a template (KIND=plain: no forecast), and its service in docker/models.yml
 	@PYTHONPATH=shared $(PY) -m forecastle.project.compose --new="$(MODEL)" --kind="$(KIND)"
 
-compose: $(PY) ## write docker/models.yml: a service for each folder of models/
+compose: $(PY) ## write docker/models.yml, a service for each folder of models/, and docker/ensembles/
 	@PYTHONPATH=shared $(PY) -m forecastle.project.compose
 
 lock: $(VENV)/lock ## pin requirements*.in (of MODEL=, or all) with hashes; UPGRADE=1 moves the pins that fit

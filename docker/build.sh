@@ -18,6 +18,7 @@ fail() {
 
 python=${PYTHON:-python3}
 command -v "$python" >/dev/null || fail "there is no command $python: install Python 3.9 or newer, or name one with PYTHON="
+members() { sed 's/#.*//' "models/$1/members" 2>/dev/null || true; } # of an ensemble
 among() { printf '%s\n' $2 | grep -Fqx -e "$1"; } # among WORD WORDS
 project() { PYTHONPATH=shared PYTHONDONTWRITEBYTECODE=1 "$python" -m "forecastle.project.$@"; }
 
@@ -92,7 +93,9 @@ if [ -n "${FORECASTLE_DATA:-}" ]; then
 fi
 
 # A new model's packages are pinned in a container, as `make lock MODEL=` does in the project's environment.
-for name in $chosen; do
+needed=$chosen # with the members that an ensemble's build trains
+for name in $chosen; do needed="$needed $(members "$name")"; done
+for name in $(printf '%s\n' $needed | sort -u); do
     missing=$(project pins "models/$name")
     if [ -n "$missing" ]; then
         echo "$name: pinning $missing"
@@ -195,6 +198,19 @@ print(manifest["version"], data.get("sha256", "-"), data.get("last_day", "-"), m
     echo "$tag is built: $title, version $version"
 }
 
+# ensemble NAME OPTIONS: its Dockerfile has its members' stages, whose names it knows.
+ensemble() {
+    name=$1
+    shift
+    set -- "$@" --target serve --file "docker/ensembles/$name.Dockerfile"
+    for member in $(members "$name"); do
+        if [ ! -f "models/$member/train.py" ] && [ -d "models/$member/artifact" ]; then
+            set -- "$@" --build-context "artifact-$member=models/$member/artifact"
+        fi
+    done
+    build "$name" "$@"
+}
+
 for name in $names; do
     if among "$name" "$models"; then
         origin=train artifact=
@@ -205,8 +221,12 @@ for name in $names; do
             origin=given
             if [ -d "models/$name/artifact" ]; then artifact=models/$name/artifact; fi
         fi
-        build "$name" "$@" --target serve --build-arg "MODEL=$name" --build-arg "ORIGIN=$origin" \
-            ${artifact:+--build-context "artifact=$artifact"}
+        if [ "$origin" = train ] && [ -f "models/$name/members" ]; then
+            ensemble "$name" "$@"
+        else
+            build "$name" "$@" --target serve --build-arg "MODEL=$name" --build-arg "ORIGIN=$origin" \
+                ${artifact:+--build-context "artifact=$artifact"}
+        fi
     else
         build "$name" "$@" --target "$name"
     fi

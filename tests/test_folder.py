@@ -11,7 +11,7 @@ from forecastle import folder as folders
 
 LIBRARY = Path(folders.__file__).parent
 FILES = {
-    "train": ["data/rows.csv", "helper.py", "network", "requirements-train.txt", "train.py"],
+    "train": ["data/rows.csv", "helper.py", "members", "network", "requirements-train.txt", "train.py"],
     "serve": ["README.md", "helper.py", "main.py", "requirements.txt"],
     "gate": ["conftest.py", "test_flu.py"],
     "neither": ["compare.py", "notes.ipynb", "requirements.in", ".env", "artifact/x", "artifact.previous/x"],
@@ -38,6 +38,9 @@ def test_a_folder_is_divided_where_no_package_is_installed(folder: Path, tmp_pat
 @pytest.mark.parametrize("side", FILES)
 def test_a_path_is_used_if_a_side_or_the_gate_gets_it(side: str) -> None:
     assert {folders.is_used(Path(name)) for name in FILES[side]} == {side != "neither"}
+    assert [name for name in FILES[side] if folders.is_trained(Path(name))] == [
+        name for name in FILES[side] if name in FILES["train"]
+    ]
 
 
 def test_sources_are_what_training_reads(folder: Path, tmp_path: Path) -> None:

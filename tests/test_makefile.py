@@ -249,3 +249,21 @@ def test_a_new_model_passes_the_contract_tests_as_it_stands(tree: Path) -> None:
         timeout=600,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_ensembles_come_after_all_other_models(tree: Path) -> None:
+    """Among them their members, whose artifacts they read."""
+    for name, files in {
+        "a-mean": ("main.py", "train.py", "members"),
+        "zebra": ("main.py", "train.py"),
+    }.items():
+        (tree / "models" / name).mkdir()
+        for file in files:
+            (tree / "models" / name / file).touch()
+    borrow_environment(tree)
+    (looped,) = [
+        line for line in make("--dry-run", "backtest", cwd=tree).stdout.splitlines() if "for model" in line
+    ]
+    models = looped.partition(" in ")[2].partition(";")[0].split()
+    assert sorted(models) == compose.models(tree)
+    assert models.index("a-mean") > models.index("zebra") > models.index("deaths")

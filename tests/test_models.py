@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
-from forecastle import manifest
+from forecastle import manifest, members
 from forecastle.artifact import Artifact
 from forecastle.project import compose, environment, pins, slot, train
 from forecastle.project.process import Process
@@ -30,15 +30,16 @@ HOST = "https://"  # in a lock file it would be an index's or a package's addres
 @pytest.fixture(scope="session", params=compose.models())
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of a model's folder with an artifact of its sources and data, trained if there is none."""
-    path = ROOT / "models" / request.param
-    copy = tmp_path_factory.mktemp("project") / "models" / request.param
-    trains = (path / "train.py").is_file()
-    ignored = shutil.ignore_patterns("artifact*" if trains else "artifact.*", "__pycache__")
-    shutil.copytree(path, copy, ignore=ignored)
-    if trains and not take(copy):
-        train.train(request.param, copy.parents[1])
-        keep(copy / "artifact", request.param)
-    return copy
+    models = tmp_path_factory.mktemp("project") / "models"
+    for name in members.first([request.param], ROOT):
+        copy = models / name
+        trains = (ROOT / "models" / name / "train.py").is_file()
+        ignored = shutil.ignore_patterns("artifact*" if trains else "artifact.*", "__pycache__")
+        shutil.copytree(ROOT / "models" / name, copy, ignore=ignored)
+        if trains and not take(copy):
+            train.train(name, models.parent)
+            keep(copy / "artifact", name)
+    return models / request.param
 
 
 @pytest.fixture(scope="session")
@@ -101,13 +102,15 @@ def test_every_lock_pins_by_hash_and_names_no_index(folder: Path) -> None:
 def test_train_py_says_what_it_fits_and_has_the_three_steps(folder: Path, artifact: Artifact) -> None:
     module = load(folder / "train.py")
     assert module.__doc__ and len(module.__doc__.splitlines()[0]) <= 110
-    for step in ("observe", "build", "predict"):
+    for step in () if artifact.manifest.members else ("observe", "build", "predict"):
         assert inspect.getdoc(getattr(module, step)), step
 
 
 def test_the_readme_is_a_model_card(folder: Path, artifact: Artifact) -> None:
     card = (folder / "README.md").read_text().lower()
-    for subject in ("question", "data", "likelihood", "prior", "posterior predictive check", "not to use"):
+    fitted = ("likelihood", "prior", "posterior predictive check")
+    averaged = ("members", "quantiles", "paths", "backtest")
+    for subject in ("question", "data", *(averaged if artifact.manifest.members else fitted), "not to use"):
         assert subject in card, subject
 
 
@@ -118,6 +121,8 @@ def test_the_fit_has_converged_within_the_bounds(artifact: Artifact) -> None:
     assert min(worst["ess_bulk"], worst["ess_tail"]) >= diagnostics.ESS
     assert worst["divergences"] == 0
     assert worst["e_bfmi"] >= diagnostics.E_BFMI
+    if artifact.manifest.members:  # whose fits these are
+        return
     entries = [entry for entries in artifact.parameters.values() for entry in entries]
     assert max(entry["r_hat"] for entry in entries) == pytest.approx(worst["r_hat"], rel=1e-5)
 
@@ -154,7 +159,10 @@ def test_the_card_holds_the_prose_and_the_fit(app: Any, artifact: Artifact, ask:
     page = answer.text
     assert len(page) < 1_000_000
     assert artifact.version in page and artifact.manifest.data.sha256 in page
-    assert "<strong>Likelihood.</strong>" in page  # of README.md
+    assert "<strong>Question.</strong>" in page  # of README.md
+    if artifact.manifest.members:
+        assert all(one.version in page for one in artifact.manifest.members.values())
+        return
     coverage = artifact.manifest.posterior_predictive["coverage"]
     assert f"{100 * coverage['0.9']:.1f}\N{NO-BREAK SPACE}%" in page
 
@@ -163,6 +171,9 @@ def test_the_posterior_opens_in_arviz(app: Any, artifact: Artifact, ask: Ask, tm
     path = tmp_path / "posterior.nc"
     path.write_bytes(ask(app, "/posterior.nc").content)
     fit = az.from_netcdf(path)
+    if artifact.manifest.members:  # which has none of its own
+        assert set(fit.children) == {"observed_data"}
+        return
     summaries = [entry for entries in artifact.parameters.values() for entry in entries]
     parameters = {entry["parameter"].partition("[")[0] for entry in summaries}  # as in weekday[Mon]
     assert set(fit["posterior"].data_vars) == parameters

@@ -8,7 +8,8 @@
 | `parameters.json`   | posterior summaries of every parameter, by series                                  |
 | `posterior.nc`      | the posterior itself in ArviZ's schema, for analysts                               |
 | `backtest.json`     | scores of forecasts of past days, by horizon and by origin; null without a backtest |
-| `backtest.npz`      | these forecasts: quantiles by origin, series and horizon, beside what was observed  |
+| `backtest.npz`      | these forecasts: quantiles by origin, series and horizon, beside what was observed;  |
+|                     | of daily series also those of sums by week                                           |
 | `card.html`         | the model card, but for the prose of README.md, which the server adds              |
 
 Training writes it and serving reads it, so this module needs NumPy and the standard library alone.
@@ -44,6 +45,7 @@ FILES = (
     "backtest.npz",
     "card.html",
 )
+COMBINED = ("draws.npy", "observations.csv", "backtest.npz")  # what an ensemble reads of its members
 LEARNED = ("draws.npy", "observations.csv", "parameters.json")  # posterior.nc too, but HDF5 files carry times
 PROSE = "<!-- README.md -->"  # the place in card.html where the server puts the prose
 
@@ -128,6 +130,23 @@ class Backtest:
     scores: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Member:
+    """A model that an ensemble averages.
+
+    Attributes:
+        version: Of its artifact.
+        content: The SHA-256 of what the ensemble has read of it (`combined`).
+        weight: Its share of the average.
+        diagnostics: Its own.
+    """
+
+    version: str
+    content: str
+    weight: float
+    diagnostics: Diagnostics
+
+
 @dataclass(frozen=True, kw_only=True)
 class Manifest(Sealed):
     """`manifest.json` of a forecast, which this class alone writes and reads.
@@ -152,6 +171,7 @@ class Manifest(Sealed):
         posterior_predictive: How well the fit covers its own data.
         backtest: How well past days were forecast; None without a backtest.
         retrained: What the model replaced, if it came about by `make retrain`.
+        members: Of an ensemble, what it averages, by their models' names.
         version: The data's last day and the start of a hash over everything that was learned from them.
     """
 
@@ -175,6 +195,7 @@ class Manifest(Sealed):
     posterior_predictive: dict[str, Any] = field(default_factory=dict)
     backtest: Backtest | None
     retrained: dict[str, Any] | None = None
+    members: dict[str, Member] = field(default_factory=dict)
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Self:
@@ -195,6 +216,10 @@ class Manifest(Sealed):
             },
             "excluded": {code: Excluded(**one) for code, one in content["excluded"].items()},
             "diagnostics": Diagnostics(**content["diagnostics"]),
+            "members": {
+                model: Member(**{**one, "diagnostics": Diagnostics(**one["diagnostics"])})
+                for model, one in content.get("members", {}).items()
+            },
             "backtest": backtest
             and Backtest(**{**backtest, "origins": [day(origin) for origin in backtest["origins"]]}),
         }
@@ -338,11 +363,18 @@ def amend(folder: Path | str, **changes: Any) -> Iterator[Path]:
         yield scratch
 
 
+def combined(files: Mapping[str, str]) -> str:
+    """The SHA-256 of what an ensemble reads of an artifact with these files; "" if it is no forecast."""
+    if not files.keys() >= set(COMBINED):
+        return ""
+    return hashlib.sha256("".join(files[name] for name in COMBINED).encode()).hexdigest()
+
+
 def _read_manifest(folder: Path) -> Manifest:
     path, content = folder / manifests.NAME, manifests.read(folder)
     if content.get("kind", manifests.FORECAST) != manifests.FORECAST:
         raise ArtifactError(f"{path} is of no forecast: only what train() or save_forecast() wrote is one")
-    known = {*content, "kind", "sources"}  # which artifacts of earlier versions do not have
+    known = {*content, "kind", "sources", "members"}  # which artifacts of earlier versions do not have
     if missing := [one.name for one in dataclasses.fields(Manifest) if one.name not in known]:
         raise ArtifactError(f"{path} lacks {', '.join(missing)}: train the model again")
     try:

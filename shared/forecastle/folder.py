@@ -5,6 +5,7 @@ Of everything in the folder but hidden files, caches and artifacts, which neithe
 | files                                                    | training | serving | gate |
 |----------------------------------------------------------|----------|---------|------|
 | `train.py`, `requirements-train.txt`, `network`, `data/` | yes      |         |      |
+| `members`                                                | yes      |         |      |
 | `main.py`, `requirements.txt`, `README.md`               |          | yes     |      |
 | `test_*.py`, `conftest.py`                               |          |         | yes  |
 | `compare.py`, `*.ipynb`, `requirements*.in`              |          |         |      |
@@ -20,7 +21,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-TRAINING = ("train.py", "requirements-train.txt", "network", "data")
+TRAINING = ("train.py", "requirements-train.txt", "network", "data", "members")
 SERVING = ("main.py", "requirements.txt", "README.md")
 GATE = ("test_*.py", "conftest.py")
 NEITHER = ("compare.py", "*.ipynb", "requirements*.in")
@@ -51,6 +52,11 @@ def all_files(folder: Path) -> list[Path]:
 def is_used(path: Path) -> bool:
     """Whether training, serving or the gate gets this path, relative to the folder, be it there or not."""
     return _is_kept(path) and not _is_among(path, NEITHER)
+
+
+def is_trained(path: Path) -> bool:
+    """Whether training gets this path, relative to the folder, be it there or not."""
+    return _is_kept(path) and not _is_among(path, (*SERVING, *GATE, *NEITHER))
 
 
 def copy(folder: Path, files: Iterable[Path], destination: Path) -> None:

@@ -65,6 +65,35 @@ def naive(
     return quantiles if least is None else np.maximum(quantiles, least)
 
 
+def naive_sums(values: np.ndarray, ends: np.ndarray, *, minimum: float | None = 0) -> np.ndarray:
+    """The naive forecast (`naive`) of sums over seven days: seven times the mean of the last seven.
+
+    Its spread is that of the errors which the same forecast made of seven days as far ahead, of those that
+    ended in the last 28 days.
+
+    Args:
+        values: Of a series, one a day up to the origin, nan where there was no report; at least two.
+        ends: How many days ahead the last of the seven days lies; ascending, at least 7.
+        minimum: The least sum that there can be; None if there is none.
+
+    Returns:
+        Shape (sum, quantile).
+    """
+    days = 7
+    expected = days * _means(values, days)
+    sums = np.convolve(values, np.ones(days), "valid") if len(values) >= days else np.empty(0)
+    normal = np.array([NormalDist().inv_cdf(level) for level in QUANTILES])
+    quantiles, error = np.empty((len(ends), len(QUANTILES))), 0.0
+    for i, end in enumerate(ends):
+        later = sums[end - days + 1 :]
+        errors = later - expected[: len(later)]
+        errors = errors[~np.isnan(errors)][-PAST_ERRORS:]
+        if len(errors):
+            error = float(np.sqrt(np.mean(errors**2)))
+        quantiles[i] = expected[-1] + error * normal
+    return quantiles if minimum is None else np.maximum(quantiles, minimum)
+
+
 def weighted_interval_score(observed: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
     """Of each forecast, in the unit of the values; shapes (forecast) and (forecast, quantile).
 

@@ -46,7 +46,9 @@ esac
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project without models, and `DOCKER` in the place of Docker."""
     for name in ("docker", "shared"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "ensembles")
+        )
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/docker").write_text(DOCKER)
     (tmp_path / "bin/docker").chmod(0o755)
@@ -109,3 +111,21 @@ def test_without_an_engine_it_says_what_to_do() -> None:
     assert done.returncode != 0
     assert done.stdout.startswith("no Docker Engine answers: start or install one")
     assert len(done.stdout.splitlines()) == 1
+
+
+def test_an_ensemble_is_built_by_its_dockerfile_and_its_members_packages_are_pinned(tree: Path) -> None:
+    for name in ("both", "flu", "cold"):
+        shutil.copytree(ROOT / "shared/template/plain", tree / "models" / name)
+    (tree / "models/both/members").write_text("flu # in winter\ncold\n")
+    (tree / "models/cold/train.py").unlink()
+    (tree / "models/cold/artifact").mkdir()
+    *written, asked, _ = build("both", root=tree).stdout.splitlines()
+    assert written == ["docker/models.yml is written", "docker/ensembles/both.Dockerfile is written"]
+    assert "--file docker/ensembles/both.Dockerfile" in asked and "--build-arg MODEL" not in asked
+    assert "--build-context artifact-cold=models/cold/artifact" in asked
+    (tree / "models/flu/requirements.in").write_text("scikit-learn\n")
+    assert build("both", root=tree).stdout.splitlines()[0] == "flu: pinning scikit-learn"
+    (tree / "models/both/members").write_text("flu\ncoold\n")
+    assert "models/both: its member coold is no model of models/: correct its file members" in (
+        build("both", root=tree).stdout.splitlines()
+    )

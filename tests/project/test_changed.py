@@ -178,3 +178,29 @@ def test_a_folder_without_history_is_one_line(tmp_path: Path, capsys: pytest.Cap
     assert main(["--base", "main"], tmp_path) == 1
     said = capsys.readouterr()
     assert said.err.startswith("Git has no history of this folder") and said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "models"),
+    [
+        ("models/both/members", ["both"]),
+        ("models/flu/train.py", ["both", "flu"]),
+        ("models/flu/data/towns.csv", ["both", "flu"]),
+        ("models/flu/main.py", FLU),
+        ("models/flu/README.md", FLU),
+        ("models/given/artifact/weights.bin", ["both", "given"]),
+        ("docker/ensembles/both.Dockerfile", NONE),
+    ],
+)
+def test_what_a_member_is_trained_with_touches_its_ensemble(
+    path: str, models: list[str], root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in ("main.py", "train.py"):
+        write(root, f"models/both/{file}")
+    write(root, "models/both/members", "flu\ngiven\n")
+    write(root, ".gitignore", "")
+    commit(root)
+    git(root, "update-ref", "refs/remotes/origin/main", "HEAD")
+    known = (root / path).read_text() if (root / path).is_file() else ""
+    write(root, path, f"{known}# changed\n")
+    assert changed(root, capsys) == models

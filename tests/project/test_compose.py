@@ -144,6 +144,32 @@ def test_a_folder_without_train_py_gives_its_artifact_to_the_build(root: Path) -
     assert services(root)["given"]["build"] == {"args": args["given"], "additional_contexts": contexts}
 
 
+def test_an_ensemble_is_built_by_a_dockerfile_of_its_own(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "docker/Dockerfile").write_bytes((compose.ROOT / compose.DOCKERFILE).read_bytes())
+    for name in ("both", "flu"):
+        add_model(root, name)
+    (root / "models/flu/train.py").unlink()
+    (root / "models/flu/artifact").mkdir()
+    (root / "models/both/members").write_text("deaths\nflu\n")
+    file = "docker/ensembles/both.Dockerfile"
+    assert run(root, "--check", capsys=capsys) == (1, [OUTDATED, OUTDATED.replace("docker/models.yml", file)])
+    assert run(root, capsys=capsys) == (0, ["docker/models.yml is written", f"{file} is written"])
+    assert run(root, "--check", capsys=capsys) == run(root, capsys=capsys) == (0, [])
+    build = {"dockerfile": file, "additional_contexts": {"artifact-flu": "../models/flu/artifact"}}
+    assert services(root)["both"]["build"] == build
+    assert "FROM train-deaths AS origin-deaths" in (root / file).read_text()
+    assert "FROM given-flu AS origin-flu" in (root / file).read_text()
+
+    (root / "models/both/members").write_text("deaths\nflue\n")
+    fault = "models/both: its member flue is no model of models/: correct its file members"
+    assert run(root, "--check", "both", capsys=capsys)[1][0] == fault
+    assert run(root, capsys=capsys) == (0, ["docker/models.yml is written", f"{file} is removed"])
+    assert services(root)["both"]["build"] == {"args": {"MODEL": "both"}}  # which cannot be trained
+    assert run(root, "--check", capsys=capsys) == (1, [fault])
+
+
 def test_writing_again_changes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (root / "docker/models.yml").stat().st_mtime_ns
     assert run(root, capsys=capsys) == (0, [])

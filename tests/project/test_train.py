@@ -1,15 +1,20 @@
 """train.py: any train.py runs in a copy, and its artifact replaces the last one if it passes its tests."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import forecastle
 from forecastle import folder as folders
+from forecastle import manifest
+from forecastle.artifact import combined
 from forecastle.manifest import sha256
 from forecastle.project import train
 from forecastle.sealing import verified
@@ -111,6 +116,95 @@ def test_a_forecast_is_current_until_its_observations_change(
     assert not train.is_stale(artifact.parent)
     data.write_text("date,country,cases\n")
     assert train.is_stale(artifact.parent)
+
+
+ENSEMBLE = '''"""A sum."""
+from pathlib import Path
+
+values = [Path(f"../{name}/artifact/constant").read_text() for name in ("plain", "other")]
+Path("artifact/constant").write_text(str(sum(map(int, values))))
+'''
+
+
+@pytest.fixture
+def ensemble(folder: Path) -> Path:
+    """An ensemble of it and another model, which is not trained yet."""
+    for name, code in {"other": TRAIN.replace("7", "2"), "all": ENSEMBLE}.items():
+        folder.with_name(name).mkdir()
+        (folder.with_name(name) / "train.py").write_text(code)
+        (folder.with_name(name) / "main.py").touch()
+    (folder.with_name("all") / "members").write_text("plain\nother\n")
+    return folder.with_name("all")
+
+
+def test_members_are_trained_before_their_ensemble_as_far_as_they_are_stale(
+    ensemble: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert train.main(["all"], ensemble.parents[1]) == 0
+    assert (ensemble / "artifact/constant").read_text() == "9"
+    said = [line.split(":")[0] for line in capfd.readouterr().err.splitlines()]
+    assert said == ["other", "all"]  # `plain` is current
+    assert sorted(os.listdir(ensemble)) == ["artifact", "main.py", "members", "train.py"]
+
+
+def test_an_ensemble_whose_member_fails_stays_as_it_is(
+    ensemble: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = ensemble.parents[1]
+    assert train.main(["all"], root) == 0
+    (ensemble.with_name("other") / "train.py").write_text("1 / 0")
+    (ensemble.with_name("plain") / "train.py").write_text(TRAIN.replace("7", "8"))
+    assert train.main([], root) == 1
+    assert (
+        capfd.readouterr().err.splitlines()[-1]
+        == "all: not trained, and the last artifact stays: other failed"
+    )
+    assert (ensemble / "artifact/constant").read_text() == "9"
+    assert (ensemble.with_name("plain") / "artifact/constant").read_text() == "8"
+
+
+def test_a_file_of_members_that_is_wrong_is_one_line(
+    ensemble: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (ensemble / "members").write_text("plain\nothers\n")
+    assert train.main(["all"], ensemble.parents[1]) == 1
+    line = "all: its member others is no model of models/: correct its file members; the last artifact stays"
+    assert capfd.readouterr().err.splitlines() == [line]
+
+
+def test_an_ensemble_of_forecasts_is_current_until_a_members_artifact_changes(
+    make_artifact: MakeArtifact, tmp_path: Path
+) -> None:
+    library, models = Path(forecastle.__file__).parent, tmp_path / "models"
+    for name, rate in {"one": 1, "two": 2}.items():
+        made = make_artifact(name, draws=np.full((200, 4, 28), rate))
+        shutil.copytree(made, models / name / "artifact")
+    (models / "both").mkdir()
+    (models / "both/members").write_text("one\ntwo\n")
+    assert train.is_stale(models / "both")
+
+    def of_member(name: str) -> dict[str, Any]:
+        content = manifest.read(models / name / "artifact")
+        known = {"version": content["version"], "diagnostics": content["diagnostics"], "weight": 0.5}
+        return known | {"content": combined(content["files"])}
+
+    made = make_artifact(
+        "both",
+        members={name: of_member(name) for name in ("one", "two")},
+        sources=folders.sources(models / "both", library),
+    )
+    shutil.copytree(made, models / "both/artifact")
+    assert not train.is_stale(models / "both")
+    again = make_artifact("two", draws=np.full((200, 4, 28), 2), training_seconds=99.0)
+    shutil.rmtree(models / "two/artifact")
+    shutil.copytree(again, models / "two/artifact")
+    assert not train.is_stale(models / "both")
+    again = make_artifact("two", draws=np.full((200, 4, 28), 3))
+    shutil.rmtree(models / "two/artifact")
+    shutil.copytree(again, models / "two/artifact")
+    assert train.is_stale(models / "both")
+    shutil.rmtree(models / "two/artifact")
+    assert train.is_stale(models / "both")
 
 
 def test_one_training_runs_at_a_time(folder: Path, tmp_path: Path) -> None:

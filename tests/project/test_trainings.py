@@ -58,6 +58,20 @@ def test_the_cheapest_comes_first(tmp_path: Path) -> None:
     assert trainings(tmp_path).queue == ["plain", "quick", "known", "each", "short", "long"]
 
 
+def test_an_ensemble_comes_right_after_its_members_if_one_is_trained(tmp_path: Path) -> None:
+    for name, words in {"first": "", "second": "longer ", "third": "much longer "}.items():
+        model(tmp_path, name, f"{TRAIN}# {words * 200}")
+    (model(tmp_path, "both", f"{TRAIN}# {'longest ' * 900}") / "members").write_text("second\nfirst\n")
+    assert trainings(tmp_path).queue == ["first", "second", "both", "third"]
+    asyncio.run(trainings(tmp_path).run())
+    assert trainings(tmp_path).queue == []
+    (tmp_path / "models/second/train.py").write_text("1 / 0")
+    run = trainings(tmp_path)
+    assert run.queue == ["second", "both"]
+    asyncio.run(run.run())
+    assert run.of("both").verdict == ["both: not trained, and the last artifact stays: second failed"]
+
+
 def test_what_is_current_or_has_no_training_is_left_out(tmp_path: Path) -> None:
     model(tmp_path, "current")
     (model(tmp_path, "served") / "train.py").unlink()

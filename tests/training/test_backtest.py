@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 from forecastle import observations
+from forecastle.artifact import ArtifactError
 from forecastle.frequency import Frequency
 from forecastle.observations import Observations
 from forecastle.places import NAMES
@@ -205,14 +206,69 @@ def test_all_forecasts_are_kept_in_a_file_that_numpy_reads(
 
 def test_what_was_not_forecast_is_nan_in_the_file(forecasts: backtest.Forecasts, tmp_path: Path) -> None:
     some = forecasts.made.isel(forecast=slice(1, None))
-    backtest.save(backtest.Forecasts(some), tmp_path / "some.npz")
-    backtest.save(backtest.Forecasts(some.isel(forecast=slice(0))), tmp_path / "none.npz")
+    none = some.isel(forecast=slice(0))
+    backtest.save(backtest.Forecasts(some, none, some), tmp_path / "some.npz")
+    backtest.save(backtest.Forecasts(none, none, none), tmp_path / "none.npz")
     with np.load(tmp_path / "some.npz") as kept:
         assert np.isnan(kept["quantiles"][0, 0, 0]).all() and np.isnan(kept["observed"][0, 0, 0])
         assert np.isnat(kept["date"][0, 0, 0])
         assert np.isfinite(kept["quantiles"]).sum() == some["quantiles"].size
     with np.load(tmp_path / "none.npz") as kept:
         assert kept["quantiles"].shape == (0, 0, 0, 23)
+
+
+def test_weeks_are_sums_from_sunday_to_saturday(path: Path, forecasts: backtest.Forecasts) -> None:
+    """The first origin is a Tuesday, the second a Wednesday; the last day is a Wednesday two weeks later."""
+    weeks = forecasts.weeks
+    assert set(zip(weeks["origin"].values, weeks["horizon"].values, strict=True)) == {
+        ("2020-04-07", 1),
+        ("2020-04-07", 2),
+        ("2020-04-15", 1),
+    }
+    assert set(weeks["date"].dt.dayofweek.values) == {5}
+    first = weeks.isel(forecast=0)
+    assert (first["series"], first["date"]) == ("DEU", np.datetime64("2020-04-18"))
+    known = observations.read(path).frame.query("country == 'DEU'").set_index("date")["deaths"]
+    assert first["observed"] == known["2020-04-12":"2020-04-18"].sum()
+    assert first["mean"] == pytest.approx(7 * 20, rel=0.1)
+    # Of independent days: the standard deviation of a sum of 140 is 12.
+    assert first["quantiles"][[2, 20]].diff("quantile").item() == pytest.approx(2 * 1.645 * 12, rel=0.3)
+
+
+def test_increments_of_running_totals_are_the_daily_values(path: Path) -> None:
+    daily = forecast(path, ORIGINS[:1])
+    totals = forecast(path, ORIGINS[:1], predict=predict_running_totals, cumulative=True)
+    assert daily.increments is daily.made
+    for name in ("observed", "date", "horizon", "series"):
+        np.testing.assert_array_equal(totals.increments[name].values, daily.made[name].values)
+    np.testing.assert_allclose(totals.increments["mean"], daily.made["mean"])
+    np.testing.assert_allclose(totals.increments["naive"], daily.made["naive"])
+    np.testing.assert_allclose(totals.weeks["quantiles"], daily.weeks["quantiles"])
+    np.testing.assert_array_equal(totals.weeks["observed"], daily.weeks["observed"])
+
+
+@pytest.mark.parametrize("cumulative", [False, True])
+def test_a_file_of_forecasts_is_read_back(path: Path, tmp_path: Path, cumulative: bool) -> None:
+    function = predict_running_totals if cumulative else predict
+    forecasts = forecast(path, predict=function, cumulative=cumulative)
+    backtest.save(forecasts, tmp_path / "backtest.npz")
+    known = backtest.load(tmp_path / "backtest.npz")
+    for name in ("made", "weeks", "increments"):
+        before, after = getattr(forecasts, name), getattr(known, name)
+        assert set(before.variables) == set(after.variables)
+        for variable in before.variables:
+            if before[variable].dtype.kind == "f":
+                np.testing.assert_allclose(after[variable], before[variable], rtol=1e-6)
+            else:
+                np.testing.assert_array_equal(after[variable], before[variable])
+    assert (known.increments is known.made) == (not cumulative)
+
+
+def test_no_file_of_forecasts_is_said(tmp_path: Path) -> None:
+    np.savez(tmp_path / "backtest.npz", origin=np.empty(0))
+    for name in ("backtest.npz", "none.npz"):
+        with pytest.raises(ArtifactError, match=f"{name} cannot be read .*train the model again"):
+            backtest.load(tmp_path / name)
 
 
 def test_running_totals_are_scored_as_such(path: Path) -> None:

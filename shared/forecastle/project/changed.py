@@ -7,6 +7,7 @@ counts as it does in a build:
 |------------------------------------------------------------------------|---------------|
 | what training, serving or the gate gets of a model's folder            | that model    |
 | an artifact that a folder without train.py is served with              | that model    |
+| what training gets of an ensemble's member, or such an artifact         | the ensemble  |
 | what .dockerignore lets a build see of shared/ and docker/             | every model   |
 | docker/Dockerfile, docker/build.sh, .dockerignore, the data in use     | every model   |
 | all others                                                             | nothing       |
@@ -18,10 +19,11 @@ import argparse
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from forecastle import folder as folders
+from forecastle import members
 from forecastle.project import compose, pins
 from forecastle.project.compose import ROOT
 
@@ -53,7 +55,14 @@ def changed(base: str, data: str, root: Path = ROOT) -> list[str]:
     paths = _differing(base, root)
     if _touch_all(paths, data, root):
         return models
-    return [model for model in models if _touch(paths, model, root)]
+    return [
+        model
+        for model in models
+        if _touch(paths, model, root, folders.is_used)
+        or any(
+            _touch(paths, name, root, folders.is_trained) for name in members.read(root / "models" / model)
+        )
+    ]
 
 
 def _differing(base: str, root: Path) -> list[PurePosixPath]:
@@ -115,14 +124,15 @@ def is_seen(path: PurePosixPath, rules: Iterable[str]) -> bool:
     return seen
 
 
-def _touch(paths: Iterable[PurePosixPath], model: str, root: Path) -> bool:
+def _touch(paths: Iterable[PurePosixPath], model: str, root: Path, is_used: Callable[[Path], bool]) -> bool:
+    """Whether a model is built of one of these paths, of its folder by this rule."""
     folder = root / "models" / model
     within = [path.relative_to(f"models/{model}") for path in paths if path.is_relative_to(f"models/{model}")]
     given = not (folder / "train.py").is_file()
     # The build pins what no lock does.
     unpinned = any(pins.unpinned(folder, lock) for lock in (pins.TRAIN, pins.SERVE))
     return any(
-        folders.is_used(Path(path))
+        is_used(Path(path))
         or (given and path.parts[0] == folders.ARTIFACT)
         or (unpinned and path.match("requirements*.in"))
         for path in within

@@ -1,6 +1,6 @@
-"""The models: the folders of `models/`, and the services in `docker/models.yml` that run them.
+"""The models: the folders of `models/`, and the files of `docker/` that are made of them.
 
-    make compose    write docker/models.yml: python -m forecastle.project.compose
+    make compose    write docker/models.yml, and docker/ensembles/: python -m forecastle.project.compose
     make lint       report folders and files that do not match: ... --check
     make new        make models/flu from a template: ... --new flu --kind plain
     docker build    list the models, one a line: ... --list
@@ -17,9 +17,14 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from forecastle import members
+from forecastle.project import dockerfile
+
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE = "docker-compose.yml"
 SERVICES = "docker/models.yml"  # COMPOSE includes it
+DOCKERFILE = "docker/Dockerfile"
+ENSEMBLES = "docker/ensembles"  # a Dockerfile for each
 TEMPLATES = "shared/template"  # a folder for each kind
 KINDS = ("forecast", "plain")
 TOKEN = "{{model}}"
@@ -70,25 +75,27 @@ def models(root: Path = ROOT) -> list[str]:
 
 
 def check(root: Path = ROOT, chosen: Sequence[str] = ()) -> None:
-    """Check that the models can be built, and that `docker/models.yml` is up to date.
+    """Check that the models can be built, and that what `write` writes is up to date.
 
     Args:
         root: The project.
         chosen: Names of the models to check; none means every folder.
 
     Raises:
-        ComposeError: A folder cannot be a model, or `docker/models.yml` is not up to date.
+        ComposeError: A folder cannot be a model, or a file is not up to date.
     """
     folders, other_services = _folders(root), _services(root)
     reasons = []
     for name in chosen or folders:
-        if fault := folders.get(name, "there is no such model"):
+        fault = folders.get(name, "there is no such model") or members.fault(root / "models" / name)
+        if fault:
             reasons.append(f"models/{name}: {fault}")
             continue
         if name in other_services:
             reasons.append(f"{COMPOSE} has a service {name}, too: remove it, or rename models/{name}")
-    if _read(root / SERVICES) != services([name for name, fault in folders.items() if not fault], root):
-        reasons.append(f"{SERVICES} does not match the folders of models/: `make compose` writes it")
+    for file, content in _generated([name for name, fault in folders.items() if not fault], root).items():
+        if _read(root / file) != content:
+            reasons.append(f"{file} does not match the folders of models/: `make compose` writes it")
     if reasons:
         raise ComposeError("\n".join(reasons))
 
@@ -101,20 +108,64 @@ def services(names: Iterable[str], root: Path = ROOT) -> str:
 
 def _build(name: str, folder: Path) -> str:
     """How an image is built: without train.py it takes the folder's artifact, if there is one."""
-    if (folder / "train.py").is_file():
-        return f"args: {{MODEL: {name}}}"
-    given = f", additional_contexts: {{artifact: ../models/{name}/artifact}}"
-    return f"args: {{MODEL: {name}, ORIGIN: given}}{given if (folder / 'artifact').is_dir() else ''}"
+    if _origin(folder) == "given":
+        return f"args: {{MODEL: {name}, ORIGIN: given}}" + _contexts({"artifact": folder})
+    if _is_whole(folder):
+        given = {f"artifact-{member}": folder.with_name(member) for member in members.read(folder)}
+        given = {context: one for context, one in given.items() if _origin(one) == "given"}
+        return f"dockerfile: {ENSEMBLES}/{name}.Dockerfile" + _contexts(given)
+    return f"args: {{MODEL: {name}}}"
 
 
-def write(root: Path = ROOT) -> bool:
-    """Write `docker/models.yml` for the folders of `models/`; returns whether its content changed."""
-    file, content = root / SERVICES, services(models(root), root)
-    if _read(file) == content:
-        return False
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(content, encoding="utf-8")
-    return True
+def _origin(folder: Path) -> str:
+    """Where a model's artifact comes from: the Dockerfile's argument ORIGIN."""
+    return "train" if (folder / "train.py").is_file() else "given"
+
+
+def _contexts(given: dict[str, Path]) -> str:
+    """The artifacts that are there, as build contexts of these names."""
+    found = [
+        f"{context}: ../models/{folder.name}/artifact"
+        for context, folder in given.items()
+        if (folder / "artifact").is_dir()
+    ]
+    return f", additional_contexts: {{{', '.join(found)}}}" if found else ""
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a model is an ensemble whose members are there."""
+    return members.is_ensemble(folder) and members.fault(folder) is None
+
+
+def _generated(names: Sequence[str], root: Path) -> dict[str, str]:
+    """The files that `write` writes, relative to the root; those without content are removed."""
+    files = dict.fromkeys((path.relative_to(root).as_posix() for path in (root / ENSEMBLES).glob("*")), "")
+    recipe = _read(root / DOCKERFILE)
+    for name in names:
+        folder = root / "models" / name
+        if _is_whole(folder) and _origin(folder) == "train":
+            origins = {member: _origin(folder.with_name(member)) for member in members.read(folder)}
+            files[f"{ENSEMBLES}/{name}.Dockerfile"] = dockerfile.ensemble(recipe, name, origins)
+    return {SERVICES: services(names, root), **files}
+
+
+def write(root: Path = ROOT) -> list[str]:
+    """Write what Docker needs for the folders of `models/`; returns the files whose content changed.
+
+    These are `docker/models.yml`, and a Dockerfile for each ensemble.
+    """
+    changed = []
+    for name, content in _generated(models(root), root).items():
+        file = root / name
+        if _read(file) == content:
+            continue
+        changed.append(name)
+        if content:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content, encoding="utf-8")
+        else:
+            file.unlink()
+    return changed
 
 
 def new(name: str, root: Path = ROOT, kind: str = KINDS[0]) -> None:
@@ -169,8 +220,9 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
         elif options.new is not None:
             new(options.new, root, options.kind)
             print(f"models/{options.new} is made, and its service in {SERVICES}: start with its train.py")
-        elif write(root):
-            print(f"{SERVICES} is written")
+        else:
+            for file in write(root):
+                print(f"{file} is {'written' if (root / file).exists() else 'removed'}")
     except (ComposeError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

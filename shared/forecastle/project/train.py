@@ -1,4 +1,4 @@
-"""`make train`: fit models, and let their new artifacts replace the last ones.
+"""`make train`: fit models, and let their new artifacts replace the last ones; an ensemble's members first.
 
 A folder's `train.py` runs in a copy of it, with an empty `artifact/`. What it leaves there gets a manifest
 (`sealing.py`) and is held by the folder's own tests, `test_*.py`. Until all that has succeeded, the last
@@ -20,9 +20,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import forecastle
+from forecastle import artifact as artifacts
 from forecastle import folder as folders
 from forecastle import manifest as manifests
-from forecastle import observations, progress, sealing
+from forecastle import members, observations, progress, sealing
 from forecastle.manifest import ArtifactError
 from forecastle.project import compose, environment, pins
 from forecastle.project.compose import ROOT
@@ -48,22 +49,30 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     options = parser.parse_args(argv)
     root = options.root.resolve()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop train.py, too, and tidy up
-    failed = False
+    chosen = options.models or compose.models(root)
+    failed: set[str] = set()
     try:
-        for model in options.models or compose.models(root):
-            if not (root / "models" / model / "train.py").is_file():
-                if options.models and not options.stale:
+        for model in members.first(chosen, root):
+            folder = root / "models" / model
+            stale = options.stale or model not in chosen  # an ensemble's member
+            if not (folder / "train.py").is_file():
+                if options.models and not stale:
                     print(f"{model}: it has no train.py, so it is served as it is", file=sys.stderr)
-            elif not options.stale or is_stale(root / "models" / model):
+            elif not stale or is_stale(folder):
                 try:
-                    train(model, root, options.stale)
+                    if lost := failed.intersection(members.read(folder)):
+                        names = ", ".join(sorted(lost))
+                        raise TrainingError(
+                            f"{model}: not trained, and the last artifact stays: {names} failed"
+                        )
+                    train(model, root, stale)
                 except (TrainingError, InstallError, ArtifactError) as error:
                     print(error, file=sys.stderr)
-                    failed = True
+                    failed.add(model)
     except KeyboardInterrupt:
         print("interrupted; the last artifacts stay", file=sys.stderr)
         return 130
-    return int(failed)
+    return int(bool(failed))
 
 
 @contextmanager
@@ -102,6 +111,8 @@ def train(model: str, root: Path = ROOT, stale: bool = False) -> None:
 
 def _train(model: str, root: Path) -> None:
     folder = root / "models" / model
+    if fault := members.fault(folder):
+        raise TrainingError(f"{model}: {fault}; the last artifact stays")
     manifests.recover(folder / folders.ARTIFACT)
     progress.tell("preparing")
     python = environment.python(model, pins.TRAIN, root)
@@ -111,6 +122,8 @@ def _train(model: str, root: Path) -> None:
         folders.copy(given, folders.training_files(given), trained)
         artifact = trained / folders.ARTIFACT
         artifact.mkdir()
+        for member in members.read(folder):  # whose artifacts lie beside an ensemble's folder
+            trained.with_name(member).symlink_to(folder.with_name(member).resolve())
         started = time.perf_counter()
         progress.tell("training")
         _run([python, "train.py"], trained, f"{model}: train.py failed, and the last artifact stays")
@@ -159,7 +172,10 @@ def served(folder: Path, artifact: Path, scratch: Path) -> None:
 
 
 def is_stale(folder: Path) -> bool:
-    """Whether a model's artifact is missing, or made of other sources or observations than there are now."""
+    """Whether a model's artifact is missing, or made of other sources or observations than there are now.
+
+    An ensemble's is made of its members' artifacts, instead of observations.
+    """
     manifests.recover(folder / folders.ARTIFACT)
     try:
         content = manifests.read(folder / folders.ARTIFACT)
@@ -169,11 +185,22 @@ def is_stale(folder: Path) -> bool:
         return content.get("sources") != folders.sources(folder)
     if content.get("sources") != folders.sources(folder, Path(forecastle.__file__).parent):
         return True
+    if members.is_ensemble(folder):
+        made_of = {name: one["content"] for name, one in content.get("members", {}).items()}
+        return made_of != {name: _combined(folder.with_name(name)) for name in members.read(folder)}
     # The observations in use, or a file of the folder's own; save_forecast() may name none.
     if not (known := content["data"]["sha256"]):
         return False
     files = (observations.default_path(), *folder.rglob(Path(content["data"]["file"]).name))
     return all(not file.is_file() or manifests.sha256(file) != known for file in files)
+
+
+def _combined(folder: Path) -> str:
+    """The hash of what an ensemble reads of a model's artifact; "" if there is none."""
+    try:
+        return artifacts.combined(manifests.read(folder / folders.ARTIFACT)["files"])
+    except ArtifactError:
+        return ""
 
 
 def _run(command: Sequence[Path | str], cwd: Path, failure: str) -> None:

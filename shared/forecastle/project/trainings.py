@@ -2,7 +2,8 @@
 
 They are trained one at a time, since each training uses all cores, the cheapest first. Each has a process
 group of its own, `python -m forecastle.project.train --stale MODEL`, and writes what it prints to a file.
-A training that fails leaves the last artifact, and the next one begins.
+A training that fails leaves the last artifact, and the next one begins. An ensemble comes right after its
+members, and is not made if one of them fails.
 """
 
 import asyncio
@@ -11,13 +12,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from forecastle import folder as folders
 from forecastle import manifest as manifests
+from forecastle import members
 from forecastle import progress as progress_files
 from forecastle.catalogue.models import Progress, Status
 from forecastle.manifest import ArtifactError
@@ -47,10 +49,12 @@ class Trainings:
         self.scratch, self.root = scratch, root
         self.display = display or Display()
         self.process: subprocess.Popen[bytes] | None = None
-        folder = {model: root / "models" / model for model in models}
-        stale = [model for model in models if (folder[model] / "train.py").is_file()]
-        stale = [model for model in stale if is_stale(folder[model])]
-        self.queue = sorted(stale, key=lambda model: cost(folder[model]))
+        self.folders = {
+            model: root / "models" / model
+            for model in models
+            if (root / "models" / model / "train.py").is_file()
+        }
+        self.queue = queue(self.folders)
         self.by_model = {model: Status(status="waiting") for model in self.queue}
 
     def of(self, model: str) -> Status:
@@ -68,7 +72,14 @@ class Trainings:
             self.display.show(model, self.of(model))
         try:
             for model in self.queue:
-                await self._train(model)
+                lost = [
+                    name for name in members.read(self.folders[model]) if self.of(name).status == "failed"
+                ]
+                if lost:
+                    line = f"{model}: not trained, and the last artifact stays: {', '.join(lost)} failed"
+                    self._note(model, Status(status="failed", verdict=[line]))
+                else:
+                    await self._train(model)
         finally:
             try:
                 await asyncio.to_thread(self.stop)
@@ -128,6 +139,21 @@ class Trainings:
         printed.seek(len(whole) - len(content), os.SEEK_CUR)
         if whole:
             self.display.say(whole.decode(errors="replace").removesuffix("\n"))
+
+
+def queue(folder_of: Mapping[str, Path]) -> list[str]:
+    """The models whose artifact is not current, in the order of their trainings: the cheapest first.
+
+    An ensemble is not current if a member is not, and comes right after the last of these.
+    """
+    ensembles = {model: folder for model, folder in folder_of.items() if members.is_ensemble(folder)}
+    others = [model for model in folder_of if model not in ensembles and is_stale(folder_of[model])]
+    ordered = sorted(others, key=lambda model: cost(folder_of[model]))
+    for model in sorted(ensembles, key=lambda model: cost(folder_of[model]), reverse=True):
+        waits_for = [ordered.index(name) for name in members.read(ensembles[model]) if name in others]
+        if waits_for or is_stale(ensembles[model]):
+            ordered.insert(max(waits_for, default=-1) + 1, model)
+    return ordered
 
 
 def cost(folder: Path) -> tuple[float, bool, int]:

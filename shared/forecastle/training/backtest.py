@@ -8,7 +8,7 @@ import dataclasses
 import datetime
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,10 @@ import rich.table
 import xarray as xr
 
 from forecastle import observations
-from forecastle.artifact import Backtest
+from forecastle.artifact import ArtifactError, Backtest
 from forecastle.frequency import Frequency
 from forecastle.observations import Observations, Reported, noun_of
-from forecastle.scores import COVERAGE_LEVELS, QUANTILES, naive
+from forecastle.scores import COVERAGE_LEVELS, QUANTILES, naive, naive_sums
 from forecastle.training import contract, scores
 from forecastle.training.diagnostics import FitError
 from forecastle.training.progress import Report, silent
@@ -34,6 +34,18 @@ from forecastle.training.recipe import Recipe, Shape
 from forecastle.training.sampling import thinned
 
 PERIODS = 14  # ahead that are scored, at most
+REACH = 28  # days ahead whose sums by week are scored, at most
+WEEK = 7  # days, from a Sunday to a Saturday
+SATURDAY = 5  # as of datetime.date.weekday()
+# What a file of forecasts holds of each, beside its series, origin and horizon, and how.
+KINDS = {
+    "quantiles": "float32",
+    "naive": "float32",
+    "date": "datetime64[D]",
+    "observed": "float64",
+    "mean": "float64",
+    "bias": "float32",
+}
 # How many origins, and periods between them: no whole weeks of days, or each horizon would always be the
 # same weekday. Every training has the short one.
 ORIGINS = {"short": (3, 16), "full": (11, 8)}
@@ -74,11 +86,17 @@ class Forecasts:
     Attributes:
         made: Of all counts that are known by now, as `scores.summarise` takes them, with their `series`,
             `origin`, `date` and `horizon`.
+        weeks: Likewise of a daily measure's sums by week. `horizon` counts whole weeks from a Sunday to a
+            Saturday after the origin, from 1, and `date` is the Saturday. Weeks that are not wholly known by
+            now are left out, and so are those of series that are not daily.
+        increments: What is new each period, where `made` has running totals; otherwise `made` itself.
         failed: Fits that failed.
         skipped: Origins whose data leave nothing to fit or to score.
     """
 
     made: xr.Dataset
+    weeks: xr.Dataset
+    increments: xr.Dataset
     failed: tuple[Gap, ...] = ()
     skipped: tuple[Gap, ...] = ()
 
@@ -138,7 +156,8 @@ def forecast(
         truth: What is known by now, as `measured` gives it.
         origins: Last days of the data to be fitted.
         report: Takes the fraction that is done.
-        periods: How far ahead of a series' last fitted date; by default as far as is scored.
+        periods: How far ahead of a series' last fitted date; by default as far as is scored. Sums by week
+            reach further.
     """
     periods = min(PERIODS, recipe.horizon) if periods is None else periods
     _pickle_by_value(recipe.folder)
@@ -160,8 +179,15 @@ def forecast(
 
 def gathered(parts: Sequence[Forecasts]) -> Forecasts:
     """Those from several origins as one."""
+    made, weeks, increments = (
+        xr.concat([getattr(part, name) for part in parts] or [_made([])], "forecast")
+        for name in ("made", "weeks", "increments")
+    )
+    same = all(part.increments is part.made for part in parts)
     return Forecasts(
-        xr.concat([part.made for part in parts] or [_made([])], "forecast"),
+        made,
+        weeks,
+        made if same else increments,
         tuple(gap for part in parts for gap in part.failed),
         tuple(gap for part in parts for gap in part.skipped),
     )
@@ -169,7 +195,7 @@ def gathered(parts: Sequence[Forecasts]) -> Forecasts:
 
 def gap(reason: Gap) -> Forecasts:
     """None from an origin whose data leave nothing to fit or to score."""
-    return Forecasts(_made([]), skipped=(reason,))
+    return dataclasses.replace(gathered([]), skipped=(reason,))
 
 
 def score(forecasts: Forecasts, kind: str) -> dict[str, Any] | None:
@@ -211,34 +237,28 @@ def save(forecasts: Forecasts, path: Path) -> None:
     `origin`, `series` and `horizon` are the axes. `quantiles` and `naive` have the shape (origin, series,
     horizon, quantile) with the levels `quantile`; `date`, `observed`, `mean` and `bias` have the shape
     (origin, series, horizon). What was not forecast or not reported is nan, and NaT as a date. Without
-    forecasts the axes are empty.
+    forecasts the axes are empty. The same of sums by week has the prefix `week_`, and where running totals
+    are forecast, the same of what is new each period has the prefix `increment_`.
     """
-    made = forecasts.made
-    origin, i = np.unique(made["origin"].values.astype("datetime64[D]"), return_inverse=True)
-    series, j = np.unique(made["series"].values.astype(str), return_inverse=True)
-    horizon, k = np.unique(made["horizon"].values, return_inverse=True)
+    arrays = _by_axes(forecasts.made, "") | _by_axes(forecasts.weeks, "week_")
+    if forecasts.increments is not forecasts.made:
+        arrays |= _by_axes(forecasts.increments, "increment_")
+    np.savez_compressed(path, quantile=QUANTILES, **arrays)
 
-    def by_axis(name: str, dtype: str) -> np.ndarray:
-        values = made[name].values.astype(dtype)
-        missing = np.datetime64("NaT", "D") if values.dtype.kind == "M" else np.nan
-        shape = (len(origin), len(series), len(horizon), *values.shape[1:])
-        array = np.full(shape, missing, values.dtype)
-        array[i, j, k] = values
-        return array
 
-    np.savez_compressed(
-        path,
-        origin=origin,
-        series=series,
-        horizon=horizon,
-        quantile=QUANTILES,
-        quantiles=by_axis("quantiles", "float32"),
-        naive=by_axis("naive", "float32"),
-        date=by_axis("date", "datetime64[D]"),
-        observed=by_axis("observed", "float64"),
-        mean=by_axis("mean", "float64"),
-        bias=by_axis("bias", "float32"),
-    )
+def load(path: Path) -> Forecasts:
+    """What `save` wrote. Failed fits and origins that were skipped are not in the file.
+
+    Raises:
+        ArtifactError: It is no such file, or an earlier version's.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            made, weeks = (_forecasts(arrays, prefix) for prefix in ("", "week_"))
+            known = "increment_origin" in arrays
+            return Forecasts(made, weeks, _forecasts(arrays, "increment_") if known else made)
+    except (OSError, KeyError, ValueError) as error:
+        raise ArtifactError(f"{path} cannot be read ({error!r}): train the model again") from None
 
 
 def nothing(forecasts: Forecasts) -> FitError:
@@ -363,14 +383,15 @@ def _from_origin(
         rows = rows[~rows[recipe.noun].isin(list(failures))].reset_index(drop=True)
         posterior = thinned(fit, sampling.draws * fit["posterior"].sizes["chain"])
         rng = np.random.default_rng(sampling.seed)
-        coming = contract.covariates(recipe, rows, ahead, periods)
+        reach = max(periods, min(REACH, recipe.horizon)) if recipe.frequency.alias == "D" else periods
+        coming = contract.covariates(recipe, rows, ahead, reach)
         draws = contract.predicted(
-            recipe.draw(posterior, rows, coming, np.arange(1, periods + 1), rng),
-            (posterior.sizes["draw"], rows[recipe.noun].nunique(), periods),
+            recipe.draw(posterior, rows, coming, np.arange(1, reach + 1), rng),
+            (posterior.sizes["draw"], rows[recipe.noun].nunique(), reach),
         )
     except (FitError, contract.ContractError) as error:
-        return Forecasts(_made([]), failed=(because(error),))
-    of_origin = compared(rows, draws, known, truth, origin, recipe)
+        return dataclasses.replace(gathered([]), failed=(because(error),))
+    of_origin = compared(rows, draws, known, truth, origin, recipe, periods)
     failed = tuple(because("; ".join(reasons), code) for code, reasons in failures.items())
     return dataclasses.replace(of_origin, failed=failed)
 
@@ -382,36 +403,51 @@ def compared(
     truth: pd.DataFrame,
     origin: datetime.date,
     shape: Shape,
+    periods: int = PERIODS,
 ) -> Forecasts:
     """The forecasts from one origin, beside the naive ones and what was observed.
 
     Args:
-        rows: What was fitted: columns `date` and the noun.
+        rows: What was fitted: columns `date` and the noun, and `total` where running totals are forecast.
         draws: Of the dates after each series' last row, shape (draw, series, period).
         known: What was known on the origin: columns `date`, the noun and the measure.
         truth: The same as it is known now.
         origin: The last date that was known.
         shape: What is forecast.
+        periods: How many of them are scored, at most; sums by week are of all.
     """
-    parts, noun = [], noun_of(rows)
+    made, weeks, increments = [], [], []
+    noun = noun_of(rows)
     for i, (code, group) in enumerate(rows.groupby(noun)):
         last_day = group["date"].iloc[-1]
         # A series may have ended a little before: with daily data, up to a week.
         if last_day <= pd.Timestamp(shape.frequency.after(origin, -shape.frequency.cycle)):
             continue
         past = known[(known[noun] == code) & (known["date"] <= last_day)]
-        part = _of_series(past, truth[truth[noun] == code], shape, draws[:, i, :])
-        # What the data held at the origin is no forecast, also where a model ends before it.
-        part = part.isel(forecast=(part["date"] > np.datetime64(origin)) & part["observed"].notnull())
-        parts.append(part.assign_coords(series=("forecast", [str(code)] * part.sizes["forecast"])))
-    made = _made(parts, origin)
-    if made.sizes["forecast"]:
-        return Forecasts(made)
-    return gap(Gap(origin.isoformat(), "", "nothing was reported after it that could be scored"))
+        later = truth[truth[noun] == code].set_index("date")[shape.measure].astype(float)
+        drawn = draws[:, i, :]
+        new = np.diff(drawn, axis=1, prepend=float(group["total"].iloc[-1])) if shape.cumulative else drawn
+        made.append(_of_series(past, later, shape, drawn[:, :periods]))
+        if shape.cumulative:
+            of_new = dataclasses.replace(shape, cumulative=False)
+            increments.append(_of_series(past, later, of_new, new[:, :periods]))
+        if shape.frequency.alias == "D":
+            weeks.append(_of_weeks(past, later, shape, new, origin))
+        for parts in (made, weeks, increments):
+            if parts:
+                parts[-1] = parts[-1].assign_coords(
+                    series=("forecast", [str(code)] * parts[-1].sizes["forecast"])
+                )
+    forecast = _made(made, origin)
+    if not forecast.sizes["forecast"]:
+        return gap(Gap(origin.isoformat(), "", "nothing was reported after it that could be scored"))
+    return Forecasts(
+        forecast, _made(weeks, origin), _made(increments, origin) if shape.cumulative else forecast
+    )
 
 
-def _made(parts: list[xr.Dataset], origin: datetime.date | None = None) -> xr.Dataset:
-    """The forecasts of all series from an origin."""
+def _made(parts: Sequence[xr.Dataset], origin: datetime.date | None = None) -> xr.Dataset:
+    """The forecasts of all series from an origin that it was no part of and that can be scored."""
     quantiles, counts = ("forecast", "quantile"), ("forecast",)
     empty = xr.Dataset(
         {
@@ -425,21 +461,63 @@ def _made(parts: list[xr.Dataset], origin: datetime.date | None = None) -> xr.Da
         },
     )
     made = xr.concat(parts, "forecast") if parts else empty
+    if origin is not None:
+        # What the data held at the origin is no forecast, also where a model ends before it.
+        made = made.isel(forecast=(made["date"] > np.datetime64(origin)) & made["observed"].notnull())
     return made.assign_coords(origin=("forecast", np.full(made.sizes["forecast"], str(origin or ""), "U10")))
 
 
-def _of_series(past: pd.DataFrame, truth: pd.DataFrame, shape: Shape, draws: np.ndarray) -> xr.Dataset:
-    last_day, periods = past["date"].iloc[-1], draws.shape[1]
-    dates = pd.date_range(last_day, periods=periods + 1, freq=shape.frequency.alias)[1:]
-    reported = truth.set_index("date")[shape.measure].astype(float).reindex(dates).to_numpy()
-    count = past[shape.measure].astype(float).to_numpy(na_value=np.nan)
-    began = ~np.isnan(count) if shape.real else count > 0
-    count = count[np.argmax(began) :]  # from the first case, death or sale on
+def _of_series(past: pd.DataFrame, later: pd.Series, shape: Shape, draws: np.ndarray) -> xr.Dataset:
+    """The forecasts of a series, by period."""
+    periods = draws.shape[1]
+    dates = pd.date_range(past["date"].iloc[-1], periods=periods + 1, freq=shape.frequency.alias)[1:]
+    reported, count = later.reindex(dates).to_numpy(), _begun(past, shape)
     total = float(np.nansum(count)) if shape.cumulative else None
     baseline = naive(count, periods, total, cycle=shape.frequency.cycle, minimum=shape.minimum)
     observed = (
         reported if total is None else np.where(np.isnan(reported), np.nan, total + np.nancumsum(reported))
     )
+    return _beside(draws, baseline, observed, dates)
+
+
+def _of_weeks(
+    past: pd.DataFrame, later: pd.Series, shape: Shape, draws: np.ndarray, origin: datetime.date
+) -> xr.Dataset:
+    """The forecasts of a daily series' sums over the whole weeks after an origin.
+
+    Args:
+        past: What was known of it.
+        later: What is known of it by now, by date.
+        shape: What is forecast.
+        draws: Of what is new on the days after the last one in `past`, shape (draw, day).
+        origin: The last date that was known.
+    """
+    last_day = past["date"].iloc[-1].date()
+    until_saturday = (SATURDAY - origin.weekday()) % WEEK
+    before = (origin - last_day).days + until_saturday  # days that no whole week has
+    number = max(0, draws.shape[1] - before) // WEEK
+    dates = pd.date_range(last_day, periods=draws.shape[1] + 1)[1 + before : 1 + before + WEEK * number]
+    by_day = draws[:, before : before + WEEK * number]
+    least = None if shape.minimum is None else WEEK * shape.minimum
+    return _beside(
+        by_day.reshape(len(draws), number, WEEK).sum(axis=2),
+        naive_sums(_begun(past, shape), before + WEEK * np.arange(1, number + 1), minimum=least),
+        later.reindex(dates).to_numpy().reshape(number, WEEK).sum(axis=1),
+        dates[WEEK - 1 :: WEEK],
+    )
+
+
+def _begun(past: pd.DataFrame, shape: Shape) -> np.ndarray:
+    """What was known of a series, from the first case, death or sale on; nan where there was no report."""
+    count = past[shape.measure].astype(float).to_numpy(na_value=np.nan)
+    began = ~np.isnan(count) if shape.real else count > 0
+    return count[np.argmax(began) :]
+
+
+def _beside(
+    draws: np.ndarray, baseline: np.ndarray, observed: np.ndarray, dates: pd.DatetimeIndex
+) -> xr.Dataset:
+    """Draws of a series beside the naive forecast and what was observed; shapes (draw, horizon), ..."""
     return xr.Dataset(
         {
             "quantiles": (("forecast", "quantile"), np.quantile(draws, QUANTILES, axis=0).T),
@@ -448,5 +526,41 @@ def _of_series(past: pd.DataFrame, truth: pd.DataFrame, shape: Shape, draws: np.
             "mean": ("forecast", draws.mean(axis=0)),
             "bias": ("forecast", (draws > observed).mean(axis=0) - (draws < observed).mean(axis=0)),
         },
-        {"horizon": ("forecast", np.arange(1, periods + 1)), "date": ("forecast", dates)},
+        {"horizon": ("forecast", np.arange(1, len(dates) + 1)), "date": ("forecast", dates)},
+    )
+
+
+def _by_axes(made: xr.Dataset, prefix: str) -> dict[str, np.ndarray]:
+    """Forecasts as arrays with the axes origin, series and horizon, which are among them."""
+    origin, i = np.unique(made["origin"].values.astype("datetime64[D]"), return_inverse=True)
+    series, j = np.unique(made["series"].values.astype(str), return_inverse=True)
+    horizon, k = np.unique(made["horizon"].values, return_inverse=True)
+    arrays = {"origin": origin, "series": series, "horizon": horizon}
+    for name, dtype in KINDS.items():
+        values = made[name].values.astype(dtype)
+        missing = np.datetime64("NaT", "D") if values.dtype.kind == "M" else np.nan
+        shape = (len(origin), len(series), len(horizon), *values.shape[1:])
+        arrays[name] = np.full(shape, missing, values.dtype)
+        arrays[name][i, j, k] = values
+    return {prefix + name: array for name, array in arrays.items()}
+
+
+def _forecasts(arrays: Mapping[str, np.ndarray], prefix: str) -> xr.Dataset:
+    """The forecasts of which `_by_axes` made arrays."""
+    known = np.nonzero(~np.isnan(arrays[f"{prefix}observed"]))
+    axes = {
+        name: arrays[prefix + name][position]
+        for name, position in zip(("origin", "series", "horizon"), known, strict=True)
+    }
+    values = {name: arrays[prefix + name][known] for name in KINDS}
+    values |= {name: value.astype(float) for name, value in values.items() if value.dtype.kind == "f"}
+    dims = {name: ("forecast", "quantile")[: value.ndim] for name, value in values.items()}
+    return xr.Dataset(
+        {name: (dims[name], value) for name, value in values.items() if name != "date"},
+        {
+            "horizon": ("forecast", axes["horizon"]),
+            "date": ("forecast", values["date"].astype("datetime64[us]")),
+            "series": ("forecast", axes["series"]),
+            "origin": ("forecast", axes["origin"].astype(str)),
+        },
     )

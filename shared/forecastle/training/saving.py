@@ -290,7 +290,7 @@ def _past(
             known = known[known[noun].isin(draws[noun].values)]
         known = known.reset_index(drop=True)
         origins_of = {code: one.origin_date for code, one in files.series(known, shape.real).items()}
-        values = _checked(draws, origins_of, shape)[:, :, : backtest.PERIODS]
+        values = _checked(draws, origins_of, shape)[:, :, : backtest.REACH]
         yield backtest.compared(known, values, known.rename(columns=named), truth, origin, shape)
 
 

@@ -287,3 +287,25 @@ def test_what_does_not_reach_a_model_that_is_no_forecast_is_said(
     (plain / "train.py").unlink()
     assert main(["plain"], plain.parents[1]) == 0
     assert capfd.readouterr().out == "plain: it has no train.py, so it stays as it is\n"
+
+
+def test_an_ensemble_is_made_anew_of_its_members_as_they_are(
+    plain: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root, script = plain.parents[1], '"""Its member\'s."""\nopen("artifact/x", "w").write("{}")\n'
+    for name in ("other", "all"):
+        plain.with_name(name).mkdir()
+        (plain.with_name(name) / "main.py").touch()
+        (plain.with_name(name) / "train.py").write_text(script.format(1))
+    (plain.with_name("all") / "members").write_text("plain\nother\n")
+    assert train.main(["all"], root) == 0
+    before = verified(plain.with_name("all") / "artifact")
+    (plain.with_name("all") / "train.py").write_text(script.format(2))
+    assert main(["all", "--file", "new.csv"], root) == 0
+    said = capfd.readouterr().out
+    assert "all: it is not fitted, so FILE= does not reach it: retrain its members with it first\n" in said
+    assert f"all: its members, combined anew, have replaced {before}\n" in said
+    assert (plain.with_name("all") / "artifact/x").read_text() == "2"
+    (plain.with_name("all") / "train.py").write_text("1 / 0")
+    assert main(["all"], root) == 1
+    assert (plain.with_name("all") / "artifact/x").read_text() == "2"

@@ -4,7 +4,9 @@ First the incumbent and a challenger, which is fitted to what the incumbent knew
 were reported since. If the challenger's score is no worse, it is fitted to all dates, with the gate. Until it
 has passed, the incumbent and the data that it reads stay as they are: those in use, or a file of its folder.
 
-A model that is no forecast is trained anew, and replaced if it passes its own tests.
+A model that is no forecast is trained anew, and replaced if it passes its own tests. An ensemble is not
+fitted, so the gate alone decides: its artifact is combined anew of its members' as they are, its image is
+built with the new data, which trains members, too.
 """
 
 import argparse
@@ -17,14 +19,14 @@ import pandas as pd
 import xarray as xr
 
 from forecastle import folder as folders
-from forecastle import observations
+from forecastle import members, observations
 from forecastle.artifact import Artifact
 from forecastle.frequency import Frequency
 from forecastle.observations.provenance import Provenance
 from forecastle.project.compose import ROOT
 from forecastle.project.retraining import Refused, command, data, incumbents
 from forecastle.project.retraining.comparison import DATES, WIS_RATIO, Comparison, compare
-from forecastle.project.retraining.incumbents import Incumbent
+from forecastle.project.retraining.incumbents import Folder, Incumbent
 
 
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
@@ -47,6 +49,9 @@ def _replace(options: argparse.Namespace, root: Path) -> None:
     # In data/, so that a rename replaces the data in use in one step. Git and Docker ignore this folder.
     with tempfile.TemporaryDirectory(dir=root / "data", prefix=f"{observations.CURRENT}.") as scratch:
         incumbent = incumbents.find(options.model, options.incumbent, Path(scratch), root)
+        if members.is_ensemble(root / "models" / options.model) and isinstance(incumbent, Folder):
+            combine(options.model, incumbent, options.file)
+            return
         if not incumbent.is_forecast:
             train_anew(options.model, incumbent, options.file, root)
             return
@@ -77,18 +82,11 @@ def retrain(model: str, incumbent: Incumbent, new: pd.DataFrame, scratch: Path, 
     """
     old, script = incumbent.artifact, root / "models" / model / "train.py"
     own = data.own_file(old, root)
-    comparison = _compared(old, script, data.held_out(old, new, root), scratch, own)
-    if comparison is not None:
-        comparison.show()
-    if comparison is None or not comparison.decides:
-        dates = len(comparison.days) if comparison else 0
-        least = max(DATES, Frequency.of(old.manifest.frequency).cycle)
-        print(f"{model}: {dates} held-out dates are fewer than {least}, so the gate alone decides")
+    comparison = None
+    if members.is_ensemble(script.parent):
+        print(f"{model}: an ensemble is not fitted, so the gate alone decides")
     else:
-        verdict = f"its WIS is {comparison.wis_ratio:.3f} of the incumbent's, and {WIS_RATIO} is allowed"
-        if not comparison.holds:
-            raise Refused(verdict)
-        print(f"{model}: the challenger goes on to the gate: {verdict}")
+        comparison = _decided(model, old, script, new, scratch, own, root)
 
     current, file = scratch / observations.CURRENT, own or root / "data" / observations.CURRENT
     observations.write(new, current)
@@ -122,6 +120,55 @@ def train_anew(model: str, incumbent: Incumbent, file: str, root: Path = ROOT) -
     incumbent.train_anew()
     print(f"{model}: what was trained anew has replaced {incumbent.version}")
     print(f"{model}: {incumbent.serve()}")
+
+
+def combine(model: str, incumbent: Incumbent, file: str) -> None:
+    """Combine an ensemble's members anew, and replace the incumbent if the result passes the gate.
+
+    Args:
+        model: The ensemble's name.
+        incumbent: The artifact or image to replace.
+        file: The observations that its members are to be fitted to, if any.
+
+    Raises:
+        ImagesError: It has replaced the incumbent, but does not start.
+        RetrainingError: The members cannot be combined; the incumbent stays.
+    """
+    if file:
+        print(f"{model}: it is not fitted, so FILE= does not reach it: retrain its members with it first")
+    incumbent.train_anew()
+    print(f"{model}: its members, combined anew, have replaced {incumbent.version}")
+    print(f"{model}: {incumbent.serve()}")
+
+
+def _decided(
+    model: str,
+    incumbent: Artifact,
+    script: Path,
+    new: pd.DataFrame,
+    scratch: Path,
+    own: Path | None,
+    root: Path,
+) -> Comparison | None:
+    """The challenger's comparison with the incumbent, shown; None if they share no series and date.
+
+    Raises:
+        Refused: The challenger is worse, or cannot be fitted.
+        RetrainingError: The two cannot be compared.
+    """
+    comparison = _compared(incumbent, script, data.held_out(incumbent, new, root), scratch, own)
+    if comparison is not None:
+        comparison.show()
+    if comparison is None or not comparison.decides:
+        dates = len(comparison.days) if comparison else 0
+        least = max(DATES, Frequency.of(incumbent.manifest.frequency).cycle)
+        print(f"{model}: {dates} held-out dates are fewer than {least}, so the gate alone decides")
+    else:
+        verdict = f"its WIS is {comparison.wis_ratio:.3f} of the incumbent's, and {WIS_RATIO} is allowed"
+        if not comparison.holds:
+            raise Refused(verdict)
+        print(f"{model}: the challenger goes on to the gate: {verdict}")
+    return comparison
 
 
 def _compared(
