@@ -34,7 +34,9 @@ def test_one_shadow_runs_at_a_time(root: Path, capsys: pytest.CaptureFixture[str
 
 def test_a_shadow_needs_something_beside_it(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["flu"], root) == 1
-    assert capsys.readouterr().err.startswith("flu: there is no artifact and no image to replace: `make train`")
+    assert capsys.readouterr().err.startswith(
+        "flu: there is no artifact and no image to replace: `make train`"
+    )
     assert list((root / "data").iterdir()) == []
 
 
