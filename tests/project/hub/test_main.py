@@ -52,7 +52,7 @@ def test_a_submission_is_written_where_the_hub_looks_for_it(
         f"wave: {path}: 1,784 rows, which the hub's tasks.json allows",
         "wave: the hub takes it from 2024-11-17 to 2024-11-20",
     ]
-    assert "wave: left out: horizon -1: it was reported by 2024-11-19" in said
+    assert "wave: left out, horizon -1: it was reported by 2024-11-19" in said
     rows = list(csv.DictReader(path.open()))
     assert (
         rows[0].items()

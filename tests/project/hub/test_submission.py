@@ -13,6 +13,7 @@ from forecastle.project.hub import HubError, submission, validation
 from forecastle.project.hub.mapping import Mapping
 from forecastle.project.hub.submission import Submission
 from forecastle.project.hub.tasks import Tasks
+from forecastle.service.marginals import CAVEAT
 
 from .conftest import DRAWS, HUBS, STATES, Forecast, called
 
@@ -41,8 +42,10 @@ def test_the_us_hub_gets_quantiles_and_whole_paths_of_each_location(forecast: Fo
     # The week to Saturday has begun; three weeks follow. What the week before had is known.
     assert horizons == dict.fromkeys([(place, week) for place in ("06", "36") for week in range(4)], 23 + 200)
     assert {row["target_end_date"] for row in rows(table, horizon=2)} == {"2024-12-07"}
-    assert "horizon -1: it was reported by 2024-11-19" in table.left_out
-    assert "states that are no locations of the hub, by their codes or hub.toml: 1" in table.left_out
+    assert "left out, horizon -1: it was reported by 2024-11-19" in table.notes
+    assert table.notes[-1] == (
+        "left out, as the hub has no such locations ([locations] in hub.toml maps codes): 1 states"
+    )
     weeks = 3 * STATES["US-CA"] + artifact.draws[:, 0, :4].sum(axis=1)
     (median,) = rows(table, location="06", horizon=0, output_type="quantile", output_type_id=0.5)
     assert median["value"] == np.median(weeks)
@@ -103,6 +106,17 @@ def test_a_weekly_model_gives_its_own_weeks(forecast: Forecast, us: Tasks) -> No
     assert median["value"] == np.median(artifact.draws[:, 1, 3])
 
 
+def test_totals_that_fall_along_paths_are_warned_of(forecast: Forecast, us: Tasks) -> None:
+    totals = 1800 + np.random.default_rng(3).poisson(60, (DRAWS, 1, 28)).cumsum(axis=2)
+    mapping = called(locations={"US-CA": "06"}, output_types=["quantile"])
+    whole = forecast(totals, {"US-CA": 60}, cumulative=True)
+    assert CAVEAT not in made(whole, mapping, us).notes
+    mixed = np.random.default_rng(4).permuted(totals, axis=0) - 100
+    asked = us.round(SATURDAY)
+    falling = forecast(mixed, {"US-CA": 60}, cumulative=True)
+    assert CAVEAT in submission.make(falling, mapping, asked, SATURDAY).notes
+
+
 def changed(name: str, **task_ids: Any) -> Tasks:
     content = json.loads(HUBS[name].read_bytes())
     for one in content["rounds"]:
@@ -128,7 +142,7 @@ def test_further_task_ids_are_as_the_mapping_says(forecast: Forecast) -> None:
         ({"horizons": [3]}, "horizon 3 cannot be forecast: the forecast of US-CA ends on 2024-12-03"),
         ({"output_types": ["mean"]}, "the hub takes no mean, but quantile, sample"),
         ({"locations": {"US-CA": "99"}}, "the hub has no location '99'"),
-        ({"locations": {}}, "states that are no locations of the hub, by their codes or hub.toml: 3"),
+        ({"locations": {}}, "left out, as the hub has no such locations .*: 3 states"),
     ],
 )
 def test_what_cannot_be_made_is_told(

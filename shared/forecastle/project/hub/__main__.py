@@ -68,8 +68,8 @@ def _submit(options: argparse.Namespace, root: Path) -> list[str]:
     _write(path, made)
     due = asked.due(date)
     return [
-        *(f"left out: {line}" for line in made.left_out[:MOST]),
-        *([f"left out: {len(made.left_out) - MOST} more"] if len(made.left_out) > MOST else []),
+        *made.notes[:MOST],
+        *([f"{len(made.notes) - MOST} more such lines"] if len(made.notes) > MOST else []),
         f"{path}: {len(made.rows):,} rows, which the hub's tasks.json allows",
         *([f"the hub takes it from {due[0]} to {due[1]}"] if due else []),
     ]

@@ -13,6 +13,7 @@ from forecastle.project.hub import HubError, periods
 from forecastle.project.hub.mapping import NAME, Mapping
 from forecastle.project.hub.periods import Unreachable
 from forecastle.project.hub.tasks import ENDS, OutputType, Round, Samples, Task
+from forecastle.service import marginals
 
 DECIMALS = 6  # of values that need not be whole
 POINTS: dict[str, Callable[[np.ndarray], np.floating]] = {"mean": np.mean, "median": np.median}
@@ -21,19 +22,19 @@ MADE = ("quantile", "sample", *POINTS)  # the output types that can be made
 
 @dataclass(frozen=True)
 class Submission:
-    """A table, and what is not in it.
+    """A table, and what is to be known of it.
 
     Attributes:
         name: Of the file, without its end.
         columns: Of the table.
         rows: Of the table.
-        left_out: Why series or weeks of them are not in it, a line each.
+        notes: Why series or weeks of them are not in it, and what is not to be trusted, a line each.
     """
 
     name: str
     columns: list[str]
     rows: list[list[Any]]
-    left_out: list[str] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
 
 
 def make(artifact: Artifact, mapping: Mapping, asked: Round, date: datetime.date) -> Submission:
@@ -54,15 +55,17 @@ def make(artifact: Artifact, mapping: Mapping, asked: Round, date: datetime.date
         raise HubError(f"{NAME}: the hub's round has no target {mapping.target!r}, but {', '.join(known)}")
     mapping.check(artifact, {str(place) for task in tasks for place in _ids(task, "location").all})
     rows: list[list[Any]] = []
-    left_out: list[str] = []
+    notes: list[str] = []
     for task in tasks:
         table = _Table(artifact, mapping, asked, task, date)
         rows.extend(table.rows())
-        left_out.extend(table.left_out)
+        notes.extend(table.notes)
     if not rows:
-        raise HubError("\n".join(left_out) or "the hub has none of the model's series: see [locations]")
+        raise HubError(
+            "\n".join(dict.fromkeys(notes)) or "the hub has none of the model's series: see [locations]"
+        )
     name = f"{asked.name(date)}-{mapping.model_id}"
-    return Submission(name, asked.columns, rows, list(dict.fromkeys(left_out)))
+    return Submission(name, asked.columns, rows, list(dict.fromkeys(notes)))
 
 
 class _Table:
@@ -75,7 +78,7 @@ class _Table:
         self.days = task.days(mapping.target)
         self.types = self._types()
         self.others = self._others()
-        self.left_out: list[str] = []
+        self.notes: list[str] = []
         self.samples: dict[tuple[str, ...], int] = {}  # of each compound task, its number
 
     def rows(self) -> Iterator[list[Any]]:
@@ -89,6 +92,8 @@ class _Table:
             if not locations.has(location):
                 without += 1
                 continue
+            if caveat := marginals.caveat(self.artifact, series, self.artifact.frequency.adjective, True):
+                self.notes.append(caveat)
             for horizon in wanted:
                 end = self.date + datetime.timedelta(self.mapping.offset + self.days * int(horizon))
                 must = self.mapping.horizons is not None or str(horizon) in map(str, horizons.required or ())
@@ -99,16 +104,17 @@ class _Table:
                         raise HubError(
                             f"horizon {horizon} cannot be forecast: {error}. REFERENCE= names another date"
                         ) from None
-                    self.left_out.append(f"horizon {horizon}: {error}")
+                    self.notes.append(f"left out, horizon {horizon}: {error}")
                     continue
                 if period.is_known and not must:
-                    self.left_out.append(f"horizon {horizon}: it was reported by {series.origin_date}")
+                    self.notes.append(f"left out, horizon {horizon}: it was reported by {series.origin_date}")
                     continue
                 yield from self._of(location, horizon, end, period.draws)
         if without:
             plural = self.artifact.manifest.plural
-            self.left_out.append(
-                f"{plural} that are no locations of the hub, by their codes or {NAME}: {without}"
+            self.notes.append(
+                f"left out, as the hub has no such locations ([locations] in {NAME} maps codes): "
+                f"{without} {plural}"
             )
 
     def _of(self, location: str, horizon: Any, end: datetime.date, draws: np.ndarray) -> Iterator[list[Any]]:
