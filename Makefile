@@ -14,6 +14,9 @@ UPGRADE ?=
 ARTIFACT ?=
 KIND ?= forecast
 STOP ?=
+HUB ?=
+OUTPUT ?=
+REFERENCE ?=
 BASE ?=
 
 VENV := .venv
@@ -44,7 +47,7 @@ ifneq ($(filter-out $(CURDIR),$(shell cat $(VENV)/checkout 2>/dev/null)),)
 $(shell rm -f $(VENV)/run)
 endif
 
-.PHONY: help run train backtest compare retrain shadow promote test lint build changed push up down logs data observe new compose lock clean known-model javascript
+.PHONY: help run train backtest compare retrain shadow promote test lint build changed push up down logs data observe hub-submission new compose lock clean known-model javascript
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -128,6 +131,10 @@ data: $(VENV)/run ## use FILE= (path or address; DEATHS=, SINCE=, UNTIL=) from n
 
 observe: $(VENV)/run ## send FILE= (as `make data` takes it) to the gateway at URL=, with the key in OBSERVATIONS_KEY
 	@$(PY) -m forecastle.project.send_observations --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)" --url "$(URL)"
+
+hub-submission: known-model $(VENV)/run ## the forecast of MODEL= as the forecast hub HUB= takes it (its folder or tasks.json): a CSV file, validated
+	@$(if $(MODEL),,echo "say which model with MODEL=: one of $(MODELS)" >&2; exit 1)
+	@$(PY) -m forecastle.project.hub $(MODEL) --hub "$(HUB)" --output "$(OUTPUT)" --reference "$(REFERENCE)"
 
 new: $(PY) ## a folder models/MODEL from a template (KIND=plain: no forecast), and its service in docker/models.yml
 	@PYTHONPATH=shared $(PY) -m forecastle.project.compose --new="$(MODEL)" --kind="$(KIND)"

@@ -4,6 +4,7 @@
 # `make build` calls it. README.md beside this file says more. Variables:
 #   TAG (latest), REGISTRY (none)   parts of the images' names
 #   FORECASTLE_DATA (none)          a file of observations to fit instead of the data in use
+#   OWN_FILES (none)                a folder of files that take the place of models' own: sales/data/sales.csv
 #   ARTIFACT (none)                 a path or an address of an artifact to use instead of training
 #   TRAIN_ANEW (none)               if set, train.py runs even if nothing that it reads has changed
 #   TRAINING_SLOT (one)             of the trainings in a slot one runs at a time; others wait
@@ -91,6 +92,8 @@ if [ -n "${FORECASTLE_DATA:-}" ]; then
     if [ -f "$beside" ]; then cp "$beside" "$scratch/data/current.json"; fi
     set -- "$@" --build-context "data=$scratch/data"
 fi
+
+if [ -n "${OWN_FILES:-}" ]; then set -- "$@" --build-context "own=$OWN_FILES"; fi
 
 # A new model's packages are pinned in a container, as `make lock MODEL=` does in the project's environment.
 needed=$chosen # with the members that an ensemble's build trains

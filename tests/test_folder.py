@@ -14,7 +14,15 @@ FILES = {
     "train": ["data/rows.csv", "helper.py", "members", "network", "requirements-train.txt", "train.py"],
     "serve": ["README.md", "helper.py", "main.py", "requirements.txt"],
     "gate": ["conftest.py", "test_flu.py"],
-    "neither": ["compare.py", "notes.ipynb", "requirements.in", ".env", "artifact/x", "artifact.previous/x"],
+    "neither": [
+        "compare.py",
+        "hub.toml",
+        "notes.ipynb",
+        "requirements.in",
+        ".env",
+        "artifact/x",
+        "artifact.previous/x",
+    ],
 }
 
 

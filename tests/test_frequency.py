@@ -39,6 +39,13 @@ def test_words() -> None:
     assert Frequency.of("W").periods(1200) == "1,200 weeks"
 
 
+def test_a_cycle_takes_so_many_days_at_most() -> None:
+    assert [Frequency.of(alias).cycle_days for alias in ("D", "W", "MS", "QS", "YS")] == [7, 7, 31, 92, 366]
+    for alias in ("MS", "QS", "YS"):
+        dates = pd.date_range("2019-01-01", "2021-01-01", freq=alias)
+        assert dates.to_series().diff().dt.days.max() == Frequency.of(alias).cycle_days
+
+
 @pytest.mark.parametrize(
     ("noun", "nouns"),
     [

@@ -53,6 +53,22 @@ if __name__ == "__main__":
     train(observe, build, predict, target="daily deaths", unit="deaths", draws=500, tune=300)
 '''
 
+# The same of items that stores sell a week, from a file of the model's own.
+SALES = (
+    TRAIN.replace("country", "store")
+    .replace(
+        'return since_total(read(path), "deaths", start=10, total=50)',
+        'frame = read(path).frame.rename(columns={"items": "count"})\n'
+        '    return frame[["date", "store", "name", "count"]].assign('
+        '\n        total=lambda rows: rows.groupby("store")["count"].cumsum())',
+    )
+    .replace(
+        'target="daily deaths", unit="deaths",',
+        'target="items a week", unit="items", series="store", frequency="W-SAT", horizon=8, '
+        'data="data/sales.csv",',
+    )
+)
+
 
 def recipe(**members: Any) -> Recipe:
     """A recipe of these members, among them the three functions."""
@@ -94,6 +110,16 @@ def reported(first: datetime.date, days: int, seed: int) -> pd.DataFrame:
         for code in CODES
     ]
     return pd.concat(frames, ignore_index=True)
+
+
+def sold(first: str, weeks: int, seed: int) -> pd.DataFrame:
+    """Items that two stores sold in so many weeks, and covariates known ahead: holidays."""
+    rng, parts = np.random.default_rng(seed), []
+    for code in ("s1", "s2"):
+        dates = pd.date_range(first, periods=weeks, freq="W-SAT")
+        items = rng.poisson(20, weeks)
+        parts.append(pd.DataFrame({"date": dates, "store": code, "name": code.upper(), "items": items}))
+    return pd.concat(parts, ignore_index=True).assign(holidays=0.5)
 
 
 def as_csv(frame: pd.DataFrame) -> str:

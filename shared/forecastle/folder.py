@@ -8,7 +8,7 @@ Of everything in the folder but hidden files, caches and artifacts, which neithe
 | `members`                                                | yes      |         |      |
 | `main.py`, `requirements.txt`, `README.md`               |          | yes     |      |
 | `test_*.py`, `conftest.py`                               |          |         | yes  |
-| `compare.py`, `*.ipynb`, `requirements*.in`              |          |         |      |
+| `compare.py`, `hub.toml`, `*.ipynb`, `requirements*.in`  |          |         |      |
 | all others                                               | yes      | yes     |      |
 
 `python folder.py FOLDER DESTINATION` copies them into `train`, `serve` and `gate` in a destination, as the
@@ -24,7 +24,7 @@ from pathlib import Path
 TRAINING = ("train.py", "requirements-train.txt", "network", "data", "members")
 SERVING = ("main.py", "requirements.txt", "README.md")
 GATE = ("test_*.py", "conftest.py")
-NEITHER = ("compare.py", "*.ipynb", "requirements*.in")
+NEITHER = ("compare.py", "hub.toml", "*.ipynb", "requirements*.in")
 ARTIFACT = "artifact"
 LIBRARY = ("*.py", "*.csv", "observations/**/*", "training/**/*")  # what training reads of the library
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Literal, Self
 
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+LONGEST_DAYS = {1: 31, 3: 92, 12: 366}  # of so many months
 KNOWN = "D, W-SUN to W-SAT, MS, QS or YS"
 
 Adjective = Literal["daily", "weekly", "monthly", "quarterly", "yearly"]
@@ -51,6 +52,11 @@ class Frequency:
         if (known := _known(alias)) is None:
             raise ValueError(f"frequency {alias!r} is unknown: it must be {KNOWN}")
         return cls(**known)
+
+    @property
+    def cycle_days(self) -> int:
+        """How many days a cycle takes, at most: 7 of a daily series, 31 of a monthly one."""
+        return self.cycle * (self.days or LONGEST_DAYS[self.months])
 
     def after(self, date: datetime.date, periods: int) -> datetime.date:
         """The date so many periods after another one, or before it if they are negative."""

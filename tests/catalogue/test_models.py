@@ -50,7 +50,9 @@ class Switch:
 
 def entry(app: ASGIApp, ask: Ask) -> dict[str, Any]:
     """What the catalogue says of this app, the model `flu`."""
-    (only,) = ask(create_catalogue({"flu": client(app, "flu")}), "/models").json()["models"]
+    answer = ask(create_catalogue({"flu": client(app, "flu")}), "/models")
+    assert '"minimum":0.0' not in answer.text
+    (only,) = answer.json()["models"]
     return only
 
 

@@ -1188,6 +1188,69 @@ def test_dates_are_those_of_the_series(open_page: Open) -> None:
     settled(page)
 
 
+MONTHS = 30
+
+
+def homes(make_artifact: MakeArtifact) -> Path:
+    """Of cities, a month: counts of homes sold to January 2020."""
+    numbers = [12 * 2017 + 7 + month for month in range(MONTHS)]
+    months = [datetime.date(number // 12, number % 12 + 1, 1) for number in numbers]
+    cities = {"austin": ("Austin", 2400), "waco": ("Waco", 200)}
+    rows = [f"{month},{code},{sold}" for code, (_, sold) in cities.items() for month in months]
+    series = {
+        code: {
+            "name": name,
+            "first_day": months[0].isoformat(),
+            "origin_date": months[-1].isoformat(),
+            "total": sold * MONTHS,
+        }
+        for code, (name, sold) in cities.items()
+    }
+    sold = [sold for _, sold in cities.values()]
+    return make_artifact(
+        "homes",
+        draws=np.random.default_rng(1).poisson(sold, (DRAWS, 12, len(sold))).swapaxes(1, 2),
+        observations=["date,city,observed", *rows],
+        series=series,
+        excluded={},
+        target="homes sold a month",
+        unit="homes",
+        noun="city",
+        plural="cities",
+        measure="sales",
+        frequency="MS",
+        horizon=12,
+        data={"file": "homes.csv", "sha256": "0" * 64, "last_day": months[-1].isoformat(), "changes": []},
+    )
+
+
+def test_cities_a_month_are_told_in_months(open_page: Open, make_artifact: MakeArtifact) -> None:
+    apps: dict[str, ASGIApp] = {"homes": create_app(Artifact.load(homes(make_artifact)))}
+    with live(local_gateway.Gateway(apps), lifespan="off") as at:
+        page = open_page("/", at=at)
+        expect(page.locator("#series-label")).to_have_text("City")
+        expect(page.locator("#series-input")).to_have_value("Austin")
+        expect(page.locator("#title")).to_have_text("Monthly homes, Austin")
+        expect(page.locator("#what")).to_have_text("homes in the month from")
+        expect(page.locator("#about")).to_contain_text("Horizon12 months")
+        expect(page.locator("#about")).to_contain_text("Cities2")
+        assert page.input_value("#date") == "2020-07-01"  # six months ahead
+        page.locator(".handle.day").focus()
+        page.keyboard.press("ArrowRight")
+        expect(page.locator(".handle.day")).to_have_attribute("aria-valuetext", "1 August 2020")
+        expect(page.locator("circle.observed")).to_have_count(24)
+        page.get_by_label("5 years", exact=True).check(force=True)
+        expect(page.locator("circle.observed")).to_have_count(MONTHS)
+        settled(page)
+        page.fill("#threshold", "2000")
+        settled(page)
+        path, event = "/homes/cities/austin/probability", {"above": 2000, "on": "2020-08-01"}
+        answer = httpx.get(at + path, params=event).raise_for_status().json()
+        assert shown(page) == [answer["probability"]]
+        said = page.locator("main").inner_text()
+        assert not re.findall(r"\b(?:country|countries|days?|daily|weeks?|deaths)\b", said, re.IGNORECASE)
+
+
 def test_stores_are_compared_though_they_may_be_called_as_models(open_page: Open, url: str) -> None:
     page = open_page("/?model=profit&series=s1")
     page.locator("#compare-input").click()

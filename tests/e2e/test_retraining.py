@@ -1,6 +1,6 @@
 """A challenger against the image that serves: refused, taken, in the shadow, promoted.
 
-In a project of its own, whose one model `tiny` is fitted in seconds.
+In a project of its own, whose models are fitted in seconds: `tiny`, and `sales`, which reads its own file.
 """
 
 import datetime
@@ -8,11 +8,14 @@ import json
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from ..tiny import CODES, KNOWN, LAST, NEW, TRAIN, as_csv, reported
+from forecastle.artifact import sha256
+
+from ..tiny import CODES, KNOWN, LAST, NEW, SALES, TRAIN, as_csv, reported, sold
 from .conftest import KEY, Project, copy_without_models, inspect, manifest, run, until
 
 pytestmark = pytest.mark.engine
@@ -32,6 +35,11 @@ class Small(Project):
     def version(self) -> str:
         """What serves."""
         return self.get("/tiny/").json["version"]
+
+    @property
+    def sold(self) -> Path:
+        """The file that the model `sales` reads."""
+        return self.folder / "models/sales/data/sales.csv"
 
     def train_with(self, factor: int, draws: int = 500) -> None:
         """Change train.py, which then forecasts so many times too much."""
@@ -53,7 +61,7 @@ class Small(Project):
 
 @pytest.fixture(scope="module")
 def small(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Small]:
-    """Everything up, with a model that knows the days of `KNOWN`."""
+    """Everything up, with a model that knows the days of `KNOWN`, and one of 60 weeks' sales."""
     folder = tmp_path_factory.mktemp("small")
     copy_without_models(folder)
     (folder / "data/first-wave-2020.csv").write_text(as_csv(KNOWN))
@@ -61,13 +69,18 @@ def small(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sm
     try:
         project.make("new", "MODEL=tiny")
         project.train_with(factor=1)
+        project.make("new", "MODEL=sales")
+        project.sold.parent.mkdir()
+        project.sold.write_text(as_csv(sold("2019-01-05", 60, seed=1)))
+        project.sold.parents[1].joinpath("train.py").write_text(SALES)
         project.make("build")
         project.compose("up", "--detach", "--wait", "--no-build")
         yield project
     finally:
         project.compose("--profile", "*", "down", "--volumes", "--timeout", "5")
-        images = [project.image(name) for name in ("tiny", "gateway", "catalogue")]
-        run("docker", "image", "rm", "--force", *images, f"{project.image('tiny')}-shadow", check=False)
+        images = [project.image(name) for name in ("tiny", "sales", "gateway", "catalogue")]
+        shadows = [f"{project.image(name)}-shadow" for name in ("tiny", "sales")]
+        run("docker", "image", "rm", "--force", *images, *shadows, check=False)
 
 
 def test_a_worse_challenger_leaves_the_image_and_what_serves(small: Small) -> None:
@@ -139,3 +152,23 @@ def test_a_shadow_can_be_ended(small: Small) -> None:
     assert not small.containers("shadow")
     assert small.version == served
     assert [path.name for path in (small.folder / "data").glob("current.csv*")] == ["current.csv"]
+
+
+def test_a_model_with_its_own_file_is_retrained_and_has_a_shadow(small: Small) -> None:
+    """What the gateway received, and then a file, is merged into its own."""
+    small.report(sold("2020-02-29", 6, seed=2))
+    done = small.make("retrain", "MODEL=sales", f"URL={small.url}")
+    assert "held-out dates 2020-02-29 to 2020-04-04: 12 forecasts, 2 stores" in done.stdout
+    assert "sales: the service sales runs it" in done.stdout
+    until(lambda: small.get("/sales/").json["version"].startswith("2020-04-04"), 10, "the new forecast")
+    assert manifest(small.image("sales"))["data"]["sha256"] == sha256(small.sold)
+
+    before, current = small.sold.read_bytes(), small.folder / "data/current.csv"
+    in_use = current.read_bytes()
+    (small.folder / "new.csv").write_text(as_csv(sold("2020-04-11", 1, seed=3)))
+    small.make("shadow", "MODEL=sales", f"URL={small.url}", "FILE=new.csv")
+    assert small.sold.read_bytes() == before
+    small.make("promote", "MODEL=sales")
+    until(lambda: small.get("/sales/").json["version"].startswith("2020-04-11"), 10, "the shadow serves")
+    assert small.sold.read_text().count("\n") == 1 + 2 * 67
+    assert current.read_bytes() == in_use

@@ -13,6 +13,7 @@ for argument; do
     case $argument in
         MODEL=*) echo "$argument" ;;
         data=*) cat "${argument#data=}/current.csv" ;;
+        own=*) cat "${argument#own=}/deaths/data/deaths.csv" ;;
     esac
 done
 exit 1"""
@@ -44,6 +45,19 @@ def test_a_model_is_built_from_these_data_under_the_name_that_is_looked_for(
     printed = capfd.readouterr()
     assert printed.out == "the newest data\nMODEL=deaths\n"
     assert printed.err.startswith(f"{name} was not built, see above")
+
+
+def test_a_model_with_its_own_file_is_built_from_these_data_in_its_place(
+    docker: Docker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The file itself stays as it is, and the data in use are not replaced."""
+    docker(BUILDS_NOTHING)
+    monkeypatch.setenv("FORECASTLE_DATA", "elsewhere.csv")
+    (tmp_path / "new.csv").write_text("the newest data\n")
+    own = images.ROOT / "models/deaths/data/deaths.csv"
+    assert not images.build("deaths", tmp_path / "new.csv", own=own)
+    assert capfd.readouterr().out == "the newest data\nMODEL=deaths\n"
+    assert not own.exists()
 
 
 @pytest.mark.parametrize("anew", [True, False])

@@ -34,6 +34,7 @@ def test_the_manifest_is_told_in_metrics(make_artifact: MakeArtifact) -> None:
     measured = of_artifact(make_artifact(diagnostics={"bounds": {}, "worst": worst}, training_seconds=12.5))
     expected = {
         "data_through_timestamp_seconds": 1587686400,  # date -d 2020-04-24T00:00Z +%s
+        "data_stale_after_seconds": 7 * 86400,
         "trained_timestamp_seconds": 1587794400,  # date -d 2020-04-25T06:00Z +%s
         "training_seconds": 12.5,
         "fit_r_hat_max": 1.004,

@@ -1,6 +1,11 @@
 """What a model says of itself: overview, countries, observations, parameters."""
 
-from ..conftest import Get, table
+import pytest
+
+from forecastle.artifact import Artifact
+from forecastle.service import create_app
+
+from ..conftest import Ask, Get, MakeArtifact, table
 
 
 def test_the_overview_leads_everywhere(get: Get) -> None:
@@ -9,6 +14,16 @@ def test_the_overview_leads_everywhere(get: Get) -> None:
     assert body["version"].startswith("2020-04-24-")
     assert (body["data_through"], body["trained_at"]) == ("2020-04-24", "2020-04-25T06:00:00Z")
     assert all(get(link).status_code == 200 for link in body["links"].values())
+
+
+@pytest.mark.parametrize(
+    ("minimum", "told"), [(0, "0"), (0.0, "0"), (-2.0, "-2"), (0.5, "0.5"), (None, "null")]
+)
+def test_a_whole_minimum_is_told_without_decimals(
+    minimum: float | None, told: str, make_artifact: MakeArtifact, ask: Ask
+) -> None:
+    app = create_app(Artifact.load(make_artifact(minimum=minimum)))
+    assert f'"minimum":{told},' in ask(app, "/").text
 
 
 def test_countries(get: Get) -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 from forecastle.catalogue.openapi import METHODS
 from forecastle.catalogue.upstreams import Upstream
 from forecastle.manifest import FORECAST, PLAIN
-from forecastle.service.answers import BacktestSummary, DataSource, DiagnosticsSummary
+from forecastle.service.answers import BacktestSummary, Bound, DataSource, DiagnosticsSummary
 from forecastle.web.prefix import forwarded
 
 
@@ -69,7 +69,7 @@ class ModelEntry(Status):
     real: bool | None = Field(
         default=None, description="Whether the values are real numbers rather than counts."
     )
-    minimum: float | None = Field(
+    minimum: Bound | None = Field(
         default=None, description="The least value that there can be; left out if there is none."
     )
     first_day: datetime.date | None = Field(default=None, description="The first fitted date of any series.")

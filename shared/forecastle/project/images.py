@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from forecastle.project.compose import ROOT
@@ -83,6 +85,7 @@ def build(
     suffix: str = "",
     *,
     root: Path = ROOT,
+    own: Path | None = None,
     incumbent: str = "",
     anew: bool = False,
 ) -> bool:
@@ -93,17 +96,26 @@ def build(
         data: The file to fit, instead of the data in use, if any.
         suffix: Of the tag, which stays with its image if the build fails.
         root: The project.
+        own: The file of the model's own folder in whose place the data are read, if it reads one.
         incumbent: The version that the model was compared with, for a label.
         anew: Whether `train.py` runs even if nothing that it reads has changed.
     """
     environment = {
         "TAG": tag(suffix),
-        "FORECASTLE_DATA": str(data or ""),
+        "FORECASTLE_DATA": "" if own else str(data or ""),
+        "OWN_FILES": "",
         "INCUMBENT_VERSION": incumbent,
         "TRAIN_ANEW": "yes" if anew else "",
         "ARTIFACT": "",
     }
-    return subprocess.run([root / "docker/build.sh", model], env=os.environ | environment).returncode == 0
+    with tempfile.TemporaryDirectory() as scratch:
+        if data and own:
+            file = Path(scratch, own.relative_to(root / "models"))
+            file.parent.mkdir(parents=True)
+            shutil.copyfile(data, file)
+            environment["OWN_FILES"] = scratch
+        done = subprocess.run([root / "docker/build.sh", model], env=os.environ | environment)
+    return done.returncode == 0
 
 
 def push(image: str, name: str) -> str:

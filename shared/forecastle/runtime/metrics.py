@@ -34,6 +34,7 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from forecastle.artifact import Artifact, Manifest
+from forecastle.frequency import Frequency
 from forecastle.runtime.resources import GarbageCollection, Processes
 from forecastle.runtime.settings import ServerSettings
 
@@ -199,6 +200,11 @@ def of_manifest(manifest: Manifest) -> Iterator[Metric]:
             "data_through_timestamp_seconds",
             "The beginning of the last date in the data, in seconds since the epoch.",
             _midnight(manifest.data.last_day),
+        ),
+        (
+            "data_stale_after_seconds",
+            "How far observations may be ahead of the data before these are stale: a week or one period.",
+            Frequency.of(manifest.frequency).cycle_days * 86400,
         ),
         (
             "trained_timestamp_seconds",

@@ -6,14 +6,21 @@ The shape of each answer, and how it is computed from the artifact; what the mod
 
 import datetime
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from forecastle.artifact import Artifact, Backtest, Series
 from forecastle.service.naming import Named, named
 from forecastle.web import problem_types
+
+
+def _whole(value: float) -> int | float:
+    return int(value) if value.is_integer() else value
+
+
+Bound = Annotated[float, PlainSerializer(_whole)]  # 0 rather than 0.0
 
 
 class BacktestSummary(BaseModel):
@@ -63,7 +70,7 @@ class Overview(BaseModel):
     measure: str = Field(description="What is measured.", examples=["deaths"])
     frequency: str = Field(description="Of the dates, by pandas' alias.", examples=["D"])
     real: bool = Field(description="Whether the values are real numbers rather than counts.")
-    minimum: float | None = Field(description="The least value that there can be; null if there is none.")
+    minimum: Bound | None = Field(description="The least value that there can be; null if there is none.")
     first_day: datetime.date = Field(description="The first date that was fitted, of any series.")
     data_through: datetime.date = Field(description="The last day in the data.")
     data: DataSource

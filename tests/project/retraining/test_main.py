@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import httpx
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -17,7 +16,7 @@ from forecastle.project.retraining.__main__ import main
 from forecastle.sealing import verified
 
 from ...served import live
-from ...tiny import CODES, KNOWN, LAST, NEW, NEW_DAYS, THROUGH, TRAIN, TRUTH, as_csv
+from ...tiny import CODES, KNOWN, LAST, NEW, NEW_DAYS, SALES, THROUGH, TRUTH, as_csv, sold
 from .conftest import Project
 
 
@@ -124,32 +123,6 @@ def test_what_cannot_be_done_is_one_line(
     assert line.startswith(f"tiny: {message}")
 
 
-SALES = (
-    TRAIN.replace("country", "store")
-    .replace(
-        'return since_total(read(path), "deaths", start=10, total=50)',
-        'frame = read(path).frame.rename(columns={"items": "count"})\n'
-        '    return frame[["date", "store", "name", "count"]].assign('
-        '\n        total=lambda rows: rows.groupby("store")["count"].cumsum())',
-    )
-    .replace(
-        'target="daily deaths", unit="deaths",',
-        'target="items a week", unit="items", series="store", frequency="W-SAT", horizon=8, '
-        'data="data/sales.csv",',
-    )
-)
-
-
-def sold(first: str, weeks: int, seed: int) -> pd.DataFrame:
-    """Items that two stores sold in so many weeks, and covariates known ahead: holidays."""
-    rng, parts = np.random.default_rng(seed), []
-    for code in ("s1", "s2"):
-        dates = pd.date_range(first, periods=weeks, freq="W-SAT")
-        items = rng.poisson(20, weeks)
-        parts.append(pd.DataFrame({"date": dates, "store": code, "name": code.upper(), "items": items}))
-    return pd.concat(parts, ignore_index=True).assign(holidays=0.5)
-
-
 @pytest.fixture
 def sales(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a weekly model that reads its own file, and has been trained."""
@@ -197,6 +170,28 @@ def test_a_model_with_its_own_file_gets_what_came_since(
     assert known.groupby("store")["items"].count().tolist() == [66, 66]
     assert [path.name for path in (root / "data").iterdir()] == ["first-wave-2020.csv"]
     assert (root / "data/first-wave-2020.csv").read_bytes() == default
+
+
+def test_a_file_is_merged_into_the_models_own(
+    sales: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "new.csv").write_text(as_csv(sold("2020-02-22", 7, seed=2).drop(columns="holidays")))
+    assert main(["sales", "--file", str(tmp_path / "new.csv")], tmp_path) == 0
+    assert "held-out dates 2020-02-29 to 2020-04-04" in capfd.readouterr().out
+    known = observations.read(sales / "data/sales.csv").frame
+    assert known.groupby("store")[["items", "holidays"]].count().to_numpy().tolist() == [[66, 60]] * 2
+    assert Artifact.load(sales / "artifact").data_through.isoformat() == "2020-04-04"
+
+
+def test_a_refused_challenger_leaves_the_models_own_file(
+    sales: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "new.csv").write_text(as_csv(sold("2020-02-29", 6, seed=2)))
+    (sales / "train.py").write_text(SALES.replace("FACTOR = 1", "FACTOR = 3"))
+    before = (sales / "data/sales.csv").read_bytes(), Artifact.load(sales / "artifact").version
+    assert main(["sales", "--file", str(tmp_path / "new.csv")], tmp_path) == 1
+    assert "sales: the challenger is refused, its WIS is " in capfd.readouterr().err
+    assert ((sales / "data/sales.csv").read_bytes(), Artifact.load(sales / "artifact").version) == before
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from forecastle.project.retraining.shadow import main
+from forecastle.sealing import seal
 
 from ...conftest import MakeArtifact
 from ..conftest import Docker
@@ -31,15 +32,34 @@ def test_one_shadow_runs_at_a_time(root: Path, capsys: pytest.CaptureFixture[str
     )
 
 
-def test_a_model_with_its_own_file_has_no_shadow(
+def test_a_shadow_needs_something_beside_it(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["flu"], root) == 1
+    assert capsys.readouterr().err.startswith(
+        "flu: there is no artifact and no image to replace: `make train`"
+    )
+    assert list((root / "data").iterdir()) == []
+
+
+def test_a_model_that_is_no_forecast_has_no_shadow(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = root / "models/flu"
+    (folder / "artifact").mkdir(parents=True)
+    (folder / "artifact/constant").write_text("7")
+    seal(folder, folder, "flu", 0)
+    assert main(["flu"], root) == 1
+    assert capsys.readouterr().err == "flu: it is no forecast, so there is nothing to score a shadow by\n"
+
+
+def test_a_file_of_another_noun_is_no_shadows(
     root: Path, make_artifact: MakeArtifact, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """What a model reads of its own folder is the noun's, too."""
     (root / "models").mkdir()
     make_artifact("flu").parent.rename(root / "models/flu")
     (root / "models/flu/data.csv").write_text("date,country,deaths\n")
-    assert main(["flu"], root) == 1
+    (root / "sold.csv").write_text("date,store,deaths\n2020-04-20,s1,3\n")
+    assert main(["flu", "--file", str(root / "sold.csv")], root) == 1
     assert capsys.readouterr().err == (
-        "flu: its image is built with its own data.csv, so no other data can shadow it\n"
+        "flu: the observations are of each store, and it forecasts each country\n"
     )
 
 

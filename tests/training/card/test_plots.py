@@ -51,3 +51,15 @@ def test_a_fan_of_real_numbers_may_lie_below_zero_and_keeps_its_digits() -> None
         "−0.4 and the 95 % interval −0.4 to −0.4."
     )
     assert "−0.6" in plot.elements  # on the axis
+
+
+@pytest.mark.parametrize("months", [18, 30, 34, 40, 130])
+@pytest.mark.filterwarnings("error")
+def test_every_span_of_months_has_ticks(months: int) -> None:
+    dates = pd.date_range("2017-01-01", periods=months, freq="MS")
+    rows = pd.DataFrame({"date": dates, "count": np.full(months, 7.0)})
+    monthly = manifest(unit="homes", frequency="MS", noun="city", plural="cities")
+    with style():
+        plot = plots.fan("Austin", monthly, rows, None, np.full((100, 3), 7.0))
+    years = {f"{dates[0] + pd.DateOffset(months=number):%Y}" for number in range(months + 3)}
+    assert any(year in plot.elements for year in years)

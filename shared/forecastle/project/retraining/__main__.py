@@ -56,7 +56,7 @@ def _replace(options: argparse.Namespace, root: Path) -> None:
             train_anew(options.model, incumbent, options.file, root)
             return
         current = incumbent.artifact
-        new = data.newest(options, Path(scratch), root, current)
+        new = data.newest(options, Path(scratch), current, root)
         if data.last_report(new, current) > current.data_through:
             retrain(options.model, incumbent, new, Path(scratch), root)
         else:

@@ -1,6 +1,7 @@
-"""The observations that a challenger is fitted to: those of its model, and what a gateway has received since.
+"""The observations that a challenger is fitted to: those of its model, and what came since.
 
-A model reads the data in use, or a file of its own folder.
+A model reads the data in use, or a file of its own folder. What came since is what a gateway has received, or
+what a file holds.
 """
 
 import argparse
@@ -33,34 +34,40 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def newest(
-    options: argparse.Namespace, scratch: Path, root: Path = ROOT, incumbent: Artifact | None = None
+    options: argparse.Namespace, scratch: Path, incumbent: Artifact, root: Path = ROOT
 ) -> pd.DataFrame:
-    """The newest observations: a file's, or else those of the model and what a gateway has received.
+    """The newest observations: those of the model, and what a gateway has received or a file holds.
+
+    A file takes the place of the data in use, as with `make data`, but is merged into a model's own file, as
+    what a gateway has received is into either.
 
     Args:
         options: As of `add_options`.
         scratch: A folder for what is received.
+        incumbent: Of the model, which says what it reads and forecasts.
         root: The project.
-        incumbent: Of the model, which says what it reads and forecasts; None for the data in use.
 
     Raises:
         ObservationsError: The observations cannot be used.
         RetrainingError: The gateway gives none, they are of another noun or lack the measure, or
             `FORECASTLE_DATA` names other data than the project's own.
     """
-    own = own_file(incumbent, root) if incumbent else None
+    own = own_file(incumbent, root)
     if own is None and (path := os.environ.get("FORECASTLE_DATA")):
         raise RetrainingError(
             f"FORECASTLE_DATA={path} is in use, but retraining renews data/{observations.CURRENT}: unset it"
         )
+    received: pd.DataFrame | None
     if options.file:
-        new = file_options.read_chosen(options).frame
-    else:
-        base = observations.read(own or in_use(root)).frame
+        received = file_options.read_chosen(options).frame
+        _check(received, incumbent)
+        if own is None:
+            return received
+    base = observations.read(own or in_use(root)).frame
+    if not options.file:
         received = receive(options.url, scratch, observations.noun_of(base))
-        new = base if received is None else merged(base, received)
-    if incumbent:
-        _check(new, incumbent)
+    new = base if received is None else merged(base, received)
+    _check(new, incumbent)
     return new
 
 
@@ -77,6 +84,8 @@ def last_report(frame: pd.DataFrame, incumbent: Artifact) -> datetime.date:
         ObservationsError: There is none.
     """
     measure = incumbent.manifest.measure
+    if measure not in frame:
+        raise ObservationsError(f"the observations have no column {measure}")
     reported = frame["date"][frame[measure].notna()]
     if reported.empty:
         raise ObservationsError(f"the observations have no value of {measure}")

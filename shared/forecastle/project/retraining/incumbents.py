@@ -55,7 +55,6 @@ class Incumbent(Protocol):
 
         Raises:
             Refused: The challenger does not pass the gate; the incumbent stays.
-            RetrainingError: An image cannot be built with other data than its own.
         """
 
     def serve(self) -> str:
@@ -141,12 +140,7 @@ class Image:
 
     def replace(self, data: Path, comparison: Comparison | None, own: Path | None = None) -> None:
         """As of `Incumbent`; the incumbent's version goes into a label of the challenger's image."""
-        if own:
-            raise RetrainingError(
-                f"its image is built with its own {own.name}: retrain the artifact, with INCUMBENT=artifact, "
-                "and then `make build`"
-            )
-        if not images.build(self.model, data, root=self.root, incumbent=self.version):
+        if not images.build(self.model, data, root=self.root, own=own, incumbent=self.version):
             raise Refused("its image was not built")
 
     def serve(self) -> str:

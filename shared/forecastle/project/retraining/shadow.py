@@ -9,18 +9,18 @@ runs one shadow at a time, under the host name `<model>-shadow`, where the catal
 """
 
 import argparse
+import datetime
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from forecastle import folder as folders
 from forecastle import observations
 from forecastle.artifact import Artifact
 from forecastle.observations.address import shown
 from forecastle.project import images
 from forecastle.project.compose import ROOT, SHADOW
-from forecastle.project.retraining import Refused, RetrainingError, command, data
+from forecastle.project.retraining import Refused, RetrainingError, command, data, incumbents
 
 SERVICE = "shadow"
 
@@ -34,23 +34,26 @@ def start(model: str, options: argparse.Namespace, root: Path = ROOT) -> None:
         root: The project.
 
     Raises:
+        ArtifactError: What serves cannot be read.
         ImagesError: The shadow does not start.
         ObservationsError: The observations cannot be used.
-        RetrainingError: Another shadow runs, the gateway gives no observations, the model reads a file of its
-            own, or the fit fails the gate.
+        RetrainingError: Another shadow runs, nothing serves that is a forecast, the gateway gives no
+            observations, or the fit fails the gate.
     """
     if others := set(images.running(SERVICE, root)) - {model + SHADOW}:
         other = others.pop().removesuffix(SHADOW)
         raise RetrainingError(
             f"{other} has a shadow, and only one can run: stop it with `make shadow MODEL={other} STOP=1`"
         )
-    folder = root / "models" / model / folders.ARTIFACT
-    if folder.is_dir() and (own := data.own_file(Artifact.load(folder), root)):
-        raise RetrainingError(f"its image is built with its own {own.name}, so no other data can shadow it")
     with tempfile.TemporaryDirectory(dir=root / "data", prefix=f"{observations.CURRENT}.") as scratch:
+        image = "image" if images.exists(images.reference(model)) else ""
+        incumbent = incumbents.find(model, image, Path(scratch), root)
+        if not incumbent.is_forecast:
+            raise RetrainingError("it is no forecast, so there is nothing to score a shadow by")
+        own = data.own_file(incumbent.artifact, root)
         path = Path(scratch) / observations.CURRENT
-        observations.write(data.newest(options, Path(scratch), root), path)
-        if not images.build(model, path, SHADOW, root=root):
+        observations.write(data.newest(options, Path(scratch), incumbent.artifact, root), path)
+        if not images.build(model, path, SHADOW, root=root, own=own):
             raise Refused("its image was not built")
         path.replace(_data(model, root))
     images.start(SERVICE, root=root, SHADOW=model)
@@ -70,17 +73,24 @@ def stop(model: str, root: Path = ROOT) -> None:
 
 
 def promote(model: str, root: Path = ROOT) -> None:
-    """Replace a model by its shadow, and the data in use by the shadow's if these are newer.
+    """Replace a model by its shadow, and the data that it reads by the shadow's if these are newer.
 
     Raises:
+        ArtifactError: The shadow's artifact cannot be read.
         ImagesError: The new containers do not start.
+        ObservationsError: The data that it reads cannot be compared with the shadow's.
         RetrainingError: The model has no shadow.
     """
     if not images.exists(image := images.reference(model, SHADOW)):
         raise RetrainingError(f"it has no shadow: `make shadow MODEL={model}` makes one")
+    with tempfile.TemporaryDirectory() as scratch:
+        shadow = Artifact.load(images.copy_artifact(image, Path(scratch)))
+        own, path = data.own_file(shadow, root), _data(model, root)
+        read = own or data.in_use(root)
+        is_newer = path.is_file() and _last_report(path, shadow) > _last_report(read, shadow)
     images.retag(image, images.reference(model))
-    if (path := _data(model, root)).is_file() and _last_day(path) > _last_day(data.in_use(root)):
-        path.replace(root / "data" / observations.CURRENT)
+    if is_newer:
+        path.replace(own or root / "data" / observations.CURRENT)
     if replicas := len(images.running(model, root)):
         images.start(model, replicas, root=root)
     stop(model, root)
@@ -120,8 +130,8 @@ def _data(model: str, root: Path) -> Path:
     return root / "data" / f"{observations.CURRENT}.{model}{SHADOW}"
 
 
-def _last_day(path: Path) -> str:
-    return observations.read(path).last_day.isoformat()
+def _last_report(path: Path, shadow: Artifact) -> datetime.date:
+    return data.last_report(observations.read(path).frame, shadow)
 
 
 if __name__ == "__main__":

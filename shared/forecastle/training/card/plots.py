@@ -11,7 +11,7 @@ from arviz_plots import PlotCollection
 from arviz_stats.base import array_stats
 from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import MONTHLY, AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
@@ -247,6 +247,8 @@ def _interval(draws: np.ndarray, level: float) -> np.ndarray:
 
 def _date_axis(axes: Axes) -> None:
     locator = AutoDateLocator(minticks=3, maxticks=6)
+    # Nearly three years are too short for steps of years, and too long for the steps of months that it knows.
+    locator.intervald[MONTHLY] = [1, 2, 3, 4, 6, 12]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
 
