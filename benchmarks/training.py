@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/training.py deaths home-sales [--cores 2]
 
 Trains each model in a copy of its folder, so that its artifact stays. Other work on the machine makes the
-seconds longer, and hardly those of processors, which are of the training and of all processes that it starts.
+seconds longer, and hardly those of processors, which are those of the training and of all processes that it starts.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     psutil.Process().cpu_affinity(psutil.Process().cpu_affinity()[: options.cores])
     for model in options.models:
         with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / model
+            copy = Path(folder) / Path(model).name
             shutil.copytree(ROOT / "models" / model, copy, ignore=shutil.ignore_patterns("artifact"))
             process = get_context("spawn").Process(target=train, args=(copy / "train.py", options.cores))
             process.start()
