@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/training.py deaths home-sales [--cores 2]
 
-Trains each model in a copy of its folder, so that its artifact stays. Other work on the machine makes the
-seconds longer, and hardly those of processors, which are those of the training and of all processes that it starts.
+Trains each model in a copy of its folder, so that its artifact stays. Seconds of processors are those of the
+training and of all processes that it starts: other work on the machine changes them little.
 """
 
 import argparse
