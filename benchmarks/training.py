@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -53,36 +53,38 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def train(script: Path, cores: int) -> None:
-    """Run a model's script, and print what its steps took."""
-    taken: dict[str, Taken] = {}
+    """Run a model's script, and print what each of its steps took."""
+    taken: list[Taken] = []
     command.steps = _timed(taken)
     sys.argv = [str(script)]
     sys.path.insert(0, str(script.parent))
+    print(f"{script.parent.name} on {cores} cores\n  {'':28} {'seconds':>9} {'processor':>9}")
     start = _now()
     runpy.run_path(str(script), run_name="__main__")
     whole = _since(start)
-    known = Taken(*map(sum, zip(*taken.values(), strict=True)))
-    taken[REST] = Taken(whole.seconds - known.seconds, whole.processor - known.processor)
-    print(f"{script.parent.name} on {cores} cores\n  {'':24} {'seconds':>9} {'processor':>9}")
-    for step, (seconds, processor) in (*taken.items(), (ALL, whole)):
-        print(f"  {step:24} {seconds:9.1f} {processor:9.1f}", flush=True)
+    _print(REST, Taken(*(both - sum(steps) for both, *steps in zip(whole, *taken, strict=True))))
+    _print(ALL, whole)
 
 
-def _timed(taken: dict[str, Taken]) -> Callable[[str], object]:
-    """`progress.steps` that adds up what each step takes."""
+def _timed(taken: list[Taken]) -> Callable[[str], AbstractContextManager[Step]]:
+    """`progress.steps` that prints what each step takes."""
 
     @contextmanager
     def step(description: str) -> Iterator[Report]:
         start = _now()
         yield lambda fraction: None
-        before, now = taken.get(description, Taken(0, 0)), _since(start)
-        taken[description] = Taken(before.seconds + now.seconds, before.processor + now.processor)
+        taken.append(_since(start))
+        _print(description, taken[-1])
 
     @contextmanager
     def steps(_: str) -> Iterator[Step]:
         yield step
 
     return steps
+
+
+def _print(name: str, taken: Taken) -> None:
+    print(f"  {name:28} {taken.seconds:9.1f} {taken.processor:9.1f}", flush=True)
 
 
 def _now() -> Taken:
