@@ -29,6 +29,12 @@ def verdict(tree: xr.DataTree) -> diagnostics.Verdict:
     return diagnostics.check(tree, diagnostics.summarise(tree))
 
 
+def test_a_summary_is_the_one_of_arviz() -> None:
+    found = diagnostics.summarise(fit())
+    expected = az.summary(fit(), fmt="xarray", round_to="none", ci_kind="hdi", ci_prob=0.9)
+    xr.testing.assert_identical(found, expected.sel(summary=found["summary"]))
+
+
 def test_a_good_fit_passes_with_its_worst_values() -> None:
     good = verdict(fit())
     assert not good.reasons

@@ -63,6 +63,11 @@ def test_the_same_seed_gives_the_same_draws_on_any_number_of_cores(fit: xr.DataT
     xr.testing.assert_equal(again["posterior"].dataset, fit["posterior"].dataset)
 
 
+def test_a_shorter_run_warms_up_no_longer_than_it_draws() -> None:
+    assert TOGETHER.within(draws=100, cores=1).tune == 100
+    assert TOGETHER.within(draws=900, cores=1).tune == TOGETHER.tune
+
+
 def test_each_country_is_fitted_by_itself_whatever_its_length() -> None:
     fit = EACH.fit(ROWS.drop(index=range(10)), build_of_one, silent)
     posterior = fit["posterior"].dataset

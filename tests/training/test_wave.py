@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from scipy.special import log_expit, logit
+from scipy.special import gammaincinv, log_expit, logit, ndtr
 
 from forecastle.training import wave
 
@@ -160,3 +160,13 @@ def test_the_trend_of_coming_days_is_damped() -> None:
     drawn = wave.predict(posterior, rows, "count", days, np.random.default_rng(1)).mean(axis=(0, 1))
     damped = [0, 0.095, 0.095 + 0.09025, 0.1 * 0.95 * (1 - 0.95**28) / 0.05]
     np.testing.assert_allclose(np.log(drawn / drawn[0]), damped, atol=0.005)
+
+
+def test_quantiles_of_noise_are_those_of_the_gamma_distribution() -> None:
+    rng = np.random.default_rng(1)
+    for dispersion in (np.exp(np.linspace(np.log(0.02), np.log(1e6), 2000))[:, None], np.full((1, 1), 3.0)):
+        score = rng.normal(0, 1.5, (len(dispersion), 28))
+        level = np.clip(ndtr(score), wave.RAREST, 1 - wave.RAREST)
+        exact = gammaincinv(dispersion, level) / dispersion
+        found = wave._quantiles(dispersion)(dispersion, score)
+        np.testing.assert_allclose(found, exact, rtol=1e-3, atol=1e-8)

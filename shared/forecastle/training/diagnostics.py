@@ -62,7 +62,18 @@ def summarise(fit: xr.DataTree) -> xr.Dataset:
     Returns:
         The posterior's variables, with `summary` in place of chain and draw.
     """
-    return az.summary(fit, fmt="xarray", round_to="none", ci_kind="hdi", ci_prob=HDI_PROBABILITY)
+    # Not those errors of mean and sd that `az.summary` adds to all of it, which take a quarter of the time.
+    statistics = az.summary(
+        fit, kind="stats", fmt="xarray", round_to="none", ci_kind="hdi", ci_prob=HDI_PROBABILITY
+    )
+    posterior = fit["posterior"].dataset
+    found = {
+        "r_hat": az.rhat(posterior),
+        "ess_bulk": az.ess(posterior, method="bulk"),
+        "ess_tail": az.ess(posterior, method="tail"),
+    }
+    diagnostics = [values.expand_dims(summary=[name]) for name, values in found.items()]
+    return xr.concat([statistics, *diagnostics], "summary")
 
 
 def check(fit: xr.DataTree, summary: xr.Dataset) -> Verdict:

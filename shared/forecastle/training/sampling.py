@@ -47,8 +47,8 @@ class Sampling:
     cores: int = min(CHAINS, joblib.cpu_count())  # of this process: a container may have fewer
 
     def within(self, *, draws: int, cores: int) -> Self:
-        """The same with other draws and cores."""
-        return replace(self, draws=draws, cores=cores)
+        """The same with other draws and cores, and a warm-up that is no longer than these draws."""
+        return replace(self, draws=draws, tune=min(self.tune, draws), cores=cores)
 
     def fit(self, rows: pd.DataFrame, build: Build, step: Step) -> xr.DataTree:
         """The groups posterior and sample_stats, dimensions chain, draw and those of the model.

@@ -15,6 +15,7 @@ import pytensor.tensor as pt
 import scipy.special
 import scipy.stats
 import xarray as xr
+from scipy.interpolate import RectBivariateSpline
 from scipy.signal import find_peaks
 
 from forecastle.observations import noun_of
@@ -31,6 +32,7 @@ DAMPING = 0.95  # of the trend, a day: what is left of it is halved in two weeks
 GROWTH_ERROR, GROWTH_DRIFT = 0.05, 0.012
 TRANSFORMED = 200  # draws, which are enough for a probability
 RAREST = 1e-4  # probability of noise that is drawn
+SMALLEST = 1e-300  # quantile of noise that has a logarithm
 
 # A trough divides two waves if the count at least doubles after it, with so many a day added to both,
 # lest a lull between a few counts look like one. At least so many days must have passed since.
@@ -183,14 +185,39 @@ def noise(
     score = scipy.special.ndtri(np.clip(transform, RAREST, 1 - RAREST))
 
     dispersion = posterior["dispersion"].to_numpy()
+    quantiles = _quantiles(dispersion)
     draws = []
     for i in range(len(count)):
         own = score[i][~np.isnan(score[i])]
         kernels = scipy.stats.gaussian_kde(own if len(own) >= 7 else score[~np.isnan(score)])
         drawn = kernels.resample(len(dispersion) * days, seed=rng).reshape(len(dispersion), days)
-        quantile = np.clip(scipy.special.ndtr(drawn), RAREST, 1 - RAREST)
-        draws.append(scipy.special.gammaincinv(dispersion[:, i, None], quantile) / dispersion[:, i, None])
+        draws.append(quantiles(dispersion[:, i, None], drawn))
     return np.stack(draws, axis=1)
+
+
+def _quantiles(dispersion: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """The quantile of the gamma distribution with mean 1, of a dispersion and a normal score, as a function.
+
+    Scores beyond those of `RAREST` count as these. It is interpolated: exact quantiles of all draws take
+    three times as long. It is within 1e-3 of them, relatively, for dispersions from 0.02.
+
+    Args:
+        dispersion: All that the function is asked for.
+    """
+    rarest = scipy.special.ndtri(RAREST)
+    lowest, highest = np.log(dispersion.min()) - 0.3, np.log(dispersion.max()) + 0.3
+    logs = np.linspace(lowest, highest, 2 + int(10 * (highest - lowest)))
+    scores = np.linspace(rarest, -rarest, 60)
+    shape = np.exp(logs)[:, None]
+    exact = scipy.special.gammaincinv(shape, scipy.special.ndtr(scores)) / shape
+    # Times the dispersion, so that the logs of near-zero quantiles stay small.
+    table = RectBivariateSpline(logs, scores, shape * np.log(np.maximum(exact, SMALLEST)))
+
+    def quantiles(dispersion: np.ndarray, score: np.ndarray) -> np.ndarray:
+        log, score = np.broadcast_arrays(np.log(dispersion), np.clip(score, rarest, -rarest))
+        return np.exp(table(log, score, grid=False) / dispersion)
+
+    return quantiles
 
 
 def _latest(rows: pd.DataFrame, column: str) -> np.ndarray:
