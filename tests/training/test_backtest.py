@@ -312,6 +312,47 @@ def test_worse_than_naive_is_refused_in_words(path: Path) -> None:
         backtest.check(forecasts, scored)
 
 
+def with_coverage(scored: dict[str, Any], share: float, ends: list[float] | None, paths: int) -> dict:
+    """The scores, if 90 % intervals had held so much, from so many series and one origin."""
+    intervals = scored["scores"]["intervals"] | {"coverage_pit": {"0.9": ends}}
+    found = scored["scores"] | {"wis_ratio": 0.9, "coverage_pit": {"0.9": share}, "intervals": intervals}
+    return scored | {"scores": found, "by_origin": [scored["by_origin"][0] | {"series": paths}]}
+
+
+@pytest.mark.parametrize(
+    ("share", "ends", "paths", "said"),
+    [
+        (0.7, [0.6, 0.79], 200, "hold 70.0% .60.0% to 79.0% by resampling.*80% to 97%: .* too narrow"),
+        (0.7, [0.6, 0.81], 200, ""),
+        (0.99, [0.98, 1], 500, "hold 99.0% .98.0% to 100.0% by.* too wide"),
+        (1, [1, 1], 12, ""),  # of so few paths a calibrated model may hold all
+        (0.7, [0.65, 0.75], 10, ""),
+        (0.5, None, 40, "hold 50.0% .37.3% to 62.7%.* too narrow"),
+        (0.9, [0.88, 0.92], 300, ""),
+    ],
+)
+@pytest.mark.parametrize("weekly", [False, True])
+def test_intervals_that_surely_hold_too_little_or_too_much_are_refused(
+    forecasts: backtest.Forecasts,
+    scored: dict[str, Any],
+    weekly: bool,
+    share: float,
+    ends: list[float] | None,
+    paths: int,
+    said: str,
+) -> None:
+    right = with_coverage(scored, 0.9, [0.88, 0.92], 100)
+    if weekly:
+        changed = right | {"weekly": with_coverage(scored["weekly"], share, ends, paths)}
+    else:
+        changed = with_coverage(scored, share, ends, paths) | {"weekly": None}
+    if not said:
+        backtest.check(forecasts, changed)
+        return
+    with pytest.raises(FitError, match=("intervals of sums by week " if weekly else "intervals ") + said):
+        backtest.check(forecasts, changed)
+
+
 def test_too_few_days_are_no_backtest_and_refused_with_the_reason(path: Path) -> None:
     forecasts = forecast(path, [datetime.date(2020, 2, 1), LAST])
     assert len(forecasts) == 0 and backtest.score(forecasts, "short") is None
@@ -354,7 +395,7 @@ def test_the_summary_and_the_tables_show_the_scores(
     scored: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     summary = backtest.summary(scored)
-    assert summary and summary.scores == scored["scores"] and summary.bounds == {"wis_ratio": 1.0}
+    assert summary and summary.scores == scored["scores"] and summary.bounds == backtest.BOUNDS
     assert backtest.summary(None) is None
     backtest.show(scored)
     printed = capsys.readouterr().out

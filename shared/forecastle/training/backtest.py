@@ -20,6 +20,7 @@ import pandas as pd
 import rich.box
 import rich.console
 import rich.table
+import scipy.stats
 import xarray as xr
 
 from forecastle import observations
@@ -54,12 +55,14 @@ LEAST_PATHS = 15  # origins times series: of few series there are more origins,
 DENSE = 8  # at most so many periods apart
 DRAWS = 250  # of each chain: quantiles need fewer than the tails of the artifact's draws
 WIS_RATIO = 1.0  # at most: no worse than the naive forecast
+COVERAGE = (0.8, 0.97)  # that 90 % intervals must not lie surely outside of
+LEVEL = "0.9"
 WIDTH = 120  # of the tables
 SHOWN = 3  # failures in an error message
 
 REFERENCE = "or declare the model a reference (train(..., reference=True))"
 
-BOUNDS = {"wis_ratio": WIS_RATIO}
+BOUNDS = {"wis_ratio": WIS_RATIO, "coverage_least": COVERAGE[0], "coverage_most": COVERAGE[1]}
 
 
 @dataclass(frozen=True)
@@ -280,7 +283,10 @@ def nothing(forecasts: Forecasts) -> FitError:
 
 
 def check(forecasts: Forecasts, scored: dict[str, Any] | None) -> None:
-    """Refuse a model that has forecast no past day, or worse than the naive forecast.
+    """Refuse a model that has forecast no past day, or badly.
+
+    That is worse than the naive forecast, or with 90 % intervals, of single values or of sums by week, that
+    surely hold too little or too much.
 
     Raises:
         FitError: Why, where most, and what to do.
@@ -289,6 +295,9 @@ def check(forecasts: Forecasts, scored: dict[str, Any] | None) -> None:
         raise nothing(forecasts)
     ratio, failed = scored["scores"]["wis_ratio"], forecasts.failed
     if ratio <= WIS_RATIO:
+        _check_coverage(scored, "")
+        if scored["weekly"]:
+            _check_coverage(scored["weekly"], " of sums by week")
         return
     horizon = max(scored["by_horizon"], key=lambda entry: entry["wis_ratio"])
     origin = max(scored["by_origin"], key=lambda entry: entry["wis_ratio"])
@@ -298,6 +307,30 @@ def check(forecasts: Forecasts, scored: dict[str, Any] | None) -> None:
         f"{origin['origin']} on ({origin['wis_ratio']:.4g}); 90 % intervals cover "
         f"{scored['scores']['coverage']['0.9']:.0%}: give later days more weight, widen what is too narrow, "
         f"{REFERENCE}" + (f"\n  fits that failed: {len(failed)} ({_in_short(failed)})" if failed else "")
+    )
+
+
+def _check_coverage(scored: dict[str, Any], of: str) -> None:
+    """Refuse 90 % intervals that surely hold too little or too much.
+
+    Sure is what the resamples and the number of forecast paths both tell: where all is covered, or there are
+    few series and origins, resamples vary less than chance does.
+    """
+    share, ends = (each["coverage_pit"][LEVEL] for each in (scored["scores"], scored["scores"]["intervals"]))
+    paths = sum(entry["series"] for entry in scored["by_origin"])
+    jeffreys = scipy.stats.beta.ppf(scores.INTERVAL, share * paths + 0.5, (1 - share) * paths + 0.5).tolist()
+    both = np.array([jeffreys, ends or jeffreys])
+    low, high = both[:, 0].min(), both[:, 1].max()
+    least, most = COVERAGE
+    if high < least:
+        advice = "the forecasts are too narrow: give what changes from day to day or week to week more room"
+    elif low > most:
+        advice = "the forecasts are too wide: narrow priors, or let noise be less"
+    else:
+        return
+    raise FitError(
+        f"  the 90 % intervals{of} hold {share:.1%} ({low:.1%} to {high:.1%} by resampling series and "
+        f"origins), should be {least:.0%} to {most:.0%}: {advice}, {REFERENCE}"
     )
 
 
