@@ -23,7 +23,7 @@ from forecastle.frequency import Frequency
 from forecastle.observations.provenance import Provenance
 from forecastle.project.compose import ROOT
 from forecastle.project.retraining import Refused, command, data, incumbents
-from forecastle.project.retraining.comparison import DATES, WIS_RATIO, Comparison, compare
+from forecastle.project.retraining.comparison import DATES, Comparison, compare
 from forecastle.project.retraining.incumbents import Incumbent
 
 
@@ -85,7 +85,7 @@ def retrain(model: str, incumbent: Incumbent, new: pd.DataFrame, scratch: Path, 
         least = max(DATES, Frequency.of(old.manifest.frequency).cycle)
         print(f"{model}: {dates} held-out dates are fewer than {least}, so the gate alone decides")
     else:
-        verdict = f"its WIS is {comparison.wis_ratio:.3f} of the incumbent's, and {WIS_RATIO} is allowed"
+        verdict = comparison.verdict
         if not comparison.holds:
             raise Refused(verdict)
         print(f"{model}: the challenger goes on to the gate: {verdict}")
