@@ -253,7 +253,7 @@ def save(forecasts: Forecasts, path: Path) -> None:
     forecasts the axes are empty. The same of sums by week has the prefix `week_`, and where running totals
     are forecast, the same of what is new each period has the prefix `increment_`.
     """
-    arrays = _by_axes(forecasts.made, "") | _by_axes(forecasts.weeks, "week_")
+    arrays: dict[str, Any] = _by_axes(forecasts.made, "") | _by_axes(forecasts.weeks, "week_")
     if forecasts.increments is not forecasts.made:
         arrays |= _by_axes(forecasts.increments, "increment_")
     np.savez_compressed(path, quantile=QUANTILES, **arrays)

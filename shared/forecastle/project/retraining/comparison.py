@@ -156,7 +156,9 @@ def compare(incumbent: Artifact, forecasts: xr.Dataset) -> Comparison | None:
         mean=("forecast", draws.mean(axis=0)),
         bias=("forecast", (draws > observed).mean(axis=0) - (draws < observed).mean(axis=0)),
     )
-    each = [weighted_interval_score(observed, one["quantiles"].values) for one in (forecasts, of_incumbent)]
+    ours, theirs = (
+        weighted_interval_score(observed, one["quantiles"].values) for one in (forecasts, of_incumbent)
+    )
     return Comparison(
         days=[day.item() for day in np.unique(forecasts["date"].values.astype("datetime64[D]"))],
         least=max(DATES, frequency.cycle),
@@ -165,5 +167,5 @@ def compare(incumbent: Artifact, forecasts: xr.Dataset) -> Comparison | None:
         alone=(len(forecast - positions.keys()), len(positions.keys() - forecast)),
         challenger=scores.summarise(forecasts),
         incumbent=scores.summarise(of_incumbent),
-        interval=scores.resampled(*each, forecasts["series"].values, np.zeros(len(observed))),
+        interval=scores.resampled(ours, theirs, forecasts["series"].values, np.zeros(len(observed))),
     )
