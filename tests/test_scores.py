@@ -113,3 +113,81 @@ def test_the_naive_forecast_is_finite_and_in_order(count: list[int | None], cumu
     assert np.isfinite(quantiles).all()
     assert (np.diff(quantiles) >= 0).all()
     assert (quantiles >= (total or 0)).all()
+
+
+def test_the_parts_of_the_score_are_those_of_the_interval_score() -> None:
+    """Bracher et al., equation 1: an interval's width, and 2 / alpha times how far a value is outside."""
+    observed, quantiles = forecasts(200)
+    width, over, under = scores.parts(observed, quantiles)
+    assert width + over + under == pytest.approx(scores.weighted_interval_score(observed, quantiles))
+    below = np.tile(np.arange(23.0), (1, 1))
+    width, over, under = scores.parts(np.array([-1.0]), below)
+    # Lower ends 0 to 10 lie 1 to 11 above the value, and the median 12, with half a weight.
+    assert (over, under) == (pytest.approx((66 + 6) / 11.5), 0)
+    alphas = 2 * QUANTILES[:11]
+    assert width == pytest.approx(np.sum(alphas / 2 * (22 - 2 * np.arange(11))) / 11.5)
+
+
+@pytest.mark.parametrize("mean", [0.3, 1, 3, 20, 500])
+def test_the_pit_of_counts_covers_what_it_should(mean: float) -> None:
+    """The levels of 23 quantiles are that far apart: exact within two points and a half."""
+    observed = np.random.default_rng(1).poisson(mean, 50_000).astype(float)
+    ranges = scores.pit(observed, np.tile(scipy.stats.poisson.ppf(QUANTILES, mean), (len(observed), 1)))
+    for level in (0.5, 0.8, 0.9, 0.95):
+        share = scores.within(ranges, (1 - level) / 2, (1 + level) / 2).mean()
+        assert share == pytest.approx(level, abs=0.03)
+
+
+def test_the_pit_lies_between_the_levels_around_a_value() -> None:
+    quantiles = np.tile(np.repeat([0.0, 5.0, 9.0], [6, 10, 7]), (5, 1))
+    ends = scores.pit(np.array([-1.0, 0, 2, 5, 10]), quantiles)
+    # 0 up to the level 0.2, 5 from 0.25 to 0.7, 9 from 0.75 on.
+    known = np.array([(0, 0.01), (0.005, 0.225), (0.2, 0.25), (0.225, 0.725), (0.99, 1)])
+    np.testing.assert_allclose(ends.T, known)
+    assert scores.within(ends, 0, 1) == pytest.approx(1)
+    assert scores.within(np.array([[0.2, 0.5], [0.4, 0.5]]), 0.3, 0.6) == pytest.approx([0.5, 1])
+
+
+def test_naive_sums_are_seven_means_with_the_errors_of_past_sums() -> None:
+    values = np.tile([0.0, 7, 14, 21, 28, 35, 42], 8)
+    values[-7:] += 7.0  # each: the last week's sum is 196, those before it 147
+    quantiles = scores.naive_sums(values, np.array([7, 14]))
+    assert quantiles[:, 11] == pytest.approx(196)
+    # The last 28 forecasts of the next seven days were wrong by the last week's rise alone, bit by bit.
+    errors = [7.0 * max(0, 7 - ahead) for ahead in range(28)]
+    assert quantiles[0, 16] - 196 == pytest.approx(
+        scipy.stats.norm.ppf(0.75) * np.sqrt(np.mean(np.square(errors)))
+    )
+    assert np.isfinite(scores.naive_sums(np.array([3.0, 4.0]), np.array([7, 13]))).all()
+
+
+def test_the_hubs_baseline_is_the_last_week_and_symmetric_changes() -> None:
+    weeks = np.array([70.0, 140.0, 105.0])  # changes of 70 and -35, so that of 35 and -70 too
+    values = np.repeat(weeks / 7, 7)
+    one, two, three = scores.hub_baseline(values, np.array([7, 13, 21]), minimum=None)
+    changes = np.quantile([-70, -35, 35, 70], QUANTILES)
+    assert one == pytest.approx(105 + changes, abs=1)
+    assert one + one[::-1] == pytest.approx(np.full(23, 210.0), abs=1)
+    spread = [(each[20] - each[2]) for each in (one, two, three)]
+    assert spread[0] < spread[1] < spread[2] < 3 * spread[0]
+    assert scores.hub_baseline(values, np.array([28]))[0, 0] == 0
+    assert np.isnan(scores.hub_baseline(values[:5], np.array([7]))).all()
+
+
+def test_the_same_weekday_comes_again() -> None:
+    rng = np.random.default_rng(1)
+    values = np.tile(np.arange(7.0), 12) + rng.normal(100, 2, 84)
+    quantiles = scores.same_weekday(values, 14)
+    assert quantiles[:, 11] == pytest.approx(np.tile(values[-7:], 2))
+    for horizon, lag in ((1, 7), (8, 14)):
+        errors = (values[lag:] - values[:-lag])[-28:]
+        assert quantiles[horizon - 1, 16] - quantiles[horizon - 1, 11] == pytest.approx(
+            scipy.stats.norm.ppf(0.75) * np.sqrt(np.mean(errors**2))
+        )
+    totals = scores.same_weekday(values, 14, 1000.0)
+    assert totals[:, 11] == pytest.approx(1000 + np.cumsum(np.tile(values[-7:], 2)))
+    running = values.cumsum()
+    past = [running[t + 14] - running[t] - 2 * values[t - 6 : t + 1].sum() for t in range(6, 70)][-28:]
+    assert totals[13, 16] - totals[13, 11] == pytest.approx(
+        scipy.stats.norm.ppf(0.75) * np.sqrt(np.mean(np.square(past)))
+    )

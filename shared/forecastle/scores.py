@@ -16,6 +16,7 @@ MIDDLE = len(QUANTILES) // 2
 INTERVAL_LEVELS = (1 - 2 * QUANTILES[:MIDDLE]).round(3)
 COVERAGE_LEVELS = (0.5, 0.8, 0.9, 0.95)  # of the central intervals whose coverage is reported
 PAST_ERRORS = 28  # periods whose errors give the naive forecast its spread
+SAMPLED, SEED = 5000, 20200423  # sums of changes that the hub's baseline adds up
 
 
 def naive(
@@ -94,6 +95,117 @@ def naive_sums(values: np.ndarray, ends: np.ndarray, *, minimum: float | None = 
     return quantiles if minimum is None else np.maximum(quantiles, minimum)
 
 
+def hub_baseline(values: np.ndarray, ends: np.ndarray, *, minimum: float | None = 0) -> np.ndarray:
+    """The baseline of the COVID-19 Forecast Hub for sums over seven days: the last seven, ever less surely.
+
+    Cramer et al., "Evaluation of individual and ensemble probabilistic forecasts of COVID-19 mortality in the
+    United States", PNAS 119 (2022), COVIDhub-baseline. The median is the last week's sum. Around it lies, for
+    each week ahead, one more change from a week to the next: of all past ones and their negatives, with
+    quantiles interpolated between them, and independent of the others. The weeks here are the last seven
+    days, the seven before them and so on, so that the baseline knows all that the forecast does; a sum of
+    which the last day is 8 to 14 days ahead is two changes away.
+
+    Args:
+        values: Of a series, one a day up to the origin, nan where there was no report.
+        ends: How many days ahead the last of the seven days lies.
+        minimum: The least sum that there can be; None if there is none.
+
+    Returns:
+        Shape (sum, quantile); nan if no week is wholly known.
+    """
+    days = 7
+    weeks = values[len(values) % days :].reshape(-1, days).sum(axis=1)
+    weeks = weeks[~np.isnan(weeks)]
+    if not len(weeks):
+        return np.full((len(ends), len(QUANTILES)), np.nan)
+    changes = np.diff(weeks) if len(weeks) > 1 else np.zeros(1)
+    each = np.quantile(np.concatenate([changes, -changes]), (np.arange(SAMPLED) + 0.5) / SAMPLED)
+    rng, away, steps = np.random.default_rng(SEED), np.zeros(SAMPLED), 0
+    quantiles = np.empty((len(ends), len(QUANTILES)))
+    for i, end in enumerate(ends):
+        while steps < -(-end // days):
+            away, steps = away + rng.permutation(each), steps + 1
+        quantiles[i] = weeks[-1] + np.quantile(away - np.median(away), QUANTILES)
+    return quantiles if minimum is None else np.maximum(quantiles, minimum)
+
+
+def same_weekday(
+    values: np.ndarray, periods: int, total: float | None = None, *, minimum: float | None = 0
+) -> np.ndarray:
+    """The value of the same weekday in the last week, with the spread of the same forecast's past errors.
+
+    Quantiles, the arguments and what is returned are as of `naive`. A day of the last week without a report
+    is taken to be its mean.
+    """
+    week = np.concatenate([np.full(7, np.nan), values])[-7:]
+    week = np.where(np.isnan(week), _means(values, 7)[-1], week)
+    normal = np.array([NormalDist().inv_cdf(level) for level in QUANTILES])
+    quantiles, error, centre = np.empty((periods, len(QUANTILES))), 0.0, total or 0.0
+    known, summed = np.nan_to_num(values), np.zeros(len(values))
+    for horizon in range(1, periods + 1):
+        lag = 7 * -(-horizon // 7)
+        if total is None:
+            centre, errors = week[(horizon - 1) % 7], _since(values, lag)
+        else:
+            centre += week[(horizon - 1) % 7]
+            day = np.full(len(values), np.nan)  # of each past origin, the error of this day alone
+            day[: max(0, len(values) - horizon)] = _since(known, lag)[horizon:]
+            summed = summed + day
+            errors = summed
+        errors = errors[~np.isnan(errors)][-PAST_ERRORS:]
+        if len(errors):
+            error = float(np.sqrt(np.mean(errors**2)))
+        quantiles[horizon - 1] = centre + error * normal
+    least = minimum if total is None else total
+    return quantiles if least is None else np.maximum(quantiles, least)
+
+
+def parts(observed: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """What `weighted_interval_score` adds up: dispersion, overprediction and underprediction.
+
+    The widths of the intervals, and how far what was observed lay below them and above them (Bracher et al.
+    2021). Shape (3, forecast).
+    """
+    value, tail = observed[:, None], QUANTILES[:MIDDLE]
+    lower, upper = quantiles[:, :MIDDLE], quantiles[:, :MIDDLE:-1]
+    median = quantiles[:, MIDDLE]
+    width = (tail * (upper - lower)).sum(axis=1)
+    over = np.maximum(lower - value, 0).sum(axis=1) + np.maximum(median - observed, 0) / 2
+    under = np.maximum(value - upper, 0).sum(axis=1) + np.maximum(observed - median, 0) / 2
+    return np.stack([width, over, under]) / (MIDDLE + 0.5)
+
+
+def pit(observed: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """The probability integral transform of each forecast, as the range that it is spread over evenly.
+
+    Czado, Gneiting and Held, "Predictive model assessment for count data", Biometrics 65 (2009): of counts it
+    lies anywhere between the probabilities of less and of no more than what was observed. Of these, the
+    quantiles tell between which two levels they lie; taken is the middle.
+
+    Returns:
+        The lower and the upper ends, shape (2, forecast).
+    """
+    padded = np.array([0, *QUANTILES, 1])
+    value = observed[:, None]
+    less, no_more = np.sum(quantiles < value, axis=1), np.sum(quantiles <= value, axis=1)
+    lower, upper = padded[less], padded[no_more + 1]
+    tied = no_more > less
+    ends = (
+        np.where(tied, (lower + padded[less + 1]) / 2, lower),
+        np.where(tied, (padded[no_more] + upper) / 2, upper),
+    )
+    return np.stack(ends)
+
+
+def within(ranges: np.ndarray, lower: float, upper: float) -> np.ndarray:
+    """The share of each range of `pit` that lies between two probabilities, shape (forecast)."""
+    start, end = ranges
+    inside = np.minimum(end, upper) - np.maximum(start, lower)
+    point = (start >= lower) & (start < upper)
+    width = end - start
+    return np.where(width > 0, np.maximum(inside, 0) / np.where(width > 0, width, 1), point)
+
+
 def weighted_interval_score(observed: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
     """Of each forecast, in the unit of the values; shapes (forecast) and (forecast, quantile).
 
@@ -140,3 +252,10 @@ def _means(values: np.ndarray, cycle: int) -> np.ndarray:
             mean = float(np.nanmean(window))
         means.append(mean)
     return np.array(means)
+
+
+def _since(values: np.ndarray, lag: int) -> np.ndarray:
+    """How far each value lies above that so many before it; nan where there is none."""
+    changes = np.full(len(values), np.nan)
+    changes[lag:] = values[lag:] - values[: max(0, len(values) - lag)]
+    return changes

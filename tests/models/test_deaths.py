@@ -56,13 +56,6 @@ def test_days_of_catching_up_are_found_and_named() -> None:
     assert "CHN on 2020-04-16" in selected.changes[-1]
 
 
-def test_a_country_that_reports_once_a_week_keeps_its_days() -> None:
-    weekly = pd.Series([0, 0, 0, 0, 0, 0, 700] * 10, dtype="Int64")
-    assert not train.catching_up(weekly).any()
-    steep = pd.Series((10 * 1.3 ** np.arange(30)).astype(int), dtype="Int64")
-    assert not train.catching_up(steep).any()
-
-
 def test_of_long_data_the_last_days_are_fitted(tmp_path: Path) -> None:
     days = pd.date_range("2020-03-01", periods=400)
     frame = pd.DataFrame({"date": days, "country": "GBR", "name": "x", "cases": 100, "deaths": 30})

@@ -12,7 +12,7 @@ from forecastle.artifact import Artifact
 from forecastle.scores import HUB_QUANTILES, QUANTILES
 from forecastle.service import create_app
 
-from ..conftest import DRAWS, HORIZON, TOTAL, Ask, Get, MakeArtifact, table
+from ..conftest import DRAWS, HORIZON, NAMES, TOTAL, Ask, Get, MakeArtifact, table
 
 
 def test_a_forecast(get: Get) -> None:
@@ -327,3 +327,57 @@ def test_all_countries_as_a_table(get: Get, representation: str) -> None:
         rows = list(csv.reader(io.StringIO(whole.text)))
         assert rows[0] == each[0].split("\r\n")[0].split(",")
         assert rows[1:] == [row for one in each for row in list(csv.reader(io.StringIO(one)))[1:]]
+
+
+def test_weeks_are_sums_of_daily_draws(make_artifact: MakeArtifact, ask: Ask) -> None:
+    """The origin is a Friday: the first whole week starts two days later, and 28 days hold three."""
+    draws = np.random.default_rng(1).poisson(20, (DRAWS, len(NAMES), HORIZON))
+    app = create_app(Artifact.load(make_artifact(draws=draws)))
+    answer = ask(app, "/countries/FRA/forecast?period=week&level=0.9&draws=200").json()
+    weeks = draws[:, 1, 1:22].reshape(DRAWS, 3, 7).sum(axis=2)
+    assert (answer["counts"], answer["frequency"], answer["target"]) == ("weekly", "W-SAT", "weekly deaths")
+    assert answer["origin_date"] == "2020-04-24"
+    assert [(one["date"], one["horizon"]) for one in answer["forecast"]] == [
+        ("2020-05-02", 1),
+        ("2020-05-09", 2),
+        ("2020-05-16", 3),
+    ]
+    assert [one["mean"] for one in answer["forecast"]] == pytest.approx(weeks.mean(axis=0), abs=0.06)
+    lower = [one["intervals"][0]["lower"] for one in answer["forecast"]]
+    assert lower == pytest.approx(np.quantile(weeks, 0.05, axis=0), abs=0.06)
+    assert answer["draws"][3]["values"] == weeks[3].tolist()
+    assert len(ask(app, "/countries/FRA/forecast?period=week&days=14").json()["forecast"]) == 1
+    every = ask(app, "/forecast?period=week&level=0.9").json()
+    assert every["frequency"] == "W-SAT"
+    assert every["forecasts"][1]["forecast"] == answer["forecast"]
+    rows = table(ask(app, "/countries/FRA/forecast?period=week&format=csv"))
+    assert [(row["date"], row["horizon"]) for row in rows[:2]] == [("2020-05-02", "1"), ("2020-05-09", "2")]
+
+
+def test_weeks_of_a_running_total_are_of_its_daily_counts(make_artifact: MakeArtifact, ask: Ask) -> None:
+    daily = np.random.default_rng(1).poisson(20, (DRAWS, len(NAMES), HORIZON))
+    totals = create_app(Artifact.load(make_artifact(draws=TOTAL + daily.cumsum(axis=2), cumulative=True)))
+    days = create_app(Artifact.load(make_artifact(draws=daily)))
+    path = "/countries/FRA/forecast?period=week"
+    assert ask(totals, path).json()["forecast"] == ask(days, path).json()["forecast"]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("period=month", "period must be week"),
+        ("period=week&counts=cumulative", "neither counts=cumulative nor"),
+        ("period=week&format=hubverse", "nor format=hubverse"),
+        ("period=week&days=12", "needs days of at least 13"),
+    ],
+)
+def test_weeks_that_there_are_not_are_refused(get: Get, query: str, said: str) -> None:
+    refused = get(f"/countries/FRA/forecast?{query}")
+    assert refused.status_code == 422 and said in refused.text
+
+
+def test_months_have_no_weeks(make_artifact: MakeArtifact, ask: Ask) -> None:
+    app = create_app(Artifact.load(make_artifact(frequency="MS")))
+    refused = ask(app, "/forecast?period=week")
+    assert refused.status_code == 422
+    assert "this model's are monthly, up to 28 months ahead" in refused.text

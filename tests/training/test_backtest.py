@@ -166,6 +166,32 @@ def test_the_true_model_is_calibrated_and_beats_the_naive_forecast(
     backtest.check(forecasts, scored)
 
 
+def test_weeks_are_scored_as_days_are(forecasts: backtest.Forecasts, scored: dict[str, Any]) -> None:
+    weekly = scored["weekly"]
+    assert weekly["forecasts"] == forecasts.weeks.sizes["forecast"] == 3 * len(CODES)
+    assert [(entry["horizon"], entry["forecasts"]) for entry in weekly["by_horizon"]] == [(1, 12), (2, 6)]
+    assert [entry["origin"] for entry in weekly["by_origin"]] == ["2020-04-07", "2020-04-15"]
+    for each in (scored, weekly):
+        assert [entry["series"] for entry in each["by_series"]] == list(CODES)
+        assert sum(entry["share"] for entry in each["by_series"]) == pytest.approx(1, abs=1e-3)
+        assert each["scores"]["wis_ratio_baseline"] < 1
+        low, high = each["scores"]["intervals"]["wis_ratio_baseline"]
+        assert low < each["scores"]["wis_ratio_baseline"] < high
+        assert sum(each["pit"]) == pytest.approx(1, abs=1e-3)
+
+
+def test_months_have_no_weeks_and_no_weekday() -> None:
+    dates = pd.date_range("2018-01-01", periods=24, freq="MS")
+    rows = pd.DataFrame({"date": dates, "country": "DEU", "deaths": np.arange(24.0)})
+    known, draws = rows[:21], np.full((50, 1, 3), 22.0)
+    shape = recipe(frequency=Frequency.of("MS"), horizon=3)
+    made = backtest.compared(known, draws, known, rows, dates[20].date(), shape)
+    assert len(made) == 3 and made.weeks.sizes["forecast"] == 0
+    scored = scored_of(made)
+    assert scored["weekly"] is None and scored["scores"]["wis_ratio_baseline"] is None
+    backtest.show(scored)
+
+
 def test_nothing_after_an_origin_changes_its_forecasts(
     path: Path, forecasts: backtest.Forecasts, tmp_path: Path
 ) -> None:
@@ -179,7 +205,7 @@ def test_nothing_after_an_origin_changes_its_forecasts(
     known = forecasts.made.isel(forecast=forecasts.made["origin"] == str(ORIGINS[0]))
     known = known.isel(forecast=np.isin(known["date"], changed["date"]))
     assert changed.sizes["forecast"] == len(CODES) * (backtest.PERIODS - 1)  # without the day of the revision
-    for name in ("quantiles", "naive", "mean", "date", "series", "horizon"):
+    for name in ("quantiles", "naive", "baseline", "mean", "date", "series", "horizon"):
         np.testing.assert_array_equal(changed[name].values, known[name].values, err_msg=name)
     assert (changed["observed"].values > known["observed"].values + 900).all()
 
@@ -286,6 +312,47 @@ def test_worse_than_naive_is_refused_in_words(path: Path) -> None:
         backtest.check(forecasts, scored)
 
 
+def with_coverage(scored: dict[str, Any], share: float, ends: list[float] | None, paths: int) -> dict:
+    """The scores, if 90 % intervals had held so much, from so many series and one origin."""
+    intervals = scored["scores"]["intervals"] | {"coverage_pit": {"0.9": ends}}
+    found = scored["scores"] | {"wis_ratio": 0.9, "coverage_pit": {"0.9": share}, "intervals": intervals}
+    return scored | {"scores": found, "by_origin": [scored["by_origin"][0] | {"series": paths}]}
+
+
+@pytest.mark.parametrize(
+    ("share", "ends", "paths", "said"),
+    [
+        (0.7, [0.6, 0.79], 200, "hold 70.0% .60.0% to 79.0% by resampling.*80% to 97%: .* too narrow"),
+        (0.7, [0.6, 0.81], 200, ""),
+        (0.99, [0.98, 1], 500, "hold 99.0% .98.0% to 100.0% by.* too wide"),
+        (1, [1, 1], 12, ""),  # of so few paths a calibrated model may hold all
+        (0.7, [0.65, 0.75], 10, ""),
+        (0.5, None, 40, "hold 50.0% .37.3% to 62.7%.* too narrow"),
+        (0.9, [0.88, 0.92], 300, ""),
+    ],
+)
+@pytest.mark.parametrize("weekly", [False, True])
+def test_intervals_that_surely_hold_too_little_or_too_much_are_refused(
+    forecasts: backtest.Forecasts,
+    scored: dict[str, Any],
+    weekly: bool,
+    share: float,
+    ends: list[float] | None,
+    paths: int,
+    said: str,
+) -> None:
+    right = with_coverage(scored, 0.9, [0.88, 0.92], 100)
+    if weekly:
+        changed = right | {"weekly": with_coverage(scored["weekly"], share, ends, paths)}
+    else:
+        changed = with_coverage(scored, share, ends, paths) | {"weekly": None}
+    if not said:
+        backtest.check(forecasts, changed)
+        return
+    with pytest.raises(FitError, match=("intervals of sums by week " if weekly else "intervals ") + said):
+        backtest.check(forecasts, changed)
+
+
 def test_too_few_days_are_no_backtest_and_refused_with_the_reason(path: Path) -> None:
     forecasts = forecast(path, [datetime.date(2020, 2, 1), LAST])
     assert len(forecasts) == 0 and backtest.score(forecasts, "short") is None
@@ -328,8 +395,11 @@ def test_the_summary_and_the_tables_show_the_scores(
     scored: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     summary = backtest.summary(scored)
-    assert summary and summary.scores == scored["scores"] and summary.bounds == {"wis_ratio": 1.0}
+    assert summary and summary.scores == scored["scores"] and summary.bounds == backtest.BOUNDS
     assert backtest.summary(None) is None
     backtest.show(scored)
     printed = capsys.readouterr().out
     assert "2020-04-07" in printed and f"{scored['scores']['wis_ratio']:.2f}" in printed
+    low, high = scored["weekly"]["scores"]["intervals"]["wis_ratio_baseline"]
+    assert f"{scored['weekly']['scores']['wis_ratio_baseline']:.2f} [{low:.2f} to {high:.2f}]" in printed
+    assert f"{scored['largest']['worse']} of {len(CODES)}" in printed

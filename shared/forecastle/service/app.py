@@ -8,13 +8,13 @@ and `representations.py`.
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 from starlette.types import Message, Receive, Scope, Send
 
 from forecastle.artifact import Artifact, Series
@@ -38,6 +38,7 @@ from forecastle.web.queries import (
     must_be,
     no_parameters,
     optional,
+    wrong,
 )
 from forecastle.web.representations import MEDIA_TYPES, chosen
 
@@ -103,9 +104,36 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
             str(forecasts.ForecastQuery.model_fields["counts"].description)
         )
 
+        period: Annotated[Literal["week"], must_be("week")] | None = optional(
+            "Sums of daily values over whole weeks after the origin date, from a Sunday to a Saturday. "
+            "`days` is then the horizon by default, and the weeks are those that end within them."
+        )
+
+        @model_validator(mode="after")
+        def weeks_of_days(self) -> Self:
+            """Sums by week are of daily values, and of as many days as surely hold a week."""
+            if not self.period:
+                return self
+            if not paths.has_weeks(artifact):
+                raise wrong(
+                    "period=week needs daily values up to {} days ahead: this model's are {}, up to {} ahead",
+                    paths.SURE_WEEK,
+                    artifact.frequency.adjective,
+                    artifact.frequency.periods(horizon),
+                )
+            if self.counts == "cumulative" or self.format == "hubverse":
+                raise wrong("period=week goes with neither counts=cumulative nor format=hubverse")
+            if "days" not in self.model_fields_set:
+                self.days = horizon
+            if self.days < paths.SURE_WEEK:
+                raise wrong(
+                    "period=week needs days of at least {}, lest no whole week lie in them", paths.SURE_WEEK
+                )
+            return self
+
         @property
         def kind(self) -> Kind:
-            return self.counts or paths.own(artifact)
+            return "weekly" if self.period else self.counts or paths.own(artifact)
 
         def arguments(self) -> tuple[Any, ...]:
             """What `forecasts.forecast` takes after the series."""

@@ -152,7 +152,7 @@ def forecast(
         artifact: Of the model.
         root: The path that links start with.
         series: One of the artifact's.
-        days: At most the horizon.
+        days: At most the horizon. Of sums by week, those that end in them.
         kind: What is counted.
         intervals: The levels of central intervals; None for quantiles instead.
         quantiles: The levels of these.
@@ -160,6 +160,9 @@ def forecast(
     """
     known = marginals.of(artifact, series, kind)
     levels = quantiles if intervals is None else ends(intervals)
+    start = series.origin_date
+    if by_week(artifact, kind):
+        start, days = paths.before_weeks(start), paths.whole_weeks(start, days)
     numbers = np.concatenate([known.means[:days, None], known.quantiles([0.5, *levels], days)], axis=1)
     return rendering.Forecast(
         _about(artifact, root, series, kind, draws is not None),
@@ -168,7 +171,13 @@ def forecast(
         intervals,
         quantiles,
         None if draws is None else _chosen(paths.paths(artifact, series, kind)[:, :days], draws),
+        start,
     )
+
+
+def by_week(artifact: Artifact, kind: Kind) -> bool:
+    """Whether this kind is sums by week of daily values."""
+    return kind == "weekly" and artifact.frequency.alias == "D"
 
 
 @lru_cache(1000)
@@ -179,6 +188,8 @@ def _about(artifact: Artifact, root: str, series: Series, kind: Kind, with_paths
         "counts": kind,
         "forecast": None,
     }
+    if by_week(artifact, kind):
+        members["frequency"] = paths.WEEKS
     caveat = marginals.caveat(artifact, series, kind, several_days=with_paths)
     return rendering.About(members if caveat is None else {**members, "caveat": caveat})
 
@@ -188,6 +199,8 @@ def of_all(
 ) -> rendering.Forecasts:
     """The forecasts of all series in one answer."""
     about = {**of_model(artifact, root), "target": paths.target(artifact, kind), "counts": kind}
+    if by_week(artifact, kind):
+        about["frequency"] = paths.WEEKS
     return rendering.Forecasts(about, of_each)
 
 

@@ -6,6 +6,7 @@ of each other (`exponential`, `logistic`) a path is no history that could happen
 about one day's running total holds all the same; daily counts and what is asked about whole paths do not.
 """
 
+import datetime
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,10 @@ from forecastle.web.problems import InvalidValue
 
 # The adjective of the frequency, such as "daily": the values themselves; or "cumulative".
 Kind = Adjective | Literal["cumulative"]
+
+WEEK, SATURDAY = 7, 5  # days; as of datetime.date.weekday()
+SURE_WEEK = 13  # days that hold a whole week, whatever the weekday of the first
+WEEKS = "W-SAT"  # the frequency of sums by week
 
 # From each bound to the next, `rounded` keeps so many decimals: three significant digits below 100, then one.
 _BOUNDS = np.append(10.0 ** np.arange(-9, 2), 1e15)
@@ -43,17 +48,37 @@ def check(artifact: Artifact, kind: Kind) -> None:
         raise InvalidValue("counts", f"must be {' or '.join(known)} for this model, not {kind}")
 
 
+def has_weeks(artifact: Artifact) -> bool:
+    """Whether there are sums by week: of daily values, if a whole week lies within the horizon."""
+    return artifact.frequency.alias == "D" and artifact.horizon >= SURE_WEEK
+
+
+def before_weeks(origin: datetime.date) -> datetime.date:
+    """The Saturday that is the origin or follows it: the first whole week starts a day later."""
+    return origin + datetime.timedelta((SATURDAY - origin.weekday()) % WEEK)
+
+
+def whole_weeks(origin: datetime.date, days: int) -> int:
+    """How many whole weeks, from a Sunday to a Saturday, lie in so many days after an origin."""
+    return (days - (before_weeks(origin) - origin).days) // WEEK
+
+
 def target(artifact: Artifact, kind: Kind) -> str:
     """Such as "daily deaths"."""
     return artifact.manifest.target if kind == own(artifact) else f"{kind} {artifact.manifest.unit}"
 
 
 def paths(artifact: Artifact, series: Series, kind: Kind) -> np.ndarray:
-    """All draws, shape (draw, period ahead).
+    """All draws, shape (draw, period ahead); of daily values also "weekly": the sums over whole weeks.
 
     Raises:
         InvalidValue: The model has no such kind.
     """
+    if kind == "weekly" and has_weeks(artifact):
+        daily = paths(artifact, series, "daily")
+        first = (before_weeks(series.origin_date) - series.origin_date).days
+        number = whole_weeks(series.origin_date, artifact.horizon)
+        return daily[:, first : first + WEEK * number].reshape(len(daily), number, WEEK).sum(axis=2)
     check(artifact, kind)
     draws = artifact.forecast_draws(series.code).astype(float)
     if kind == own(artifact):

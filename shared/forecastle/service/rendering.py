@@ -56,6 +56,7 @@ class Forecast:
         intervals: The levels of the central intervals; None if there are quantiles instead.
         quantiles: The levels of the quantiles.
         draws: Whole paths, if they were asked for.
+        start: The date that horizons count from, if it is not `origin_date`.
     """
 
     about: About
@@ -64,6 +65,7 @@ class Forecast:
     intervals: Sequence[float] | None
     quantiles: Sequence[float] = ()
     draws: list[Path] | None = None
+    start: datetime.date | None = None
 
     @cached_property
     def noun(self) -> str:
@@ -107,7 +109,7 @@ class Forecast:
 
     def rows(self) -> Iterator[list[Any]]:
         """A day each, or with draws a draw and day each."""
-        dates = _dates(self.origin_date, len(self.days), self.frequency)
+        dates = _dates(self.start or self.origin_date, len(self.days), self.frequency)
         if self.draws is None:
             for horizon, (date, numbers) in enumerate(zip(dates, self.days.tolist(), strict=True), 1):
                 yield [self.series, date, horizon, *numbers]
@@ -124,7 +126,9 @@ class Forecast:
             name, bound, levels = "intervals", '{"level":LEVEL,"lower":%s,"upper":%s}', self.intervals
         bounds = [bound.replace("LEVEL", level) for level in _in_json(levels)]
         rest = f'"mean":%s,"median":%s,"{name}":[{",".join(bounds)}]}}'
-        template = (rest + separator).join(_starts(self.origin_date, len(self.days), self.frequency)) + rest
+        template = (rest + separator).join(
+            _starts(self.start or self.origin_date, len(self.days), self.frequency)
+        ) + rest
         return template % tuple(_in_json(self.days.ravel().tolist()))
 
     def _paths(self) -> Iterator[str]:

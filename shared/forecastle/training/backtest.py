@@ -8,7 +8,7 @@ import dataclasses
 import datetime
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,14 @@ import pandas as pd
 import rich.box
 import rich.console
 import rich.table
+import scipy.stats
 import xarray as xr
 
 from forecastle import observations
 from forecastle.artifact import ArtifactError, Backtest
 from forecastle.frequency import Frequency
 from forecastle.observations import Observations, Reported, noun_of
-from forecastle.scores import COVERAGE_LEVELS, QUANTILES, naive, naive_sums
+from forecastle.scores import COVERAGE_LEVELS, QUANTILES, hub_baseline, naive, naive_sums, same_weekday
 from forecastle.training import contract, scores
 from forecastle.training.diagnostics import FitError
 from forecastle.training.progress import Report, silent
@@ -41,6 +42,7 @@ SATURDAY = 5  # as of datetime.date.weekday()
 KINDS = {
     "quantiles": "float32",
     "naive": "float32",
+    "baseline": "float32",
     "date": "datetime64[D]",
     "observed": "float64",
     "mean": "float64",
@@ -53,12 +55,14 @@ LEAST_PATHS = 15  # origins times series: of few series there are more origins,
 DENSE = 8  # at most so many periods apart
 DRAWS = 250  # of each chain: quantiles need fewer than the tails of the artifact's draws
 WIS_RATIO = 1.0  # at most: no worse than the naive forecast
+COVERAGE = (0.8, 0.97)  # that 90 % intervals must not lie surely outside of
+LEVEL = "0.9"
 WIDTH = 120  # of the tables
 SHOWN = 3  # failures in an error message
 
 REFERENCE = "or declare the model a reference (train(..., reference=True))"
 
-BOUNDS = {"wis_ratio": WIS_RATIO}
+BOUNDS = {"wis_ratio": WIS_RATIO, "coverage_least": COVERAGE[0], "coverage_most": COVERAGE[1]}
 
 
 @dataclass(frozen=True)
@@ -199,48 +203,57 @@ def gap(reason: Gap) -> Forecasts:
 
 
 def score(forecasts: Forecasts, kind: str) -> dict[str, Any] | None:
-    """Scores (as of `scores.summarise`) of all forecasts, by horizon and by origin, and their calibration.
+    """Scores (as of `scores.summarise`) of all forecasts, by horizon, origin and series, and calibration.
 
     None if there are no forecasts. `failed` lists the fits that failed, `skipped` the origins without enough
-    data, each with its reason.
+    data, each with its reason. `weekly` has the same scores of sums by week, whose `horizon` counts weeks;
+    None if there are none. `baseline` is for days the value of last week's same weekday, and for weeks the
+    baseline of the COVID-19 Forecast Hub.
     """
-    made = forecasts.made
     if not len(forecasts):
         return None
+    daily = _scored(forecasts.made)
+    weekly = _scored(forecasts.weeks) if forecasts.weeks.sizes["forecast"] else None
+    return {
+        "kind": kind,
+        "origins": [entry["origin"] for entry in daily["by_origin"]],
+        "failed": [asdict(gap) for gap in forecasts.failed],
+        "skipped": [asdict(gap) for gap in forecasts.skipped],
+        **daily,
+        "weekly": weekly,
+    }
+
+
+def _scored(made: xr.Dataset) -> dict[str, Any]:
     by_origin = [
-        {
-            "origin": str(origin),
-            "series": len(np.unique(group["series"])),
-            **scores.summarise(group),
-        }
+        {"origin": str(origin), "series": len(np.unique(group["series"])), **scores.summarise(group)}
         for origin, group in made.groupby("origin")
     ]
     by_horizon = [
         {"horizon": int(horizon), **scores.summarise(group)} for horizon, group in made.groupby("horizon")
     ]
     return {
-        "kind": kind,
-        "origins": [entry["origin"] for entry in by_origin],
-        "forecasts": len(forecasts),
-        "failed": [asdict(gap) for gap in forecasts.failed],
-        "skipped": [asdict(gap) for gap in forecasts.skipped],
-        "scores": scores.summarise(made),
+        "forecasts": made.sizes["forecast"],
+        "scores": {**scores.summarise(made), "intervals": scores.intervals(made)},
         "by_horizon": by_horizon,
         "by_origin": by_origin,
+        "by_series": scores.by_series(made),
+        "largest": scores.largest(made),
         "quantiles": scores.calibration(made["observed"].values, made["quantiles"].values),
+        "pit": scores.pit_histogram(made["observed"].values, made["quantiles"].values),
     }
 
 
 def save(forecasts: Forecasts, path: Path) -> None:
     """Write every forecast to a file that NumPy reads without pickle.
 
-    `origin`, `series` and `horizon` are the axes. `quantiles` and `naive` have the shape (origin, series,
-    horizon, quantile) with the levels `quantile`; `date`, `observed`, `mean` and `bias` have the shape
-    (origin, series, horizon). What was not forecast or not reported is nan, and NaT as a date. Without
+    `origin`, `series` and `horizon` are the axes. `quantiles`, `naive` and `baseline` have the shape (origin,
+    series, horizon, quantile) with the levels `quantile`; `date`, `observed`, `mean` and `bias` have the
+    shape (origin, series, horizon). What was not forecast or not reported is nan, and NaT as a date. Without
     forecasts the axes are empty. The same of sums by week has the prefix `week_`, and where running totals
     are forecast, the same of what is new each period has the prefix `increment_`.
     """
-    arrays = _by_axes(forecasts.made, "") | _by_axes(forecasts.weeks, "week_")
+    arrays: dict[str, Any] = _by_axes(forecasts.made, "") | _by_axes(forecasts.weeks, "week_")
     if forecasts.increments is not forecasts.made:
         arrays |= _by_axes(forecasts.increments, "increment_")
     np.savez_compressed(path, quantile=QUANTILES, **arrays)
@@ -270,7 +283,10 @@ def nothing(forecasts: Forecasts) -> FitError:
 
 
 def check(forecasts: Forecasts, scored: dict[str, Any] | None) -> None:
-    """Refuse a model that has forecast no past day, or worse than the naive forecast.
+    """Refuse a model that has forecast no past day, or badly.
+
+    That is worse than the naive forecast, or with 90 % intervals, of single values or of sums by week, that
+    surely hold too little or too much.
 
     Raises:
         FitError: Why, where most, and what to do.
@@ -279,6 +295,9 @@ def check(forecasts: Forecasts, scored: dict[str, Any] | None) -> None:
         raise nothing(forecasts)
     ratio, failed = scored["scores"]["wis_ratio"], forecasts.failed
     if ratio <= WIS_RATIO:
+        _check_coverage(scored, "")
+        if scored["weekly"]:
+            _check_coverage(scored["weekly"], " of sums by week")
         return
     horizon = max(scored["by_horizon"], key=lambda entry: entry["wis_ratio"])
     origin = max(scored["by_origin"], key=lambda entry: entry["wis_ratio"])
@@ -291,6 +310,30 @@ def check(forecasts: Forecasts, scored: dict[str, Any] | None) -> None:
     )
 
 
+def _check_coverage(scored: dict[str, Any], of: str) -> None:
+    """Refuse 90 % intervals that surely hold too little or too much.
+
+    Sure is what the resamples and the number of forecast paths both tell: where all is covered, or there are
+    few series and origins, resamples vary less than chance does.
+    """
+    share, ends = (each["coverage_pit"][LEVEL] for each in (scored["scores"], scored["scores"]["intervals"]))
+    paths = sum(entry["series"] for entry in scored["by_origin"])
+    jeffreys = scipy.stats.beta.ppf(scores.INTERVAL, share * paths + 0.5, (1 - share) * paths + 0.5).tolist()
+    both = np.array([jeffreys, ends or jeffreys])
+    low, high = both[:, 0].min(), both[:, 1].max()
+    least, most = COVERAGE
+    if high < least:
+        advice = "the forecasts are too narrow: give what changes from day to day or week to week more room"
+    elif low > most:
+        advice = "the forecasts are too wide: narrow priors, or let noise be less"
+    else:
+        return
+    raise FitError(
+        f"  the 90 % intervals{of} hold {share:.1%} ({low:.1%} to {high:.1%} by resampling series and "
+        f"origins), should be {least:.0%} to {most:.0%}: {advice}, {REFERENCE}"
+    )
+
+
 def summary(scored: dict[str, Any] | None) -> Backtest | None:
     """The summary of a backtest for the manifest; the whole of it stands in `backtest.json`."""
     if scored is None:
@@ -300,45 +343,91 @@ def summary(scored: dict[str, Any] | None) -> Backtest | None:
 
 
 def show(scored: dict[str, Any]) -> None:
-    """Print the scores: a table by horizon, one by origin, and what failed."""
+    """Print the scores: tables by horizon and by origin, of weeks too, all in short, and what failed."""
     console = rich.console.Console()
     console.width = max(console.width, WIDTH)  # or numbers would be cut
+    weekly = scored["weekly"]
     for kind in ("horizon", "origin"):
-        table = rich.table.Table(box=rich.box.SIMPLE)
-        headings = (
-            "forecasts",
-            "WIS",
-            "naive",
-            "ratio",
-            "ratio of logs",
-            *map("{:.0%}".format, COVERAGE_LEVELS),
-        )
-        for heading in (kind, *headings, "90% naive", "bias", "error"):
-            table.add_column(heading, justify="right", no_wrap=heading == kind)
-        for entry in [*scored[f"by_{kind}"], {kind: "all", **scored["scores"]}]:
-            table.add_row(
-                str(entry[kind]),
-                f"{entry['forecasts']:,}",
-                *(
-                    f"{wis:,.0f}" if wis >= 1000 else f"{wis:.4g}"
-                    for wis in (entry["wis"], entry["wis_naive"])
-                ),
-                f"{entry['wis_ratio']:.2f}",
-                "" if entry["wis_ratio_log"] is None else f"{entry['wis_ratio_log']:.2f}",
-                *(f"{share:.0%}" for share in entry["coverage"].values()),
-                f"{entry['coverage_naive']['0.9']:.0%}",
-                f"{entry['bias']:+.2f}",
-                f"{entry['absolute_percentage_error']:.0%}",
-            )
-        console.print(table)
+        console.print(_table(scored, kind, kind))
+    if weekly:
+        for kind, heading in (("horizon", "week"), ("origin", "weeks from")):
+            console.print(_table(weekly, kind, heading))
+    console.print(_in_all({"": scored} if weekly is None else {"by day": scored, "by week": weekly}))
     console.print(
-        "WIS: mean weighted interval score over 23 quantiles, and its ratio to the naive forecast's;\n"
-        "50% to 95%: share of counts in central intervals; bias: share of draws too high less too low;\n"
-        "error: median absolute percentage error of the mean"
+        "WIS: mean weighted interval score over 23 quantiles; ratio: to the naive forecast's; baseline: to\n"
+        "that of last week's same weekday, or for weeks the COVID-19 Forecast Hub's; logs: to naive's, of\n"
+        "log(1 + count); 50% to 95%: share of counts in central intervals; PIT: the same without the\n"
+        "excess that comes of whole numbers; bias: share of draws too high less too low; error: median\n"
+        "absolute percentage error of the mean; in brackets: 90 % of resamples of series and origins"
     )
     for kind, meaning in (("failed", "fits failed"), ("skipped", "origins without enough data")):
         if gaps := [Gap(**gap) for gap in scored[kind]]:
             print(f"{len(gaps)} {meaning}:", *gaps, sep="\n  ")
+
+
+def _table(scored: dict[str, Any], kind: str, heading: str) -> rich.table.Table:
+    """The scores by horizon or by origin."""
+    table = rich.table.Table(box=rich.box.SIMPLE)
+    levels = map("{:.0%}".format, COVERAGE_LEVELS)
+    headings = ("forecasts", "WIS", "naive", "ratio", "baseline", "logs", *levels, "PIT 90%", "bias", "error")
+    for each in (heading, *headings):
+        table.add_column(each, justify="right", no_wrap=each == heading)
+    for entry in [*scored[f"by_{kind}"], {kind: "all", **scored["scores"]}]:
+        table.add_row(
+            str(entry[kind]),
+            f"{entry['forecasts']:,}",
+            *(f"{wis:,.0f}" if wis >= 1000 else f"{wis:.4g}" for wis in (entry["wis"], entry["wis_naive"])),
+            *(_ratio(entry[name]) for name in ("wis_ratio", "wis_ratio_baseline", "wis_ratio_log")),
+            *(f"{share:.0%}" for share in entry["coverage"].values()),
+            f"{entry['coverage_pit']['0.9']:.0%}",
+            f"{entry['bias']:+.2f}",
+            f"{entry['absolute_percentage_error']:.0%}",
+        )
+    return table
+
+
+def _in_all(each: dict[str, dict[str, Any]]) -> rich.table.Table:
+    """All forecasts in a column, of days and of weeks."""
+    table = rich.table.Table("", box=rich.box.SIMPLE)
+    for name in each:
+        table.add_column(name, justify="right")
+
+    def with_interval(scored: dict[str, Any], name: str) -> str:
+        value, ends = scored["scores"][name], scored["scores"]["intervals"][name]
+        return _ratio(value) + (f" [{ends[0]:.2f} to {ends[1]:.2f}]" if ends else "")
+
+    def covered(scored: dict[str, Any]) -> str:
+        ends = scored["scores"]["intervals"]["coverage_pit"]["0.9"]
+        share = f"{scored['scores']['coverage_pit']['0.9']:.0%}"
+        return share + (f" [{ends[0]:.0%} to {ends[1]:.0%}]" if ends else "")
+
+    def of_wis(scored: dict[str, Any]) -> str:
+        found = scored["scores"]
+        return ", ".join(
+            f"{found[name] / found['wis']:.0%}" if found["wis"] else "-"
+            for name in ("dispersion", "overprediction", "underprediction")
+        )
+
+    rows: dict[str, Callable[[dict[str, Any]], str]] = {
+        "ratio to naive": lambda scored: with_interval(scored, "wis_ratio"),
+        "ratio to the baseline": lambda scored: with_interval(scored, "wis_ratio_baseline"),
+        "ratio to naive, logs": lambda scored: with_interval(scored, "wis_ratio_log"),
+        "90 % intervals hold (PIT)": covered,
+        "WIS: width, too high, too low": of_wis,
+        f"WIS that the {scores.LARGEST} largest series are": lambda scored: (
+            f"{scored['largest']['share']:.0%}" if scored["largest"]["share"] is not None else "-"
+        ),
+        "series worse than naive": lambda scored: (
+            f"{scored['largest']['worse']} of {len(scored['by_series'])}"
+        ),
+    }
+    for name, row in rows.items():
+        table.add_row(name, *(row(scored) for scored in each.values()))
+    return table
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 def _in_short(gaps: Sequence[Gap]) -> str:
@@ -451,7 +540,7 @@ def _made(parts: Sequence[xr.Dataset], origin: datetime.date | None = None) -> x
     quantiles, counts = ("forecast", "quantile"), ("forecast",)
     empty = xr.Dataset(
         {
-            **dict.fromkeys(("quantiles", "naive"), (quantiles, np.empty((0, len(QUANTILES))))),
+            **dict.fromkeys(("quantiles", "naive", "baseline"), (quantiles, np.empty((0, len(QUANTILES))))),
             **dict.fromkeys(("observed", "mean", "bias"), (counts, np.empty(0))),
         },
         {
@@ -474,10 +563,13 @@ def _of_series(past: pd.DataFrame, later: pd.Series, shape: Shape, draws: np.nda
     reported, count = later.reindex(dates).to_numpy(), _begun(past, shape)
     total = float(np.nansum(count)) if shape.cumulative else None
     baseline = naive(count, periods, total, cycle=shape.frequency.cycle, minimum=shape.minimum)
+    weekday = np.full(baseline.shape, np.nan)
+    if shape.frequency.alias == "D":
+        weekday = same_weekday(count, periods, total, minimum=shape.minimum)
     observed = (
         reported if total is None else np.where(np.isnan(reported), np.nan, total + np.nancumsum(reported))
     )
-    return _beside(draws, baseline, observed, dates)
+    return _beside(draws, baseline, weekday, observed, dates)
 
 
 def _of_weeks(
@@ -499,9 +591,11 @@ def _of_weeks(
     dates = pd.date_range(last_day, periods=draws.shape[1] + 1)[1 + before : 1 + before + WEEK * number]
     by_day = draws[:, before : before + WEEK * number]
     least = None if shape.minimum is None else WEEK * shape.minimum
+    count, ends = _begun(past, shape), before + WEEK * np.arange(1, number + 1)
     return _beside(
         by_day.reshape(len(draws), number, WEEK).sum(axis=2),
-        naive_sums(_begun(past, shape), before + WEEK * np.arange(1, number + 1), minimum=least),
+        naive_sums(count, ends, minimum=least),
+        hub_baseline(count, ends, minimum=least),
         later.reindex(dates).to_numpy().reshape(number, WEEK).sum(axis=1),
         dates[WEEK - 1 :: WEEK],
     )
@@ -515,13 +609,18 @@ def _begun(past: pd.DataFrame, shape: Shape) -> np.ndarray:
 
 
 def _beside(
-    draws: np.ndarray, baseline: np.ndarray, observed: np.ndarray, dates: pd.DatetimeIndex
+    draws: np.ndarray,
+    baseline: np.ndarray,
+    other: np.ndarray,
+    observed: np.ndarray,
+    dates: pd.DatetimeIndex,
 ) -> xr.Dataset:
-    """Draws of a series beside the naive forecast and what was observed; shapes (draw, horizon), ..."""
+    """Draws of a series, shape (draw, horizon), beside the naive forecast, another, and what was observed."""
     return xr.Dataset(
         {
             "quantiles": (("forecast", "quantile"), np.quantile(draws, QUANTILES, axis=0).T),
             "naive": (("forecast", "quantile"), baseline),
+            "baseline": (("forecast", "quantile"), other),
             "observed": ("forecast", observed),
             "mean": ("forecast", draws.mean(axis=0)),
             "bias": ("forecast", (draws > observed).mean(axis=0) - (draws < observed).mean(axis=0)),

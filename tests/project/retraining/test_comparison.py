@@ -6,7 +6,7 @@ import xarray as xr
 
 from forecastle.artifact import Artifact
 from forecastle.project.retraining import RetrainingError
-from forecastle.project.retraining.comparison import compare
+from forecastle.project.retraining.comparison import Comparison, compare
 from forecastle.scores import QUANTILES
 
 from ...conftest import HORIZON, MakeArtifact
@@ -77,3 +77,25 @@ def test_monthly_forecasts_are_compared_by_their_dates(make_artifact: MakeArtifa
     assert [day.isoformat() for day in compared.days] == ["2020-02-01", "2020-04-01"]
     assert (compared.series, compared.plural, compared.least) == (2, "stores", 4)
     assert compared.incumbent["wis"] == pytest.approx(0)
+
+
+def test_a_loss_of_all_series_is_sure_though_it_is_small(make_artifact: MakeArtifact) -> None:
+    """Each of six series is 3 % worse, or one is 18 % worse and the others as good."""
+    draws = np.broadcast_to(np.full(HORIZON, 100.0), (100, len(CODES), HORIZON))
+    known = Artifact.load(made(make_artifact, draws))
+    observed = [0] * len(CODES)
+    challenger = forecasts(["2020-05-02"] * len(CODES), list(CODES), observed)
+
+    def with_errors(values: list[float]) -> Comparison:
+        quantiles = np.repeat(np.array(values)[:, None], len(QUANTILES), axis=1)
+        compared = compare(known, challenger.assign(quantiles=(("forecast", "quantile"), quantiles)))
+        assert compared is not None
+        return compared
+
+    every, one = with_errors([103.0] * 6), with_errors([118.0, *[100.0] * 5])
+    assert every.wis_ratio == one.wis_ratio == pytest.approx(1.03, rel=1e-3)
+    assert every.interval == pytest.approx([1.03, 1.03]) and not every.holds
+    assert "1.030 of the incumbent's (1.030 to 1.030 by resampling countries)" in every.verdict
+    assert one.interval and one.interval[0] == 1 and one.holds
+    assert with_errors([95.0] * 6).holds and not with_errors([106.0] * 6).holds
+    assert every.summary()["interval"] == every.interval

@@ -135,7 +135,7 @@ def monthly() -> dict[str, Any]:
         "rows": observed,
         "replicated": rng.normal(0, 2.5, (100, 2, 30)),
         "draws": rng.normal(0, 2.5, (100, 2, 6)).astype(np.float32),
-        "backtest": backtest(),
+        "backtest": monthly_backtest(),
     }
 
 
@@ -146,21 +146,60 @@ def backtest(origins: int = 2) -> dict[str, Any]:
         "wis": 12.3,
         "wis_naive": 16.1,
         "wis_ratio": 0.76,
+        "wis_ratio_baseline": 0.71,
         "wis_ratio_log": None,
+        "dispersion": 6.1,
+        "overprediction": 2.2,
+        "underprediction": 4.0,
         "bias": -0.03,
         "coverage": coverage,
+        "coverage_pit": coverage,
         "coverage_naive": {"0.5": 0.415, "0.8": 0.7, "0.9": 0.8},
         "absolute_percentage_error": 0.31,
     }
+    intervals = {
+        "wis_ratio": [0.612, 0.894],
+        "wis_ratio_baseline": [0.65, 0.83],
+        "wis_ratio_log": None,
+        "coverage_pit": {level: [share - 0.04, share + 0.04] for level, share in coverage.items()},
+    }
     days = ["2020-04-13", "2020-05-11"][:origins]
+    of_series = {"forecasts": 10, "wis": 9.0, "wis_ratio": None, "share": 0.5, "bias": 0.1}
+    of_days = {
+        "forecasts": 1234,
+        "scores": {**scores, "intervals": intervals},
+        "by_horizon": [{"horizon": horizon, **scores} for horizon in (1, 2, 28)],
+        "by_origin": [{"origin": day, "series": 3, **scores} for day in days],
+        "by_series": [{"series": code, **of_series, "coverage_pit": {"0.9": 0.9}} for code in ("DEU", "XYZ")],
+        "largest": {"series": ["DEU", "XYZ"], "share": 1.0, "worse": 1},
+        "quantiles": [{"quantile": q, "share_below": q**2} for q in (0.01, 0.25, 0.5, 0.75, 0.99)],
+        "pit": [0.1] * 10,
+    }
     return {
         "kind": "short",
         "origins": days,
-        "forecasts": 1234,
-        "scores": scores,
-        "by_horizon": [{"horizon": horizon, **scores} for horizon in (1, 2, 28)],
-        "by_origin": [{"origin": day, "series": 3, **scores} for day in days],
-        "quantiles": [{"quantile": q, "share_below": q**2} for q in (0.01, 0.25, 0.5, 0.75, 0.99)],
+        **of_days,
+        "weekly": weekly(of_days) if origins > 1 else None,
+    }
+
+
+def monthly_backtest() -> dict[str, Any]:
+    """Without sums by week, and without the baseline of the same weekday."""
+    known = backtest()
+    none = {"wis_ratio_baseline": None}
+    return known | {"weekly": None, "scores": known["scores"] | none}
+
+
+def weekly(of_days: dict[str, Any]) -> dict[str, Any]:
+    """Other scores: plots that are the same would have the same ids."""
+    better = {"wis_ratio": 0.61}
+    return {
+        **of_days,
+        "scores": of_days["scores"] | better,
+        "by_horizon": [entry | better for entry in of_days["by_horizon"]],
+        "by_origin": [entry | better for entry in of_days["by_origin"]],
+        "quantiles": [{"quantile": q, "share_below": q**3} for q in (0.01, 0.25, 0.5, 0.75, 0.99)],
+        "pit": [0.05, 0.15] * 5,
     }
 
 
@@ -276,7 +315,9 @@ def test_the_same_fit_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_the_numbers_are_those_of_the_fit(tmp_path: Path) -> None:
     cells = " ".join(Outline(page(tmp_path)).texts["td"])
     assert "1.200 at most 1.01" in cells  # R-hat
-    assert "52.0\N{NO-BREAK SPACE}% +2.0 41.5\N{NO-BREAK SPACE}% \N{MINUS SIGN}8.5" in cells
+    assert "0.76 (0.612 to 0.894) 1" in cells and "0.61 (0.612 to 0.894) 1" in cells  # days, weeks
+    assert "0.71 (0.65 to 0.83)" in cells
+    assert "56.0\N{NO-BREAK SPACE}%) +2.0 41.5\N{NO-BREAK SPACE}% \N{MINUS SIGN}8.5" in cells
     assert "it has 40 deaths, and 50 are needed" in cells
 
 

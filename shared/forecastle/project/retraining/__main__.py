@@ -25,7 +25,7 @@ from forecastle.frequency import Frequency
 from forecastle.observations.provenance import Provenance
 from forecastle.project.compose import ROOT
 from forecastle.project.retraining import Refused, command, data, incumbents
-from forecastle.project.retraining.comparison import DATES, WIS_RATIO, Comparison, compare
+from forecastle.project.retraining.comparison import DATES, Comparison, compare
 from forecastle.project.retraining.incumbents import Folder, Incumbent
 
 
@@ -164,7 +164,7 @@ def _decided(
         least = max(DATES, Frequency.of(incumbent.manifest.frequency).cycle)
         print(f"{model}: {dates} held-out dates are fewer than {least}, so the gate alone decides")
     else:
-        verdict = f"its WIS is {comparison.wis_ratio:.3f} of the incumbent's, and {WIS_RATIO} is allowed"
+        verdict = comparison.verdict
         if not comparison.holds:
             raise Refused(verdict)
         print(f"{model}: the challenger goes on to the gate: {verdict}")

@@ -13,10 +13,11 @@ import xarray as xr
 from forecastle.artifact import Artifact
 from forecastle.frequency import Frequency
 from forecastle.project.retraining import RetrainingError
-from forecastle.scores import QUANTILES
+from forecastle.scores import QUANTILES, weighted_interval_score
 from forecastle.training import scores
 
 WIS_RATIO = 1.05  # the challenger's weighted interval score over the incumbent's, at most
+SURELY = 1.01  # the least that it may be in 95 % of resamples: else many small losses would add up
 DATES = 4  # held-out dates, at least, and a whole cycle; the scores of fewer decide nothing
 LEVEL = "0.9"  # of the intervals whose coverage is printed
 
@@ -33,6 +34,8 @@ class Comparison:
         alone: The numbers of series that only the challenger and only the incumbent forecasts.
         challenger: The challenger's scores, as of `scores.summarise`.
         incumbent: The incumbent's scores.
+        interval: Between what the ratio of their scores lies in 90 % of resamples of the series; None if
+            there are too few.
     """
 
     days: list[datetime.date]
@@ -42,6 +45,7 @@ class Comparison:
     alone: tuple[int, int]
     challenger: dict[str, Any]
     incumbent: dict[str, Any]
+    interval: list[float] | None = None
 
     @property
     def wis_ratio(self) -> float:
@@ -56,8 +60,18 @@ class Comparison:
 
     @property
     def holds(self) -> bool:
-        """Whether the challenger forecasts no worse than the incumbent, within the tolerance."""
-        return self.wis_ratio <= WIS_RATIO
+        """Whether the challenger forecasts no worse: within the tolerance, and not surely."""
+        return self.wis_ratio <= WIS_RATIO and (self.interval is None or self.interval[0] <= SURELY)
+
+    @property
+    def verdict(self) -> str:
+        """The ratio and what is allowed, in words."""
+        ends = self.interval
+        resampled = f" ({ends[0]:.3f} to {ends[1]:.3f} by resampling {self.plural})" if ends else ""
+        return (
+            f"its WIS is {self.wis_ratio:.3f} of the incumbent's{resampled}, and {WIS_RATIO} is allowed, "
+            f"or {SURELY} if it is sure"
+        )
 
     def summary(self) -> dict[str, Any]:
         """The comparison as it stands in the challenger's manifest."""
@@ -68,7 +82,8 @@ class Comparison:
             "forecasts": self.challenger["forecasts"],
             "wis": self.challenger["wis"],
             "wis_incumbent": self.incumbent["wis"],
-            "bounds": {"wis_ratio": WIS_RATIO, "dates": self.least},
+            "interval": self.interval,
+            "bounds": {"wis_ratio": WIS_RATIO, "surely": SURELY, "dates": self.least},
         }
 
     def show(self) -> None:
@@ -141,6 +156,9 @@ def compare(incumbent: Artifact, forecasts: xr.Dataset) -> Comparison | None:
         mean=("forecast", draws.mean(axis=0)),
         bias=("forecast", (draws > observed).mean(axis=0) - (draws < observed).mean(axis=0)),
     )
+    ours, theirs = (
+        weighted_interval_score(observed, one["quantiles"].values) for one in (forecasts, of_incumbent)
+    )
     return Comparison(
         days=[day.item() for day in np.unique(forecasts["date"].values.astype("datetime64[D]"))],
         least=max(DATES, frequency.cycle),
@@ -149,4 +167,5 @@ def compare(incumbent: Artifact, forecasts: xr.Dataset) -> Comparison | None:
         alone=(len(forecast - positions.keys()), len(positions.keys() - forecast)),
         challenger=scores.summarise(forecasts),
         incumbent=scores.summarise(of_incumbent),
+        interval=scores.resampled(ours, theirs, forecasts["series"].values, np.zeros(len(observed))),
     )

@@ -153,13 +153,25 @@ def _pit(rows: pd.DataFrame, replicated: np.ndarray, noun: str) -> list[Plot]:
 
 def _backtest(manifest: Manifest, backtest: dict[str, Any] | None) -> dict[str, Any]:
     """What the section about the backtest shows."""
-    period = Frequency.of(manifest.frequency).period
-    figures = backtest and [
-        plots.quantiles(backtest["quantiles"]),
-        plots.ratios_by_horizon(backtest["by_horizon"], period),
-        plots.ratios_by_origin(backtest["by_origin"], period),
+    frequency = Frequency.of(manifest.frequency)
+    figures = backtest and _figures(backtest, frequency.period)
+    weekly = backtest and backtest["weekly"]
+    return {
+        "unit": manifest.unit,
+        "backtest": backtest,
+        "figures": figures,
+        "other": "same weekday's of the last week",
+        "weekly_figures": weekly and _figures(weekly, "week"),
+    }
+
+
+def _figures(scored: dict[str, Any], period: str) -> list[Plot]:
+    return [
+        plots.quantiles(scored["quantiles"]),
+        plots.pit_histogram(scored["pit"]),
+        plots.ratios_by_horizon(scored["by_horizon"], period),
+        plots.ratios_by_origin(scored["by_origin"], period),
     ]
-    return {"unit": manifest.unit, "backtest": backtest, "figures": figures}
 
 
 def _fan(

@@ -158,6 +158,21 @@ def quantiles(scores: list[dict[str, float]]) -> Plot:
     return Plot("Calibration of the quantiles", alt, elements(figure))
 
 
+def pit_histogram(shares: list[float]) -> Plot:
+    """The randomised PIT of a backtest's forecasts: shares in equal parts from 0 to 1."""
+    figure, axes = panel("PIT", "share of observations")
+    width, flat = 1 / len(shares), 1 / len(shares)
+    axes.bar(np.arange(len(shares)) * width, shares, width, align="edge", color=BLUE, alpha=0.6)
+    axes.axhline(flat, ls="--", color=MUTED, lw=1)
+    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    ends = percent(shares[0] + shares[-1])
+    alt = (
+        f"Histogram of the randomised PIT in {len(shares)} equal parts: of a perfect forecast "
+        f"{percent(flat)} are in each; the lowest and the highest have {ends} together."
+    )
+    return Plot("Randomised PIT of the forecasts", alt, elements(figure))
+
+
 def ratios_by_horizon(scores: list[dict[str, Any]], period: str) -> Plot:
     """Ratios of the model's WIS to the naive forecast's, of a backtest's `by_horizon`."""
     figure, axes = panel(f"{period}s ahead", "WIS / naive forecast's")
