@@ -39,6 +39,9 @@ RUN if [ -f data/current.csv ]; then rm -f data/first-wave-2020.*; fi \
     && cp -r *.py *.csv web runtime service /sources/serving \
     && chmod -R u=rwX,go=rX /sources
 
+# `--build-context own=FOLDER` puts files in the place of a model's own: FOLDER/deaths/data/deaths.csv.
+FROM scratch AS own
+
 FROM python AS base
 # Without the packages' own tests and debugging information.
 RUN --mount=from=tools,source=/tools,target=/tools \
@@ -75,7 +78,8 @@ FROM python AS model-deaths
 ARG MODEL=deaths
 WORKDIR /model
 COPY models/${MODEL:?}/ /folder/
-RUN --mount=source=shared/forecastle/folder.py,target=/folder.py python /folder.py /folder . \
+RUN --mount=source=shared/forecastle/folder.py,target=/folder.py --mount=from=own,target=/own \
+    if [ -d "/own/${MODEL}" ]; then cp -r "/own/${MODEL}/." /folder/; fi && python /folder.py /folder . \
     && mkdir locks && touch locks/requirements.txt locks/requirements-train.txt \
     && for lock in /folder/requirements*.txt; do if [ -f "$lock" ]; then cp "$lock" locks/; fi; done \
     && chmod -R u=rwX,go=rX .
@@ -137,7 +141,8 @@ FROM python AS model-trend-deaths
 ARG MODEL=trend-deaths
 WORKDIR /model
 COPY models/${MODEL:?}/ /folder/
-RUN --mount=source=shared/forecastle/folder.py,target=/folder.py python /folder.py /folder . \
+RUN --mount=source=shared/forecastle/folder.py,target=/folder.py --mount=from=own,target=/own \
+    if [ -d "/own/${MODEL}" ]; then cp -r "/own/${MODEL}/." /folder/; fi && python /folder.py /folder . \
     && mkdir locks && touch locks/requirements.txt locks/requirements-train.txt \
     && for lock in /folder/requirements*.txt; do if [ -f "$lock" ]; then cp "$lock" locks/; fi; done \
     && chmod -R u=rwX,go=rX .
@@ -200,7 +205,8 @@ FROM python AS model
 ARG MODEL=ensemble-deaths
 WORKDIR /model
 COPY models/${MODEL:?}/ /folder/
-RUN --mount=source=shared/forecastle/folder.py,target=/folder.py python /folder.py /folder . \
+RUN --mount=source=shared/forecastle/folder.py,target=/folder.py --mount=from=own,target=/own \
+    if [ -d "/own/${MODEL}" ]; then cp -r "/own/${MODEL}/." /folder/; fi && python /folder.py /folder . \
     && mkdir locks && touch locks/requirements.txt locks/requirements-train.txt \
     && for lock in /folder/requirements*.txt; do if [ -f "$lock" ]; then cp "$lock" locks/; fi; done \
     && chmod -R u=rwX,go=rX .

@@ -2,11 +2,13 @@
 
 import datetime
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from forecastle import observations
 from forecastle.observations import Observations, ObservationsError
+from forecastle.observations.selection import catching_up
 
 
 def by_country(counts: dict[str, list[int | None]]) -> pd.DataFrame:
@@ -114,3 +116,23 @@ def test_what_was_known_of_the_observations_is_kept() -> None:
         once.with_frame(once.frame.assign(cases=once.frame["count"]), "another"), "cases", start=1, total=1
     )
     assert (again.changes, set(again.excluded)) == (["a change", "another"], {"AND"})
+
+
+def test_a_country_that_reports_once_a_week_keeps_its_days() -> None:
+    weekly = pd.Series([0, 0, 0, 0, 0, 0, 700] * 10, dtype="Int64")
+    assert not catching_up(weekly).any()
+    steep = pd.Series((10 * 1.3 ** np.arange(30)).astype(int), dtype="Int64")
+    assert not catching_up(steep).any()
+
+
+def test_days_of_catching_up_are_missing_and_named() -> None:
+    selected = observations.since_total(
+        by_country({"FRA": [50] * 20 + [900] + [50] * 10, "GBR": [50] * 31}), "cases", start=1, total=1
+    )
+    cleaned = observations.without_catching_up(selected)
+    missing = cleaned.frame[cleaned.frame["count"].isna()]
+    assert missing[["country", "date"]].values.tolist() == [["FRA", pd.Timestamp("2020-03-21")]]
+    assert cleaned.changes == [*selected.changes, "days of catching up, not fitted: 1 (FRA on 2020-03-21)"]
+    assert cleaned.frame["total"].equals(selected.frame["total"])
+    calm = observations.since_total(by_country({"GBR": [50] * 31}), "cases", start=1, total=1)
+    assert observations.without_catching_up(calm) is calm

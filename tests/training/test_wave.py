@@ -119,6 +119,17 @@ def test_forecasts_go_on_deviating_from_the_curve_as_the_last_weeks_did() -> Non
     assert drawn[:, 1, 2].mean() == pytest.approx(195, rel=0.05)
 
 
+def test_growth_errs_by_as_much_as_it_says() -> None:
+    off = wave.growth_error((20000, 1), 28, np.random.default_rng(1))[:, 0]
+    np.testing.assert_allclose(off.mean(axis=0), 0, atol=0.03)
+    assert off[:, 0].std() == pytest.approx(0.95 * np.hypot(0.05, 0.012), rel=0.03)
+    # Of the error of the first day, and of each step, which all later days have.
+    damped = 0.95 ** np.arange(1, 29)
+    of_steps = np.array([damped[step:].sum() for step in range(28)])
+    expected = np.sqrt((0.05 * damped.sum()) ** 2 + (0.012**2 * of_steps**2).sum())
+    assert off[:, -1].std() == pytest.approx(expected, rel=0.03)
+
+
 def test_coming_days_are_as_noisy_as_the_last_weeks_were() -> None:
     """Whatever the dispersion of the likelihood: no noise, its own, and close together with two far off."""
     rng = np.random.default_rng(1)
@@ -152,14 +163,14 @@ def test_the_trend_of_coming_days_is_damped() -> None:
     growing = np.exp(0.1 * (np.arange(60) - 56)) * 1e6
     rows = pd.DataFrame({"country": "FRA", "date": dates, "count": np.rint(growing)})
     reference, *_ = wave.busiest_week(rows, "count")
-    posterior = flat(100, ["FRA"], 1e6 * np.exp(0.1 * (reference[0] - 56)), dispersion=1e9)
+    posterior = flat(4000, ["FRA"], 1e6 * np.exp(0.1 * (reference[0] - 56)), dispersion=1e9)
     posterior["growth"] = posterior["growth"] * 0 + 0.1
     posterior["decay"] = posterior["decay"] * 0 + 0.1
     posterior["delay"] = posterior["delay"] * 0 + 1000
     days = np.array([0, 1, 2, 28])
-    drawn = wave.predict(posterior, rows, "count", days, np.random.default_rng(1)).mean(axis=(0, 1))
+    drawn = np.median(wave.predict(posterior, rows, "count", days, np.random.default_rng(1)), axis=(0, 1))
     damped = [0, 0.095, 0.095 + 0.09025, 0.1 * 0.95 * (1 - 0.95**28) / 0.05]
-    np.testing.assert_allclose(np.log(drawn / drawn[0]), damped, atol=0.005)
+    np.testing.assert_allclose(np.log(drawn / drawn[0]), damped, atol=0.04)
 
 
 def test_quantiles_of_noise_are_those_of_the_gamma_distribution() -> None:

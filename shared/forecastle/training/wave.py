@@ -27,8 +27,8 @@ WEEKS = 6  # the last ones, which tell how far a series' weeks and days lie off 
 PAST = np.arange(1 - 7 * WEEKS, 1)  # their days; 0 is the last
 DEVIATION_DAYS = 60  # after which a deviation is down to a third
 DAMPING = 0.95  # of the trend, a day: what is left of it is halved in two weeks
-# Of the growth that is ahead, a day: its error today, and what a day adds. A curve's growth over the next weeks
-# is known no better than this, however well its past is.
+# Of the growth that is ahead, a day: its error today, and what a day adds. However well a curve fits the
+# past, its growth over the next weeks is known no better.
 GROWTH_ERROR, GROWTH_DRIFT = 0.05, 0.012
 TRANSFORMED = 200  # draws, which are enough for a probability
 RAREST = 1e-4  # probability of noise that is drawn
@@ -115,8 +115,8 @@ def predict(
 ) -> np.ndarray:
     """Posterior predictive draws of daily counts, shape (draw, series, day); day 0 is the last of `rows`.
 
-    Coming days go on deviating from the curve as the last weeks did, and their noise is as the last weeks'
-    was: see `deviation` and `noise`.
+    Coming days go on deviating from the curve as the last weeks did, growth may turn out other than the
+    curve's, and noise is as the last weeks' was: see `deviation`, `growth_error` and `noise`.
     """
     log_mean = _log_mean(posterior, rows, column, days)
     dispersion = posterior["dispersion"].to_numpy()[:, :, None]
@@ -124,7 +124,9 @@ def predict(
     ahead = days > 0
     if ahead.any():
         last = int(days.max())
-        log_mean[:, :, ahead] += deviation(posterior, rows, column, last, rng)[:, :, days[ahead] - 1]
+        off = deviation(posterior, rows, column, last, rng)
+        off += growth_error(log_mean.shape[:2], last, rng)
+        log_mean[:, :, ahead] += off[:, :, days[ahead] - 1]
         factor[:, :, ahead] = noise(posterior, rows, column, last, rng)[:, :, days[ahead] - 1]
     return rng.poisson(np.exp(log_mean) * factor)
 
@@ -138,8 +140,7 @@ def deviation(
     What is ahead starts from the last week's deviation, or the share of it that is no noise, and follows an
     autoregressive process, whose standard deviation is that of the last weeks' beside the noise. To shift a
     forecast by its latest errors is known as intercept correction: Clements and Hendry, "Intercept
-    corrections and structural change", Journal of Applied Econometrics 11 (1996). Growth has an error of its
-    own, which is a random walk and is damped as the trend is.
+    corrections and structural change", Journal of Applied Econometrics 11 (1996).
     """
     count = _latest(rows, column)
     expected = np.exp(_log_mean(posterior, rows, column, PAST))
@@ -157,9 +158,18 @@ def deviation(
     for _ in range(days):
         state = rng.normal(kept * state, np.sqrt((1 - kept**2) * variance))
         path.append(state)
-    growth = rng.normal(0, GROWTH_ERROR, (*state.shape, 1))
-    growth = growth + np.cumsum(rng.normal(0, GROWTH_DRIFT, (*state.shape, days)), axis=-1)
-    return np.stack(path, axis=-1) + np.cumsum(growth * DAMPING ** np.arange(1, days + 1), axis=-1)
+    return np.stack(path, axis=-1)
+
+
+def growth_error(shape: tuple[int, int], days: int, rng: np.random.Generator) -> np.ndarray:
+    """Draws of how far growth that was not as expected takes the log of a count, shape (*shape, day).
+
+    The error of growth is a random walk from day to day, which is damped as the trend is: a local linear
+    trend, as in Harvey, "Forecasting, Structural Time Series Models and the Kalman Filter" (1989).
+    """
+    first = rng.normal(0, GROWTH_ERROR, (*shape, 1))
+    error = first + np.cumsum(rng.normal(0, GROWTH_DRIFT, (*shape, days)), axis=-1)
+    return np.cumsum(error * DAMPING ** np.arange(1, days + 1), axis=-1)
 
 
 def noise(

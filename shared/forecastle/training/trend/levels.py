@@ -17,6 +17,7 @@ from pytensor.link.numba.dispatch import numba_funcify
 
 SHARP = 20.0  # how sharply braking sets in as growth turns positive
 FIRST_VARIANCE = 1.0  # of the first week's level and growth
+NUDGE = 1e-4  # of growth, whose effect is its derivative
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ def filtered(
 ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
     """The log likelihood up to a constant, its derivatives, and the states.
 
-    Derivatives are carried from week to week beside the states (forward mode): row j of `d` holds those of the
-    state by the parameter j. The first two weeks of a series are not counted: they say where it starts.
+    Derivatives are carried from week to week beside the states (forward mode): row j of `d` holds those of
+    the state by the parameter j. The first two weeks of a series are not counted: they say where it starts.
 
     Args:
         log_count: As in `Weeks`, and so `variance`, `known` and `first`.
@@ -75,8 +76,8 @@ def filtered(
 
     Returns:
         The log likelihood; its derivatives by the four shared parameters; those by `noise`, shape (series);
-        and of each week, given those up to it, the mean level and growth, the level's variance, the covariance
-        and the growth's variance, shape (series, week, 5).
+        and of each week, given those up to it, the mean level and growth, the level's variance, the
+        covariance and the growth's variance, shape (series, week, 5).
     """
     number, weeks = log_count.shape
     states = np.zeros((number, weeks, 5))
@@ -205,10 +206,11 @@ def likelihood(
 
 
 def draw(weeks: Weeks, posterior: xr.Dataset, number: int, rng: np.random.Generator) -> np.ndarray:
-    """Draws of each week's level: of the observed weeks and of `number` coming ones, shape (draw, series, week).
+    """Draws of the levels of the observed weeks and of `number` coming ones, shape (draw, series, week).
 
-    Backwards from the last week: a level is the one after it less that one's growth, and a growth is drawn
-    given both. Weeks before a series' first have its first one's.
+    Coming ones go on from the last. Observed ones are drawn backwards from it (forward filtering, backward
+    sampling): a level is the one after it less that one's growth, and a growth is drawn given both. Weeks
+    before a series' first have its first one's.
     """
     shared = ("change", "relative_change", "damping", "braking")
     change, relative, damping, braking = (posterior[name].to_numpy() for name in shared)
@@ -244,8 +246,7 @@ def draw(weeks: Weeks, posterior: xr.Dataset, number: int, rng: np.random.Genera
         own_mean = mean_growth + b / a * (before - mean)
         own = np.maximum(c - b**2 / a, 0)
         ahead = expected_growth(own_mean, damping, braking)
-        nudge = 1e-4
-        slope = (expected_growth(own_mean + nudge, damping, braking) - ahead) / nudge
+        slope = (expected_growth(own_mean + NUDGE, damping, braking) - ahead) / NUDGE
         added = change**2 + (relative * own_mean) ** 2
         gain = own * slope / (slope**2 * own + added)
         drawn = own_mean + gain * (growth - ahead)
