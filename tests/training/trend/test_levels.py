@@ -98,7 +98,7 @@ def test_draws_follow_the_weeks_and_then_the_trend() -> None:
     drawn = levels.draw(of, posterior(500), 4, rng)
     assert drawn.shape == (500, 3, 16)
     off = (drawn.mean(axis=0)[:, :12] - of.log_count)[:, 2:]
-    assert np.abs(off[of.known[:, 2:]]).max() < 0.2
+    assert np.abs(off[of.known[:, 2:]]).max() < 0.3
     assert drawn.std(axis=0)[0, 2:12].max() < 0.2
     growth = np.diff(drawn.mean(axis=0)[0, 10:])
     assert growth[0] > growth[1] > growth[-1] > 0  # damped, week after week
