@@ -162,7 +162,8 @@ class _Likelihood(Op):
         return Apply(self, inputs, [pt.dscalar(), pt.dvector(), pt.dvector()])
 
     def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
-        found = filtered(*_arrays(self.weeks), *map(float, inputs[:4]), inputs[4])
+        change, relative, damping, braking = map(float, inputs[:4])
+        found = filtered(*_arrays(self.weeks), change, relative, damping, braking, inputs[4])
         for output, value in zip(outputs, found[:3], strict=True):
             output[0] = np.asarray(value)
 
@@ -202,7 +203,8 @@ def likelihood(
     noise: pt.TensorVariable,
 ) -> pt.TensorVariable:
     """The log likelihood of weeks, up to a constant: for `pm.Potential`. Parameters as of `filtered`."""
-    return _Likelihood(weeks)(change, relative, damping, braking, noise)[0]
+    log_likelihood, *_ = _Likelihood(weeks).make_node(change, relative, damping, braking, noise).outputs
+    return pt.as_tensor(log_likelihood)
 
 
 def draw(weeks: Weeks, posterior: xr.Dataset, number: int, rng: np.random.Generator) -> np.ndarray:
@@ -261,5 +263,5 @@ def expected_growth(growth: np.ndarray, damping: np.ndarray, braking: np.ndarray
     return damping * growth / (1 + braking * np.logaddexp(0, SHARP * growth) / SHARP)
 
 
-def _arrays(weeks: Weeks) -> tuple[np.ndarray, ...]:
+def _arrays(weeks: Weeks) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return weeks.log_count, weeks.variance, weeks.known, weeks.first
