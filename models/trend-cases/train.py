@@ -17,7 +17,7 @@ FIRST_CASE, LEAST_CASES = 100, 2000  # a country is fitted from its 100th case i
 
 
 def observe(path: Path) -> Observations:
-    """The last twelve weeks of every country with at least 2000 cases."""
+    """The last six weeks of every country with at least 2000 cases."""
     return since_total(read(path), "cases", start=FIRST_CASE, total=LEAST_CASES, last=trend.DAYS)
 
 
@@ -34,4 +34,4 @@ def predict(
 
 
 if __name__ == "__main__":
-    train(observe, build, predict, target="daily cases", unit="cases")
+    train(observe, build, predict, target="daily cases", unit="cases", draws=2000)

@@ -17,7 +17,7 @@ FIRST_DEATH, LEAST_DEATHS = 10, 50  # a country is fitted from its 10th death if
 
 
 def observe(path: Path) -> Observations:
-    """The last twelve weeks of every country with at least 50 deaths, without days of catching up."""
+    """The last six weeks of every country with at least 50 deaths, without days of catching up."""
     selected = since_total(read(path), "deaths", start=FIRST_DEATH, total=LEAST_DEATHS, last=trend.DAYS)
     return without_catching_up(selected)
 
@@ -35,4 +35,4 @@ def predict(
 
 
 if __name__ == "__main__":
-    train(observe, build, predict, target="daily deaths", unit="deaths")
+    train(observe, build, predict, target="daily deaths", unit="deaths", draws=2000)

@@ -9,12 +9,12 @@ from forecastle.training import diagnostics, trend
 from forecastle.training.progress import silent
 from forecastle.training.sampling import Sampling, thinned
 
-SERIES, AHEAD = 40, 14
+SERIES, AHEAD = 60, 14
 DAMPING, CHANGE, NOISE = 0.7, 0.2, 0.1
 
 
 def simulated() -> tuple[pd.DataFrame, np.ndarray]:
-    """Twelve weeks of daily counts by the model itself, and the two weeks after them, shape (series, day)."""
+    """Six weeks of daily counts by the model itself, and the two weeks after them, shape (series, day)."""
     rng = np.random.default_rng(5)
     level, growth, weeks = rng.normal(6, 0.5, SERIES), rng.normal(0.2, 0.2, SERIES), []
     for _ in range(trend.WEEKS + AHEAD // 7):
@@ -50,7 +50,7 @@ def fit(rows: pd.DataFrame) -> xr.DataTree:
 
 def test_the_parameters_are_found(fit: xr.DataTree) -> None:
     posterior = fit["posterior"]
-    for name, value in (("damping", DAMPING), ("change", CHANGE)):
+    for name, value in (("damping", DAMPING), ("log_change_mean", np.log(CHANGE))):
         lower, upper = np.quantile(posterior[name], [0.005, 0.995])
         assert lower < value < upper, name
     assert float(np.exp(posterior["log_noise_mean"].mean())) == pytest.approx(NOISE, rel=0.5)

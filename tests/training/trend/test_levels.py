@@ -10,7 +10,8 @@ import xarray as xr
 from forecastle.training.trend import levels
 from forecastle.training.trend.levels import Weeks
 
-SHARED = np.array([0.03, 0.1, 0.7, 0.5])  # change, relative change, damping, braking
+SHARED = np.array([0.1, 0.7, 0.5])  # relative change, damping, braking
+CHANGE, NOISE = np.array([0.03, 0.05, 0.02]), np.array([0.02, 0.05, 0.01])  # of each series
 
 
 def weeks(seed: int = 1) -> Weeks:
@@ -21,8 +22,8 @@ def weeks(seed: int = 1) -> Weeks:
     return Weeks.of(count)
 
 
-def filtered(of: Weeks, shared: np.ndarray, noise: np.ndarray) -> tuple:
-    return levels.filtered(of.log_count, of.variance, of.known, of.first, *shared, noise)
+def filtered(of: Weeks, shared: np.ndarray, change: np.ndarray, noise: np.ndarray) -> tuple:
+    return levels.filtered(of.log_count, of.variance, of.known, of.first, *shared, change, noise)
 
 
 def test_weeks_count_back_from_the_last_day_and_make_up_for_missing_days() -> None:
@@ -55,42 +56,45 @@ def test_without_braking_and_relative_changes_it_is_the_density_of_a_normal_dist
         for n in (number, 2)
     )
     only = Weeks(*(getattr(of, name)[:1] for name in Weeks.__dataclass_fields__))
-    found, *_ = filtered(only, np.array([change, 0, damping, 0]), np.array([noise]))
+    found, *_ = filtered(only, np.array([0, damping, 0]), np.array([change]), np.array([noise]))
     assert found == pytest.approx(joint - start + 0.5 * (number - 2) * np.log(2 * np.pi))
 
 
 def test_derivatives_are_those_of_differences() -> None:
-    of, noise, nudge = weeks(), np.array([0.02, 0.05, 0.01]), 1e-6
-    _, of_shared, of_noise, _ = filtered(of, SHARED, noise)
-    for i, one in enumerate(np.eye(4) * nudge):
-        by_difference = filtered(of, SHARED + one, noise)[0] - filtered(of, SHARED - one, noise)[0]
-        assert of_shared[i] == pytest.approx(by_difference / (2 * nudge), rel=1e-4)
+    of, nudge = weeks(), 1e-6
+    _, of_shared, of_series, _ = filtered(of, SHARED, CHANGE, NOISE)
     for i, one in enumerate(np.eye(3) * nudge):
-        by_difference = filtered(of, SHARED, noise + one)[0] - filtered(of, SHARED, noise - one)[0]
-        assert of_noise[i] == pytest.approx(by_difference / (2 * nudge), rel=1e-4)
+        by_difference = [
+            filtered(of, SHARED + one, CHANGE, NOISE)[0] - filtered(of, SHARED - one, CHANGE, NOISE)[0],
+            filtered(of, SHARED, CHANGE + one, NOISE)[0] - filtered(of, SHARED, CHANGE - one, NOISE)[0],
+            filtered(of, SHARED, CHANGE, NOISE + one)[0] - filtered(of, SHARED, CHANGE, NOISE - one)[0],
+        ]
+        found = [of_shared[i], *of_series[:, i]]
+        np.testing.assert_allclose(found, np.array(by_difference) / (2 * nudge), rtol=1e-4)
 
 
 @pytest.mark.parametrize("mode", ["FAST_COMPILE", "NUMBA"])
 def test_pytensor_and_numba_compute_the_same(mode: str) -> None:
-    of, noise = weeks(), np.array([0.02, 0.05, 0.01])
-    change, relative, damping, braking = pytensor.tensor.dscalars(4)
-    of_series = pytensor.tensor.dvector()
-    variables = [change, relative, damping, braking, of_series]
+    of = weeks()
+    variables = [*pytensor.tensor.dscalars(3), *pytensor.tensor.dvectors(2)]
     log_likelihood = levels.likelihood(of, *variables)
     function = pytensor.function(
         variables, [log_likelihood, *pytensor.grad(log_likelihood, variables)], mode=mode
     )
-    total, *derivatives = function(*SHARED, noise)
-    expected, of_shared, of_noise, _ = filtered(of, SHARED, noise)
+    total, *derivatives = function(*SHARED, CHANGE, NOISE)
+    expected, of_shared, of_series, _ = filtered(of, SHARED, CHANGE, NOISE)
     assert total == pytest.approx(expected)
-    np.testing.assert_allclose(derivatives[:4], of_shared)
-    np.testing.assert_allclose(derivatives[4], of_noise)
+    np.testing.assert_allclose(derivatives[:3], of_shared)
+    np.testing.assert_allclose(derivatives[3:], of_series)
 
 
 def posterior(draws: int, damping: float = 0.7, noise: float = 0.01) -> xr.Dataset:
-    shared = {"change": 0.1, "relative_change": 0.1, "damping": damping, "braking": 0.5}
+    shared = {"relative_change": 0.1, "damping": damping, "braking": 0.5}
     values = {name: ("draw", np.full(draws, value)) for name, value in shared.items()}
-    return xr.Dataset(values | {"noise": (("draw", "country"), np.full((draws, 3), noise))})
+    own = {"change": 0.1, "noise": noise}
+    return xr.Dataset(
+        values | {name: (("draw", "country"), np.full((draws, 3), value)) for name, value in own.items()}
+    )
 
 
 def test_draws_follow_the_weeks_and_then_the_trend() -> None:
@@ -109,9 +113,10 @@ def test_a_level_is_drawn_from_its_distribution_given_all_weeks() -> None:
     """Drawn backwards, the levels' means are those that PyMC's sampler finds for the same linear model."""
     of = Weeks.of(np.random.default_rng(3).poisson(20, (1, 42)).astype(float))
     change, damping, noise = 0.3, 0.7, 0.1
-    values = {"change": change, "relative_change": 0.0, "damping": damping, "braking": 0.0}
+    values = {"relative_change": 0.0, "damping": damping, "braking": 0.0}
     fixed = xr.Dataset({name: ("draw", np.full(4000, value)) for name, value in values.items()})
-    fixed["noise"] = (("draw", "country"), np.full((4000, 1), noise))
+    for name, value in (("change", change), ("noise", noise)):
+        fixed[name] = (("draw", "country"), np.full((4000, 1), value))
     drawn = levels.draw(of, fixed, 0, np.random.default_rng(4))[:, 0]
     y, variance = of.log_count[0], of.variance[0]
     with pm.Model():

@@ -5,22 +5,24 @@ The log of a week's expected count changes by a growth, which itself changes fro
     level' = level + growth',  growth' = damping growth / (1 + braking growth) + change
 
 Braking is of positive growth alone: what grows fast soon grows less. A change has the variance
-change² + (relative_change growth)². Damped trends: Gardner and McKenzie, "Forecasting trends in time series",
-Management Science 31 (1985). An extended Kalman filter integrates the levels out (`levels`), so that the
-sampler sees few parameters; the days of a week have its day-of-week shares (`shares`). The model knows
-nothing of waves: it forecasts no turn, and is surprised by none.
+change² + (relative_change growth)², and each series its own `change`. Damped trends: Gardner and McKenzie,
+"Forecasting trends in time series", Management Science 31 (1985). An extended Kalman filter integrates the
+levels out (`levels`), so that the sampler sees few parameters; the days of a week have its day-of-week shares
+(`shares`). The model knows nothing of waves: it forecasts no turn, and is surprised by none.
 """
 
 import numpy as np
 import pandas as pd
 import pymc as pm
+import pytensor.tensor as pt
 import xarray as xr
 
 from forecastle.observations import noun_of
 from forecastle.training.trend import levels, shares
 from forecastle.training.trend.levels import Weeks
 
-WEEKS = 12  # the last ones, which are fitted
+# The last ones, which are fitted: more would hold what is ahead to how much growth changed long ago.
+WEEKS = 6
 DAYS = 7 * WEEKS
 LARGEST = 25.0  # log of a week's expected count: draws of a prior go beyond
 STEEPEST = 0.3  # growth from day to day within a week, whichever way
@@ -36,20 +38,25 @@ def build(rows: pd.DataFrame, column: str) -> pm.Model:
     noun = noun_of(rows)
     weeks = Weeks.of(_latest(rows, column))
     with pm.Model(coords={noun: rows[noun].unique()}) as model:
-        change = pm.LogNormal("change", np.log(0.15), 0.5)
+
+        def pooled(name: str, median: float, median_sd: float, sd: float) -> pt.TensorVariable:
+            centre = pm.Normal(f"log_{name}_mean", np.log(median), median_sd)
+            scale = pm.LogNormal(f"log_{name}_sd", np.log(sd), 0.3)
+            # Not centred, as a few weeks say little of one series.
+            own = pm.Normal(f"scaled_log_{name}", 0, 1, dims=noun)
+            return pm.Deterministic(name, pt.exp(centre + scale * own), dims=noun)
+
+        # Growth changes by 0.15 a week where it is near 0, and by a third of itself where it is large.
+        change = pooled("change", 0.15, 0.5, 0.5)
         relative_change = pm.LogNormal("relative_change", np.log(0.3), 0.5)
-        # 0.5 to 0.85: growth is halved in one to four weeks.
+        # 0.5 to 0.85 of growth are left after a week.
         damping = pm.LogitNormal("damping", 0.85, 0.4)
         # 0.6 takes another third of the growth of what doubles in a week.
         braking = pm.LogNormal("braking", np.log(0.6), 0.35)
         # A week's count lies off its level by some 15 % beside Poisson's noise; series differ widely.
-        centre = pm.Normal("log_noise_mean", np.log(0.15), 0.7)
-        scale = pm.LogNormal("log_noise_sd", np.log(0.7), 0.3)
-        # Not centred, as a dozen weeks say little of a series' noise.
-        own = pm.Normal("scaled_log_noise", 0, 1, dims=noun)
-        noise = pm.Deterministic("noise", pm.math.exp(centre + scale * own), dims=noun)
-        variances = (change**2, relative_change**2, damping, braking, noise**2)
-        pm.Potential("weeks", levels.likelihood(weeks, *variances))
+        noise = pooled("noise", 0.15, 0.7, 0.7)
+        of_weeks = (relative_change**2, damping, braking, change**2, noise**2)
+        pm.Potential("weeks", levels.likelihood(weeks, *of_weeks))
     return model
 
 

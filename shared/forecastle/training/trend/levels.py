@@ -55,10 +55,10 @@ def filtered(
     variance: np.ndarray,
     known: np.ndarray,
     first: np.ndarray,
-    change: float,
     relative: float,
     damping: float,
     braking: float,
+    change: np.ndarray,
     noise: np.ndarray,
 ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
     """The log likelihood up to a constant, its derivatives, and the states.
@@ -68,20 +68,20 @@ def filtered(
 
     Args:
         log_count: As in `Weeks`, and so `variance`, `known` and `first`.
-        change: The variance of a change of growth.
-        relative: What is added to it, by growth².
+        relative: What the variance of a change of growth has beside `change`, by growth².
         damping: Of growth.
         braking: Of positive growth.
+        change: Of each series, the variance of a change of growth where that is 0.
         noise: Of each series, the variance of its weeks beside Poisson's.
 
     Returns:
-        The log likelihood; its derivatives by the four shared parameters; those by `noise`, shape (series);
-        and of each week, given those up to it, the mean level and growth, the level's variance, the
-        covariance and the growth's variance, shape (series, week, 5).
+        The log likelihood; its derivatives by the three shared parameters; those by `change` and `noise`,
+        shape (2, series); and of each week, given those up to it, the mean level and growth, the level's
+        variance, the covariance and the growth's variance, shape (series, week, 5).
     """
     number, weeks = log_count.shape
     states = np.zeros((number, weeks, 5))
-    total, of_shared, of_noise = 0.0, np.zeros(4), np.zeros(number)
+    total, of_shared, of_series = 0.0, np.zeros(3), np.zeros((2, number))
     d = np.zeros((5, 5))
     for i in range(number):
         level, growth = log_count[i, first[i]], 0.0
@@ -97,17 +97,17 @@ def filtered(
                 slowed = braking * growth * rising / brake
                 slope = factor * (1 - slowed)
                 bent = braking * rising * (1 + sharp * (1 - rising))
-                added = change + relative * growth**2
+                added = change[i] + relative * growth**2
                 for j in range(5):
                     d_level, d_growth, d_a, d_b, d_c = d[j]
-                    d_brake = braking * rising * d_growth + (positive if j == 3 else 0.0)
-                    d_factor = ((1.0 if j == 2 else 0.0) - factor * d_brake) / brake
+                    d_brake = braking * rising * d_growth + (positive if j == 2 else 0.0)
+                    d_factor = ((1.0 if j == 1 else 0.0) - factor * d_brake) / brake
                     d_slowed = (
-                        bent * d_growth + (growth * rising if j == 3 else 0.0) - slowed * d_brake
+                        bent * d_growth + (growth * rising if j == 2 else 0.0) - slowed * d_brake
                     ) / brake
                     d_slope = d_factor * (1 - slowed) - factor * d_slowed
                     d_added = 2 * relative * growth * d_growth
-                    d_added += 1.0 if j == 0 else growth**2 if j == 1 else 0.0
+                    d_added += growth**2 if j == 0 else 1.0 if j == 3 else 0.0
                     d_growth = d_factor * growth + factor * d_growth
                     d_c = 2 * slope * d_slope * c + slope**2 * d_c + d_added
                     d_b = d_slope * b + slope * d_b
@@ -130,10 +130,10 @@ def filtered(
                     d_spread = d_a + (1.0 if j == 4 else 0.0)
                     if counts:
                         of = -0.5 * (d_spread * (1 - error**2 / spread) - 2 * error * d_level) / spread
-                        if j == 4:
-                            of_noise[i] += of
-                        else:
+                        if j < 3:
                             of_shared[j] += of
+                        else:
+                            of_series[j - 3, i] += of
                     d_gain = (d_a - gain * d_spread) / spread
                     d_of_growth = (d_b - gain_of_growth * d_spread) / spread
                     d[j, 0] = d_level * (1 - gain) + d_gain * error
@@ -146,7 +146,7 @@ def filtered(
                 c -= gain_of_growth * b
                 a, b = a * (1 - gain), b * (1 - gain)
             states[i, week] = (level, growth, a, b, c)
-    return total, of_shared, of_noise, states
+    return total, of_shared, of_series, states
 
 
 class _Likelihood(Op):
@@ -159,17 +159,19 @@ class _Likelihood(Op):
 
     def make_node(self, *parameters: Any) -> Apply:
         inputs = [pt.as_tensor(one) for one in parameters]
-        return Apply(self, inputs, [pt.dscalar(), pt.dvector(), pt.dvector()])
+        return Apply(self, inputs, [pt.dscalar(), pt.dvector(), pt.dmatrix()])
 
     def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
-        change, relative, damping, braking = map(float, inputs[:4])
-        found = filtered(*_arrays(self.weeks), change, relative, damping, braking, inputs[4])
+        relative, damping, braking = map(float, inputs[:3])
+        found = filtered(*_arrays(self.weeks), relative, damping, braking, *inputs[3:])
         for output, value in zip(outputs, found[:3], strict=True):
             output[0] = np.asarray(value)
 
     def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
-        _, of_shared, of_noise = outputs
-        return [*(cotangents[0] * of_shared[i] for i in range(4)), cotangents[0] * of_noise]
+        _, of_shared, of_series = outputs
+        return [
+            cotangents[0] * one[i] for one, number in ((of_shared, 3), (of_series, 2)) for i in range(number)
+        ]
 
 
 @numba_funcify.register(_Likelihood)
@@ -177,33 +179,24 @@ def _for_numba(op: _Likelihood, node: Apply | None = None, **options: Any) -> An
     log_count, variance, known, first = _arrays(op.weeks)
 
     @numba.njit
-    def likelihood(change: Any, relative: Any, damping: Any, braking: Any, noise: Any) -> Any:
-        total, of_shared, of_noise, _ = filtered(
-            log_count,
-            variance,
-            known,
-            first,
-            change.item(),
-            relative.item(),
-            damping.item(),
-            braking.item(),
-            noise,
-        )
-        return np.asarray(total), of_shared, of_noise
+    def likelihood(relative: Any, damping: Any, braking: Any, change: Any, noise: Any) -> Any:
+        shared = relative.item(), damping.item(), braking.item()
+        total, of_shared, of_series, _ = filtered(log_count, variance, known, first, *shared, change, noise)
+        return np.asarray(total), of_shared, of_series
 
     return likelihood
 
 
 def likelihood(
     weeks: Weeks,
-    change: pt.TensorVariable,
     relative: pt.TensorVariable,
     damping: pt.TensorVariable,
     braking: pt.TensorVariable,
+    change: pt.TensorVariable,
     noise: pt.TensorVariable,
 ) -> pt.TensorVariable:
     """The log likelihood of weeks, up to a constant: for `pm.Potential`. Parameters as of `filtered`."""
-    log_likelihood, *_ = _Likelihood(weeks).make_node(change, relative, damping, braking, noise).outputs
+    log_likelihood, *_ = _Likelihood(weeks).make_node(relative, damping, braking, change, noise).outputs
     return pt.as_tensor(log_likelihood)
 
 
@@ -214,17 +207,17 @@ def draw(weeks: Weeks, posterior: xr.Dataset, number: int, rng: np.random.Genera
     sampling): a level is the one after it less that one's growth, and a growth is drawn given both. Weeks
     before a series' first have its first one's.
     """
-    shared = ("change", "relative_change", "damping", "braking")
-    change, relative, damping, braking = (posterior[name].to_numpy() for name in shared)
-    noise = posterior["noise"].to_numpy()
+    shared = ("relative_change", "damping", "braking")
+    relative, damping, braking = (posterior[name].to_numpy() for name in shared)
+    change, noise = (posterior[name].to_numpy() for name in ("change", "noise"))
     arrays = _arrays(weeks)
     states = np.stack(
         [
-            filtered(*arrays, change[k] ** 2, relative[k] ** 2, damping[k], braking[k], noise[k] ** 2)[3]
-            for k in range(len(change))
+            filtered(*arrays, relative[k] ** 2, damping[k], braking[k], change[k] ** 2, noise[k] ** 2)[3]
+            for k in range(len(relative))
         ]
     )
-    change, relative, damping, braking = (each[:, None] for each in (change, relative, damping, braking))
+    relative, damping, braking = (each[:, None] for each in (relative, damping, braking))
     past = weeks.log_count.shape[1]
     level, growth, a, b, c = np.moveaxis(states[:, :, -1], -1, 0)
     level = level + np.sqrt(a) * rng.standard_normal(a.shape)
