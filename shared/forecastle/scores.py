@@ -115,17 +115,19 @@ def hub_baseline(values: np.ndarray, ends: np.ndarray, *, minimum: float | None 
     """
     days = 7
     weeks = values[len(values) % days :].reshape(-1, days).sum(axis=1)
-    weeks = weeks[~np.isnan(weeks)]
-    if not len(weeks):
+    known = np.flatnonzero(~np.isnan(weeks))
+    if not len(known):
         return np.full((len(ends), len(QUANTILES)), np.nan)
-    changes = np.diff(weeks) if len(weeks) > 1 else np.zeros(1)
+    last, since = weeks[known[-1]], len(weeks) - 1 - known[-1]
+    changes = np.diff(weeks)
+    changes = changes[~np.isnan(changes)] if np.isfinite(changes).any() else np.zeros(1)
     each = np.quantile(np.concatenate([changes, -changes]), (np.arange(SAMPLED) + 0.5) / SAMPLED)
     rng, away, steps = np.random.default_rng(SEED), np.zeros(SAMPLED), 0
     quantiles = np.empty((len(ends), len(QUANTILES)))
     for i, end in enumerate(ends):
-        while steps < -(-end // days):
+        while steps < since - (-end // days):
             away, steps = away + rng.permutation(each), steps + 1
-        quantiles[i] = weeks[-1] + np.quantile(away - np.median(away), QUANTILES)
+        quantiles[i] = last + np.quantile(away - np.median(away), QUANTILES)
     return quantiles if minimum is None else np.maximum(quantiles, minimum)
 
 

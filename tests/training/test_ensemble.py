@@ -170,6 +170,17 @@ def test_what_is_new_is_averaged_where_a_member_forecasts_running_totals(folder:
     assert found.manifest.backtest == expected.manifest.backtest
 
 
+def test_totals_that_fall_along_paths_tell_nothing_of_what_is_new(folder: Path, run: Run) -> None:
+    total = observed().groupby("country")["count"].sum().to_numpy()
+    running = total[:, None] + poisson(LAST, RATE).values.cumsum(axis=-1)
+    apart = np.random.default_rng(1).permuted(running, axis=0)  # each day's draws in an order of their own
+    member(folder.parent, "high", 0, draws=apart, cumulative=True, forecast_from=None)
+    assert run(folder) == [
+        "both: running totals of its member high fall along paths, so they do not tell what is new each day: "
+        "take another member"
+    ]
+
+
 def test_only_series_that_all_members_forecast_are_combined(folder: Path, run: Run) -> None:
     member(folder.parent, "high", RATE + 3, ("AUT", "CHE", "DEU"))
     assert run(folder) == []

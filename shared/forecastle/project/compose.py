@@ -139,7 +139,9 @@ def _is_whole(folder: Path) -> bool:
 
 def _generated(names: Sequence[str], root: Path) -> dict[str, str]:
     """The files that `write` writes, relative to the root; those without content are removed."""
-    files = dict.fromkeys((path.relative_to(root).as_posix() for path in (root / ENSEMBLES).glob("*")), "")
+    files = dict.fromkeys(
+        (path.relative_to(root).as_posix() for path in (root / ENSEMBLES).glob("*.Dockerfile")), ""
+    )
     recipe = _read(root / DOCKERFILE)
     for name in names:
         folder = root / "models" / name

@@ -100,7 +100,7 @@ class ForecastDay(BaseModel):
     """The forecast for a day."""
 
     date: datetime.date = Field(examples=["2020-06-09"])
-    horizon: int = Field(description="Days after the origin date.", examples=[1])
+    horizon: int = Field(description="Periods after the origin date; weeks with period=week.", examples=[1])
     mean: float = Field(description="In `unit`.", examples=[195.4])
     median: float = Field(description="In `unit`.", examples=[160.5])
     intervals: list[Interval] | None = optional("Left out if `quantile=` asks for quantiles instead.")

@@ -330,7 +330,7 @@ def _check_coverage(scored: dict[str, Any], of: str) -> None:
         return
     raise FitError(
         f"  the 90 % intervals{of} hold {share:.1%} ({low:.1%} to {high:.1%} by resampling series and "
-        f"origins), should be {least:.0%} to {most:.0%}: {advice}, {REFERENCE}"
+        f"origins, and by their number), should be {least:.0%} to {most:.0%}: {advice}, {REFERENCE}"
     )
 
 
@@ -414,7 +414,7 @@ def _in_all(each: dict[str, dict[str, Any]]) -> rich.table.Table:
         "ratio to naive, logs": lambda scored: with_interval(scored, "wis_ratio_log"),
         "90 % intervals hold (PIT)": covered,
         "WIS: width, too high, too low": of_wis,
-        f"WIS that the {scores.LARGEST} largest series are": lambda scored: (
+        f"share of WIS of the {scores.LARGEST} largest series": lambda scored: (
             f"{scored['largest']['share']:.0%}" if scored["largest"]["share"] is not None else "-"
         ),
         "series worse than naive": lambda scored: (

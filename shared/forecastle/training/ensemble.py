@@ -29,6 +29,7 @@ import forecastle
 from forecastle import artifact, manifest, members, scores
 from forecastle.artifact import Artifact, ArtifactError, Diagnostics, Excluded
 from forecastle.folder import ARTIFACT, sources
+from forecastle.frequency import Frequency
 from forecastle.training import backtest, card, diagnostics, files
 from forecastle.training.averaging import average, marginals, shuffled
 from forecastle.training.backtest import Forecasts
@@ -167,8 +168,16 @@ def _check(found: Sequence[Member]) -> None:
     """Hold the members against the first.
 
     Raises:
-        ContractError: They were trained with different data, or forecast different things.
+        ContractError: They were trained with different data, or forecast different things; or what is new
+            each period cannot be told from a member's running totals.
     """
+    for member in found:
+        one, codes = member.artifact, list(member.artifact.series)
+        if one.cumulative and (member.draws(codes) < 0).any():
+            raise ContractError(
+                f"running totals of its member {one.model} fall along paths, so they do not tell what is new "
+                f"each {one.frequency.period}: take another member"
+            )
     first = found[0].artifact
     for other in (member.artifact for member in found[1:]):
         ours, theirs = first.manifest.data, other.manifest.data
@@ -247,6 +256,22 @@ def _backtest(found: Sequence[Member], rule: str) -> tuple[Forecasts, dict | Non
     return forecasts, backtest.score(forecasts, "short" if _short(found) else "full")
 
 
+def _judged(
+    forecasts: Forecasts, scored: dict, of: artifact.Manifest, series: int
+) -> tuple[Forecasts, dict | None]:
+    """The forecasts that decide, and their scores: from a short backtest's origins, as with any model."""
+    frequency = Frequency.of(of.frequency)
+    short = backtest.origins(of.data.last_day, "short", series, frequency, of.horizon)
+    names = [origin.isoformat() for origin in short]
+    if scored["kind"] == "short" or not set(names) & set(scored["origins"]):
+        return forecasts, scored
+    made, weeks = (
+        part.isel(forecast=part["origin"].isin(names)) for part in (forecasts.made, forecasts.weeks)
+    )
+    judged = Forecasts(made=made, weeks=weeks, increments=made)
+    return judged, backtest.score(judged, "short")
+
+
 def _short(found: Sequence[Member]) -> list[str]:
     """The members without a long backtest."""
     summaries = {member.name: member.artifact.manifest.backtest for member in found}
@@ -268,10 +293,9 @@ def _show_long_backtest(ensemble: Ensemble, found: Sequence[Member]) -> None:
     known = Artifact.load(folder / ARTIFACT).manifest.members
     if {name: one.content for name, one in known.items()} != {one.name: one.content for one in found}:
         raise ArtifactError(f"its members have new artifacts: run `make train MODEL={folder.name}` first")
-    forecasts, scored = _backtest(found, ensemble.weights)
-    if scored is None:
-        raise backtest.nothing(forecasts)
-    backtest.show(scored)
+    _, scored = _backtest(found, ensemble.weights)
+    if scored is not None:  # or it is an error, as every member has a backtest
+        backtest.show(scored)
 
 
 def _make_artifact(ensemble: Ensemble, found: Sequence[Member], step: Step, started: float) -> None:
@@ -294,7 +318,7 @@ def _make_artifact(ensemble: Ensemble, found: Sequence[Member], step: Step, star
             file=sys.stderr,
         )
     elif not ensemble.reference:
-        backtest.check(forecasts, scored)
+        backtest.check(*_judged(forecasts, scored, first, len(codes)))
     daily = _in_common([member.past.increments for member in found])
     weights = _weights(daily, ensemble.weights, data.last_day.isoformat())
     rows = _rows(found, codes)

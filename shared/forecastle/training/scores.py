@@ -57,11 +57,7 @@ def summarise(forecasts: xr.Dataset) -> dict[str, Any]:
         "bias": forecasts["bias"].values.mean(),
         "absolute_percentage_error": np.median(errors) if len(errors) else np.nan,
     }
-    unknown = {
-        name: None
-        for name, of in (("wis_ratio_baseline", "wis_baseline"), ("wis_ratio_log", "log"))
-        if np.isnan(each[of]).all()
-    }
+    unknown = {name: None for name in ("wis_ratio_baseline", "wis_ratio_log") if np.isnan(numbers[name])}
     return {
         "forecasts": len(observed),
         **{name: _rounded(value) for name, value in numbers.items()},

@@ -31,6 +31,14 @@ def test_the_later_report_of_a_day_wins_and_silence_does_not() -> None:
     assert list(both.columns) == ["date", "country", "name", "cases", "deaths"]
 
 
+def test_columns_that_were_not_received_stay() -> None:
+    """As of a model's own file, which the result replaces."""
+    own = observations_of({("FRA", 1): (10, 1)}).assign(mobility=0.5).drop(columns=["cases", "deaths"])
+    both = merged(own, observations_of({("FRA", 2): (21, 2)}))
+    assert both["mobility"].tolist()[0] == 0.5
+    assert set(both.columns) == {"date", "country", "name", "cases", "deaths", "mobility"}
+
+
 def observations_of(counts: dict[tuple[str, int], tuple[int | None, int | None]]) -> pd.DataFrame:
     rows = [
         (pd.Timestamp(2020, 4, day), code, NAMES[code], cases, deaths)

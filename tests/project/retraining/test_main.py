@@ -59,7 +59,8 @@ def test_a_worse_challenger_is_refused_and_all_stays(
     assert project.state() == before
     (line,) = [line for line in capfd.readouterr().err.splitlines() if "refused" in line]
     assert line.startswith("tiny: the challenger is refused, its WIS is ")
-    assert line.endswith("1.05 is allowed, or 1.01 if it is sure; the incumbent and the data in use stay")
+    allowed = "at most 1.05 is allowed, and the interval must reach down to 1.01"
+    assert line.endswith(f"; {allowed}; the incumbent and the data in use stay")
 
 
 def test_a_challenger_that_fails_the_gate_is_refused_however_bad_the_incumbent(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from forecastle.training.trend.shares import Shares
+from forecastle.training.trend.shares import CONCENTRATIONS, Shares
 
 SHARE = np.array([0.1, 0.17, 0.18, 0.18, 0.17, 0.13, 0.07])  # from Monday on
 
@@ -64,3 +64,12 @@ def test_nothing_but_zeros_gives_days_all_the_same() -> None:
     assert shares.share == pytest.approx(np.full((2, 7), 1 / 7))
     zero = np.zeros((5, 2, 4), dtype=int)
     assert not shares.draw(zero, np.zeros(zero.shape), np.random.default_rng(1)).any()
+
+
+def test_missing_days_make_a_series_no_noisier() -> None:
+    by_day = simulated(100)
+    whole = Shares.of(by_day, flat(by_day), np.full(len(by_day), 6))
+    by_day[:, ::2, 2:5] = np.nan
+    some = Shares.of(by_day, flat(by_day), np.full(len(by_day), 6))
+    means = [np.exp((shares.weight @ np.log(CONCENTRATIONS)).mean()) for shares in (whole, some)]
+    assert means[1] == pytest.approx(means[0], rel=0.2)

@@ -86,7 +86,8 @@ class _Table:
         wanted = horizons.all if self.mapping.horizons is None else self.mapping.horizons
         if unknown := [horizon for horizon in wanted if not horizons.has(horizon)]:
             raise HubError(f"{NAME}: the hub has no horizon {unknown[0]}: it has {horizons.all}")
-        without = 0
+        without, given = 0, False
+        unreached: list[str] = []  # of series without a horizon that must be there
         for series in self.artifact.series.values():
             location = self.mapping.locations.get(series.code, series.code)
             if not locations.has(location):
@@ -94,6 +95,7 @@ class _Table:
                 continue
             if caveat := marginals.caveat(self.artifact, series, self.artifact.frequency.adjective, True):
                 self.notes.append(caveat)
+            own: list[list[Any]] = []
             for horizon in wanted:
                 end = self.date + datetime.timedelta(self.mapping.offset + self.days * int(horizon))
                 must = self.mapping.horizons is not None or str(horizon) in map(str, horizons.required or ())
@@ -101,15 +103,20 @@ class _Table:
                     period = periods.of(self.artifact, series, end, self.days)
                 except Unreachable as error:
                     if must:
-                        raise HubError(
-                            f"horizon {horizon} cannot be forecast: {error}. REFERENCE= names another date"
-                        ) from None
+                        unreached.append(f"horizon {horizon} cannot be forecast: {error}")
+                        own = []
+                        break
                     self.notes.append(f"left out, horizon {horizon}: {error}")
                     continue
                 if period.is_known and not must:
                     self.notes.append(f"left out, horizon {horizon}: it was reported by {series.origin_date}")
                     continue
-                yield from self._of(location, horizon, end, period.draws)
+                own += self._of(location, horizon, end, period.draws)
+            given = given or bool(own)
+            yield from own
+        if unreached and not given:
+            raise HubError(f"{unreached[0]}. REFERENCE= names another date")
+        self.notes += [f"a series is left out: {reason}" for reason in unreached]
         if without:
             plural = self.artifact.manifest.plural
             self.notes.append(

@@ -143,7 +143,12 @@ class Round(BaseModel):
             HubError: One of them is no date.
         """
         made = self.made
-        values = {str(value) for task in self.model_tasks for value in task.task_ids[made].all}
+        values = {
+            str(value)
+            for task in self.model_tasks
+            if made in task.task_ids
+            for value in task.task_ids[made].all
+        }
         try:
             return {datetime.date.fromisoformat(value) for value in values}
         except ValueError as error:

@@ -18,6 +18,7 @@ from forecastle.training import scores
 
 WIS_RATIO = 1.05  # the challenger's weighted interval score over the incumbent's, at most
 SURELY = 1.01  # the least that it may be in 95 % of resamples: else many small losses would add up
+FEWEST = 5  # series: of fewer it is too likely that all err the same way by chance
 DATES = 4  # held-out dates, at least, and a whole cycle; the scores of fewer decide nothing
 LEVEL = "0.9"  # of the intervals whose coverage is printed
 
@@ -69,8 +70,8 @@ class Comparison:
         ends = self.interval
         resampled = f" ({ends[0]:.3f} to {ends[1]:.3f} by resampling {self.plural})" if ends else ""
         return (
-            f"its WIS is {self.wis_ratio:.3f} of the incumbent's{resampled}, and {WIS_RATIO} is allowed, "
-            f"or {SURELY} if it is sure"
+            f"its WIS is {self.wis_ratio:.3f} of the incumbent's{resampled}; at most {WIS_RATIO} is allowed"
+            + (f", and the interval must reach down to {SURELY}" if ends else "")
         )
 
     def summary(self) -> dict[str, Any]:
@@ -167,5 +168,7 @@ def compare(incumbent: Artifact, forecasts: xr.Dataset) -> Comparison | None:
         alone=(len(forecast - positions.keys()), len(positions.keys() - forecast)),
         challenger=scores.summarise(forecasts),
         incumbent=scores.summarise(of_incumbent),
-        interval=scores.resampled(ours, theirs, forecasts["series"].values, np.zeros(len(observed))),
+        interval=scores.resampled(ours, theirs, forecasts["series"].values, np.zeros(len(observed)))
+        if len(np.unique(position)) >= FEWEST
+        else None,
     )

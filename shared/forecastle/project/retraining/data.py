@@ -160,14 +160,14 @@ def _has_other_nouns(response: httpx.Response) -> bool:
 def merged(base: pd.DataFrame, received: pd.DataFrame) -> pd.DataFrame:
     """Merge received observations into others, both as `observations.read` gives them.
 
-    Where both have a count, the received one wins.
+    Where both have a count, the received one wins. Every column of the base stays.
     """
     keys = [observations.noun_of(base), "date"]
     if "name" not in base:
         received = received.drop(columns="name", errors="ignore")
     both = received.set_index(keys).combine_first(base.set_index(keys)).reset_index()
     first = [column for column in observations.COLUMNS if column in both]
-    columns = first if keys[0] == COUNTRY else list(base)
+    columns = [*first, *(name for name in base if name not in first)] if keys[0] == COUNTRY else list(base)
     others = [column for column in received if column in both and column not in columns]
     return both[[*columns, *others]].sort_values(keys)
 

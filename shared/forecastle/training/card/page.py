@@ -160,7 +160,7 @@ def _backtest(manifest: Manifest, backtest: dict[str, Any] | None) -> dict[str, 
         "unit": manifest.unit,
         "backtest": backtest,
         "figures": figures,
-        "other": "same weekday's of the last week",
+        "other": "last week's same weekday",
         "weekly_figures": weekly and _figures(weekly, "week"),
     }
 

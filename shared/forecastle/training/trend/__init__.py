@@ -51,7 +51,7 @@ def build(rows: pd.DataFrame, column: str) -> pm.Model:
         relative_change = pm.LogNormal("relative_change", np.log(0.3), 0.5)
         # 0.5 to 0.85 of growth are left after a week.
         damping = pm.LogitNormal("damping", 0.85, 0.4)
-        # 0.6 takes another third of the growth of what doubles in a week.
+        # 0.6 takes a further 29 % of the growth of what doubles in a week.
         braking = pm.LogNormal("braking", np.log(0.6), 0.35)
         # A week's count lies off its level by some 15 % beside Poisson's noise; series differ widely.
         noise = pooled("noise", 0.15, 0.7, 0.7)

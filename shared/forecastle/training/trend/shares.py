@@ -98,13 +98,14 @@ def _weights(by_day: np.ndarray, expected: np.ndarray) -> np.ndarray:
     known = ~np.isnan(by_day)
     count = np.where(known, by_day, 0)
     expected = np.where(known, expected, 0)
-    expected = expected / np.maximum(expected.sum(axis=2, keepdims=True), 1e-9)
     log_likelihood = np.empty((len(by_day), len(CONCENTRATIONS)))
     for k, concentration in enumerate(CONCENTRATIONS):
         alpha = np.maximum(concentration * expected, 1e-6)
         of_days = scipy.special.gammaln(count + alpha) - scipy.special.gammaln(alpha)
-        of_weeks = scipy.special.gammaln(concentration + count.sum(axis=2))
-        by_week = np.where(known, of_days, 0).sum(axis=2) - of_weeks + scipy.special.gammaln(concentration)
+        # Of a week with missing days, the concentration of those that are known.
+        whole = np.maximum(concentration * expected.sum(axis=2), 1e-6)
+        of_weeks = scipy.special.gammaln(whole + count.sum(axis=2)) - scipy.special.gammaln(whole)
+        by_week = np.where(known, of_days, 0).sum(axis=2) - of_weeks
         log_likelihood[:, k] = by_week.sum(axis=1)
     log = np.log(CONCENTRATIONS)
     mean, spread = np.log(30), 1.0
