@@ -175,10 +175,10 @@ def test_totals_that_fall_along_paths_tell_nothing_of_what_is_new(folder: Path, 
     running = total[:, None] + poisson(LAST, RATE).values.cumsum(axis=-1)
     apart = np.random.default_rng(1).permuted(running, axis=0)  # each day's draws in an order of their own
     member(folder.parent, "high", 0, draws=apart, cumulative=True, forecast_from=None)
-    assert run(folder) == [
+    assert run(folder)[-1] == (
         "both: running totals of its member high fall along paths, so they do not tell what is new each day: "
         "take another member"
-    ]
+    )
 
 
 def test_only_series_that_all_members_forecast_are_combined(folder: Path, run: Run) -> None:

@@ -46,7 +46,7 @@ def of(artifact: Artifact, series: Series, end: datetime.date, days: int) -> Per
     reported = paths.observed(artifact, series)
     known = [number + len(reported) - 1 for number in ahead if number <= 0]
     if known and (known[0] < 0 or np.isnan(reported[known]).any()):
-        raise Unreachable(f"not all of {series.code} was reported, and fitted, in the {days} days to {end}")
+        raise Unreachable(f"not all of {series.code} was reported and fitted in the {days} days to {end}")
     coming = drawn[:, [number - 1 for number in ahead if number > 0]]
     return Period(reported[known].sum() + coming.sum(axis=1), is_known=ahead[-1] <= 0)
 
