@@ -129,9 +129,7 @@ def test_a_model_without_requirements_is_one_line(root: Path, capsys: pytest.Cap
 
 def test_the_command_pins_for_every_platform(root: Path) -> None:
     (root / "models/flu/requirements-train.in").write_text("salt<2 ; sys_platform == 'win32'\n")
-    (root / "shared/forecastle").mkdir()
-    (root / "shared/forecastle/__init__.py").touch()
-    shutil.copytree(ROOT / "shared/forecastle/project", root / "shared/forecastle/project")
+    shutil.copytree(ROOT / "shared/forecastle", root / "shared/forecastle")
     command = [sys.executable, "-m", "forecastle.project.lock"]
     done = subprocess.run(
         command, env=os.environ | {"PYTHONPATH": str(root / "shared")}, capture_output=True, text=True

@@ -8,8 +8,8 @@ from ..conftest import Get
 @pytest.mark.parametrize(
     ("path", "known"),
     [
-        ("/countries/GBR/forecast?dayz=3", "days, level, quantile, counts, as_of, known_at, format, draws"),
-        ("/forecast?draws=3&dayz=3", "days, level, quantile, counts, as_of, known_at, format"),
+        ("/countries/GBR/forecast?dayz=3", "days, level, quantile, counts, as_of, known_at, format, period, draws"),
+        ("/forecast?draws=3&dayz=3", "days, level, quantile, counts, as_of, known_at, format, period"),
         (
             "/countries/GBR/probability?above=1&dayz=3&on=2020-05-01",
             "above, below, exceeds, on, by, ever_by, peak_by, doubles_within, halves_within, counts",
