@@ -8,7 +8,10 @@ from ..conftest import Get
 @pytest.mark.parametrize(
     ("path", "known"),
     [
-        ("/countries/GBR/forecast?dayz=3", "days, level, quantile, counts, as_of, known_at, format, period, draws"),
+        (
+            "/countries/GBR/forecast?dayz=3",
+            "days, level, quantile, counts, as_of, known_at, format, period, draws",
+        ),
         ("/forecast?draws=3&dayz=3", "days, level, quantile, counts, as_of, known_at, format, period"),
         (
             "/countries/GBR/probability?above=1&dayz=3&on=2020-05-01",
