@@ -86,15 +86,11 @@ promote: known-model $(VENV)/run ## let the shadow of MODEL= serve in its place
 	@$(if $(MODEL),,echo "say which model with MODEL=: one of $(MODELS)" >&2; exit 1)
 	@$(PY) -u -m forecastle.project.retraining.shadow $(MODEL) --promote
 
-# What needs an engine shares it; the other files share nothing, and run side by side.
 test: $(VENV)/test ## every test, or those that PYTEST= names; those against real containers if a Docker Engine answers
 ifdef PYTEST
 	$(PY) -m pytest $(PYTEST)
 else
-	@failed=; \
-	$(PY) -m pytest tests/e2e || failed=1; \
-	$(PY) -m pytest --ignore tests/e2e --numprocesses auto --dist loadfile || failed=1; \
-	test -z "$$failed"
+	@$(PY) tests/run.py
 endif
 	@docker version >/dev/null 2>&1 || echo "No Docker Engine answers: tests/e2e was left out."
 

@@ -25,6 +25,7 @@ import pytest
 from forecastle.project import compose
 
 from ..conftest import borrow_environment, keep
+from ..run import BUILT
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = (*compose.models(ROOT), "newcomer")
@@ -251,6 +252,11 @@ def artifact(image: str, folder: Path) -> Path:
     return folder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The images come first: their artifacts are what the tests beside these wait for."""
+    items.sort(key=lambda item: "project" not in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def engine() -> None:
     """A Docker Engine; without one these tests are left out, or fail if REQUIRE_ENGINE=1."""
@@ -345,6 +351,7 @@ def project(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         artifacts = tmp_path_factory.mktemp("artifacts")
         for model in MODELS:
             keep(artifact(project.image(model), artifacts / model), model)
+        BUILT.touch()
         yield project
     finally:
         project.remove()
