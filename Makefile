@@ -18,6 +18,7 @@ HUB ?=
 OUTPUT ?=
 REFERENCE ?=
 BASE ?=
+VINTAGES ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -63,8 +64,9 @@ run: $(VENV)/run $(FETCH) ## serve all models at localhost:PORT (8080) at once, 
 train: known-model $(VENV)/run ## fit MODEL= (or all) to the data in use
 	@$(PY) -m forecastle.project.train $(CHOSEN)
 
-backtest: known-model $(VENV)/run ## score forecasts of many past days by MODEL= (or all): tables, backtest.json, the card
+backtest: known-model $(VENV)/run ## score forecasts of many past days by MODEL= (or all): tables, backtest.json, the card. VINTAGES=: of data as they were known
 	@set -e; for model in $(CHOSEN); do \
+		test -z "$(VINTAGES)" || { $(PY) models/$$model/train.py --vintages $(VINTAGES); continue; }; \
 		$(PY) -m forecastle.project.train --stale $$model; \
 		$(PY) models/$$model/train.py --backtest; done
 

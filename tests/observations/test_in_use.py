@@ -33,7 +33,10 @@ def test_use(saved: Saved, folder: Path, capsys: pytest.CaptureFixture[str]) -> 
         "current.csv",
         "current.json",
         "first-wave-2020.csv",
+        "vintages",
     ]
+    (vintage,) = (folder / "vintages").iterdir()
+    assert vintage.name == "2020-04-24.csv" and vintage.read_bytes() == written
 
 
 def test_use_jhu(saved: Saved, folder: Path) -> None:
@@ -58,6 +61,7 @@ def test_cut(folder: Path) -> None:
     )  # 50 cases are too few
     assert main(["--file", "", "--since", "2020-03-01", "--until", "2020-03-02"], folder) == 0
     assert table(read(folder / "current.csv"), "cases") == {"GBR": [100, 50]}
+    assert not (folder / "vintages").exists()  # a part of the data is not what was known on its last day
 
 
 def test_back_to_default(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,7 +110,7 @@ DAILY = Frequency.of("D")
 def forecast(path: Path, origins: list[datetime.date] = ORIGINS, **options: Any) -> backtest.Forecasts:
     reported = observations.parse(path)
     truth = reported.cleaned().frame
-    return backtest.forecast(recipe(**options), reported, truth, origins, lambda fraction: None)
+    return backtest.forecast(recipe(**options), [reported], truth, origins, lambda fraction: None)
 
 
 def scored_of(forecasts: backtest.Forecasts) -> dict[str, Any]:

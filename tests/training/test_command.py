@@ -13,6 +13,7 @@ from typing import Any
 
 import arviz as az
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -24,6 +25,7 @@ DAYS = 30
 TINY = '''"""A tiny model: log-linear growth."""
 
 import numpy as np
+import pandas as pd
 import pymc as pm
 
 from forecastle.observations import read, since_total
@@ -240,6 +242,36 @@ def test_without_a_backtest_there_is_no_artifact_but_of_a_reference(data: Path, 
     with pytest.raises(SystemExit, match="no past day could be forecast"):
         run(tmp_path / "tiny", options(reference=True), "--backtest")
     assert Artifact.load(artifact.folder).version == artifact.version
+
+
+def test_on_vintages_each_origin_knows_what_was_known_then(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that ends on the first origin has half the deaths that are known today: forecasts are as low."""
+    folder = tmp_path / "vintages"
+    folder.mkdir()
+    today = pd.read_csv(data)
+    then = today[today["date"] <= "2020-04-08"].assign(deaths=lambda rows: (rows["deaths"] // 2).clip(1))
+    then.to_csv(folder / "then.csv", index=False)
+    today.to_csv(folder / "today.csv", index=False)
+    artifact = run(tmp_path / "tiny", TINY, "--vintages", str(folder))
+    assert not artifact.exists()
+    said = capsys.readouterr().out.splitlines()
+    assert said[:3] == [
+        f"from 2020-04-08, as known in {folder}/then.csv",
+        f"from 2020-04-16, as known in {folder}/today.csv",
+        f"scored against {folder}/today.csv",
+    ]
+    first, second = (
+        next(line for line in said if line.split()[:1] == [day]) for day in ("2020-04-08", "2020-04-16")
+    )
+    assert _bias(first) < -0.9 and _bias(second) > -0.5
+    with pytest.raises(SystemExit, match="nothing is not there: check the path"):
+        run(tmp_path / "tiny", TINY, "--vintages", str(tmp_path / "nothing"))
+
+
+def _bias(row: str) -> float:
+    return float(next(cell for cell in row.split() if cell[0] in "+-" and "." in cell))
 
 
 def test_held_out_days_are_forecast_and_nothing_else_is_made(data: Path, tmp_path: Path) -> None:

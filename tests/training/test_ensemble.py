@@ -276,6 +276,8 @@ def test_what_cannot_be_combined_is_one_line_and_no_artifact(folder: Path, run: 
     assert line() == "both: weights='best' is unknown: choose 'equal' or 'past'"
     said = run(folder, "--held-out", "2020-04-20", "file.nc")
     assert said == ["both: an ensemble is not fitted: retrain its members, then train it"]
+    said = run(folder, "--vintages", "file.csv")
+    assert said == ["both: an ensemble is not fitted: score its members on vintages"]
 
 
 def test_the_long_backtest_is_that_of_the_members(folder: Path, run: Run) -> None:

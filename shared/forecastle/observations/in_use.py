@@ -6,6 +6,7 @@ python -m forecastle.observations.in_use                       go back to the de
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from forecastle.observations.schema import ObservationsError, measures, span, wr
 DATA = Path(__file__).resolve().parents[3] / "data"
 DEFAULT = "first-wave-2020.csv"
 CURRENT = "current.csv"
+VINTAGES = "vintages"  # the folder of what `make data` read, by the day of the last report
 LEAST_CASES, LEAST_DEATHS = 100, 50  # one country must reach either, or no model has anything to fit
 SHOWN = 12  # lines of changes that the command prints
 
@@ -70,6 +72,11 @@ def _use(options: argparse.Namespace, folder: Path) -> None:
         print(f"  {change}")
     if len(changes) > SHOWN:
         print(f"  ... and {len(changes) - SHOWN} more like these")
+    if options.file and not (options.since or options.until):  # else it is less than was known
+        vintage = folder / VINTAGES / f"{known.last_day}.csv"
+        vintage.parent.mkdir(exist_ok=True)
+        shutil.copy(folder / CURRENT, vintage)
+        print(f"{vintage} keeps what was known: `make backtest VINTAGES={vintage.parent}`")
     print(f"{folder / CURRENT} is written: `make run` and `make build` now use it, until `make data`")
 
 

@@ -28,7 +28,7 @@ from forecastle.artifact import ArtifactError, Backtest
 from forecastle.frequency import Frequency
 from forecastle.observations import Observations, Reported, noun_of
 from forecastle.scores import COVERAGE_LEVELS, QUANTILES, hub_baseline, naive, naive_sums, same_weekday
-from forecastle.training import contract, scores
+from forecastle.training import contract, scores, vintages
 from forecastle.training.diagnostics import FitError
 from forecastle.training.progress import Report, silent
 from forecastle.training.recipe import Recipe, Shape
@@ -144,7 +144,7 @@ def measured(recipe: Recipe, selected: Observations) -> pd.DataFrame:
 
 def forecast(
     recipe: Recipe,
-    reported: Reported,
+    known: Sequence[Reported],
     truth: pd.DataFrame,
     origins: Sequence[datetime.date],
     report: Report,
@@ -156,7 +156,8 @@ def forecast(
 
     Args:
         recipe: The model. Its `observe` gets a file that ends on the origin.
-        reported: The observations. Each origin's are cleaned anew, so that no later revision reaches them.
+        known: The vintages of the observations, or the one there is. Each origin's are of the oldest that
+            reaches it, and are cleaned anew, so that no later revision within it reaches them.
         truth: What is known by now, as `measured` gives it.
         origins: Last days of the data to be fitted.
         report: Takes the fraction that is done.
@@ -171,7 +172,9 @@ def forecast(
     last_round = len(origins) % workers or workers
     each = [1] * (len(origins) - last_round) + [cores // last_round] * last_round
     tasks = [
-        joblib.delayed(_from_origin)(recipe, reported, truth, origin, periods, its_cores)
+        joblib.delayed(_from_origin)(
+            recipe, vintages.known_on(known, origin), truth, origin, periods, its_cores
+        )
         for origin, its_cores in zip(origins, each, strict=True)
     ]
     parts: list[Forecasts] = []

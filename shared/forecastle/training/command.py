@@ -3,9 +3,11 @@
 if __name__ == "__main__":
     train(observe, build, predict, target="daily deaths", unit="deaths")
 
-`python models/deaths/train.py` fits, checks and saves (`make train MODEL=deaths`); with `--backtest` it runs
-the long backtest and adds it to the artifact (`make backtest MODEL=deaths`); with `--held-out DAY FILE` it
-writes what a fit to the data up to that day forecasts of the days after it (`make retrain MODEL=deaths`).
+`python models/deaths/train.py` fits, checks and saves (`make train MODEL=deaths`). Instead,
+
+- `--backtest` runs the long backtest and adds it to the artifact (`make backtest MODEL=deaths`);
+- `--vintages PATH ...` runs it on data as they were known, and prints it (`make backtest ... VINTAGES=PATH`);
+- `--held-out DAY FILE` fits the data up to a day, and writes forecasts of later days (`make retrain`).
 """
 
 import argparse
@@ -31,7 +33,7 @@ from forecastle.frequency import Frequency
 from forecastle.frequency import plural as plural_of
 from forecastle.observations import Observations, Reported
 from forecastle.observations.provenance import Provenance
-from forecastle.training import backtest, card, contract, diagnostics, files, fitting, prior
+from forecastle.training import backtest, card, contract, diagnostics, files, fitting, prior, vintages
 from forecastle.training.backtest import Forecasts
 from forecastle.training.progress import Step, steps
 from forecastle.training.recipe import Recipe
@@ -145,6 +147,8 @@ def train(
             if options.held_out:
                 day, file = options.held_out
                 _write_held_out(recipe, path, reported, datetime.date.fromisoformat(day), file, step)
+            elif options.vintages:
+                _score_vintages(recipe, options.vintages, step)
             elif options.backtest:
                 _add_full_backtest(recipe, path, reported, step)
             else:
@@ -184,6 +188,14 @@ def _options() -> argparse.Namespace:
         "--backtest", action="store_true", help="score forecasts of many past days, fit nothing else"
     )
     parser.add_argument(
+        "--vintages",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="score as --backtest does, but fit each origin to the oldest of these files (or of a folder's) "
+        "that reaches it, and compare with the newest; save nothing",
+    )
+    parser.add_argument(
         "--held-out",
         nargs=2,
         metavar=("DAY", "FILE"),
@@ -210,7 +222,7 @@ def _make_artifact(recipe: Recipe, path: Path, reported: Reported, step: Step, s
     coming = coming[coming[recipe.noun].isin(rows[recipe.noun])].reset_index(drop=True)
     with step("predicting"):
         draws, replicated = _predict(recipe, fit, rows, coming)
-    forecasts, scored = _backtest(recipe, reported, selected, "short", step)
+    forecasts, scored = _backtest(recipe, [reported], selected, "short", step)
     if not recipe.reference:
         backtest.check(forecasts, scored)
     manifest = artifact.Manifest(
@@ -272,7 +284,7 @@ def _add_full_backtest(recipe: Recipe, path: Path, reported: Reported, step: Ste
         FitError: There is nothing to score.
     """
     selected, _ = _observed(recipe, path, reported)
-    forecasts, scored = _backtest(recipe, reported, selected, "full", step)
+    forecasts, scored = _backtest(recipe, [reported], selected, "full", step)
     if scored is None:
         raise backtest.nothing(forecasts)
     backtest.show(scored)
@@ -286,6 +298,27 @@ def _add_full_backtest(recipe: Recipe, path: Path, reported: Reported, step: Ste
         card.replace_backtest(scratch / "card.html", trained.manifest, scored)
 
 
+def _score_vintages(recipe: Recipe, paths: Sequence[Path], step: Step) -> None:
+    """Print the scores of a long backtest in which nothing is known that was not, against the newest vintage.
+
+    Raises:
+        FitError: There is nothing to score.
+        ObservationsError: A vintage cannot be read, or there is nothing to fit.
+    """
+    with step("reading vintages"):
+        known = vintages.read(paths)
+        newest = known[-1]
+        selected, _ = _observed(recipe, Path(newest.source), newest)
+    forecasts, scored = _backtest(recipe, known, selected, "full", step)
+    if scored is None:
+        raise backtest.nothing(forecasts)
+    for origin in scored["origins"]:
+        vintage = vintages.known_on(known, datetime.date.fromisoformat(origin))
+        print(f"from {origin}, as known in {vintage.source}")
+    print(f"scored against {newest.source}")
+    backtest.show(scored)
+
+
 def _write_held_out(
     recipe: Recipe, path: Path, reported: Reported, origin: datetime.date, file: str, step: Step
 ) -> None:
@@ -296,7 +329,7 @@ def _write_held_out(
     """
     with step("forecasting held-out days") as report:
         truth = backtest.measured(recipe, _observed(recipe, path, reported)[0])
-        forecasts = backtest.forecast(recipe, reported, truth, [origin], report, recipe.horizon)
+        forecasts = backtest.forecast(recipe, [reported], truth, [origin], report, recipe.horizon)
     if len(forecasts):
         made = forecasts.made.assign_attrs(target=recipe.target, unit=recipe.unit)
         made.to_netcdf(file, engine="h5netcdf")
@@ -311,14 +344,14 @@ def _observed(recipe: Recipe, path: Path, reported: Reported) -> tuple[Observati
 
 
 def _backtest(
-    recipe: Recipe, reported: Reported, selected: Observations, kind: str, step: Step
+    recipe: Recipe, known: Sequence[Reported], selected: Observations, kind: str, step: Step
 ) -> tuple[Forecasts, dict | None]:
     """Forecasts of past dates, and their scores if there are any."""
     truth, number = backtest.measured(recipe, selected), selected.frame[recipe.noun].nunique()
     last_day = truth["date"][truth[recipe.measure].notna()].max().date()
     origins = backtest.origins(last_day, kind, number, recipe.frequency, recipe.horizon)
     with step("backtest") as report:
-        forecasts = backtest.forecast(recipe, reported, truth, origins, report)
+        forecasts = backtest.forecast(recipe, known, truth, origins, report)
     return forecasts, backtest.score(forecasts, kind)
 
 

@@ -127,6 +127,8 @@ def combine(
     try:
         if options.held_out:
             raise ContractError("an ensemble is not fitted: retrain its members, then train it")
+        if options.vintages:
+            raise ContractError("an ensemble is not fitted: score its members on vintages")
         if weights not in (EQUAL, PAST):
             raise ContractError(f"weights={weights!r} is unknown: choose {EQUAL!r} or {PAST!r}")
         with steps(folder.name) as step:
@@ -457,4 +459,5 @@ def _options(title: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("--backtest", action="store_true", help="show the scores of the long backtest")
     parser.add_argument("--held-out", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--vintages", nargs="+", help=argparse.SUPPRESS)
     return parser.parse_args()
