@@ -332,7 +332,7 @@ def test_an_ensembles_image_whose_member_reads_its_own_file_is_refused_in_a_line
     for work in (main, shadow.main):
         assert work(["tiny", "--url", project.url], project.folder) == 1
         assert capfd.readouterr().err == (
-            "tiny: its member other reads a file of its own, models/other/data/deaths.csv: run `make retrain` "
-            "for each member and then `make build MODEL=tiny`\n"
+            "tiny: its member other reads a file of its own, models/other/data/deaths.csv: "
+            "run `make retrain` for each member and then `make build MODEL=tiny`\n"
         )
     assert project.state() == before
