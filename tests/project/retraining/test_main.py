@@ -250,7 +250,7 @@ def test_a_model_that_is_no_forecast_is_trained_anew_and_held_by_its_own_tests(
     assert (plain / "artifact/constant").read_text() == "8"
     printed = capfd.readouterr()
     assert f"plain: what was trained anew has replaced {before}\n" in printed.out
-    assert printed.out.endswith("plain: start `make run` anew to serve it\n")
+    assert printed.out.endswith("plain: `make run` serves it, at once if it is running\n")
 
 
 @pytest.mark.parametrize(
