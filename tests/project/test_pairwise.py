@@ -1,6 +1,7 @@
 """pairwise.py: models are compared two by two, on what both forecast of the past."""
 
 import datetime
+import re
 from pathlib import Path
 
 import numpy as np
@@ -83,11 +84,11 @@ def test_models_of_one_measure_are_compared_by_day_and_by_week(
     capsys.readouterr()
     assert pairwise.main([], tmp_path) == 0
     printed = capsys.readouterr().out
-    for title, baseline in (("deaths of countries, daily", "naive"), ("by week", "hub's baseline")):
-        assert title in printed and f"\n  {baseline}" in printed
-    lines = [line.split() for line in printed.splitlines()]
-    daily = {line[0]: line[1:] for line in lines[: len(lines) // 2] if line}
-    shown = daily["WIS"][5:]
+    for title, baseline in (("daily", pairwise.NAIVE), ("by week", pairwise.HUB)):
+        assert f"deaths of countries, {title}" in printed and f"\n  {baseline}" in printed
+    lines = [re.split(r"\s{2,}", line.strip()) for line in printed.splitlines()]
+    daily = {name: cells for name, *cells in lines[: len(lines) // 2]}
+    shown = daily["WIS over that of"][2:]
     ratios = {name: dict(zip(shown, daily[name][2:], strict=True)) for name in ("right", "total", "wrong")}
     assert ratios["right"]["total"] == ratios["total"]["right"] == "1.00"  # the same forecasts of AUT
     assert float(ratios["wrong"]["right"]) > 2

@@ -30,7 +30,7 @@ from forecastle.scores import weighted_interval_score
 from forecastle.training import backtest
 
 KEY = ("origin", "series", "date", "observed")  # of what is compared: the same of what was observed, too
-NAIVE, HUB = "naive", "hub's baseline"
+NAIVE, HUB = "naive forecast", "hub's baseline"  # no model has such a name
 ALONE = 2  # a model and its baseline
 WIDTH = 120
 
