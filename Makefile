@@ -64,11 +64,16 @@ run: $(VENV)/run $(FETCH) ## serve all models at localhost:PORT (8080) at once, 
 train: known-model $(VENV)/run ## fit MODEL= (or all) to the data in use
 	@$(PY) -m forecastle.project.train $(CHOSEN)
 
+<<<<<<< HEAD
 backtest: known-model $(VENV)/run ## score forecasts of many past days by MODEL= (or all): tables, backtest.json, the card. VINTAGES=: of data as they were known
+=======
+backtest: known-model $(VENV)/run ## score forecasts of many past days by MODEL= (or all, and compare them): tables, backtest.json, the card
+>>>>>>> looks
 	@set -e; for model in $(CHOSEN); do \
 		test -z "$(VINTAGES)" || { $(PY) models/$$model/train.py --vintages $(VINTAGES); continue; }; \
 		$(PY) -m forecastle.project.train --stale $$model; \
 		$(PY) models/$$model/train.py --backtest; done
+	@$(if $(MODEL),,$(PY) -m forecastle.project.pairwise)
 
 compare: known-model $(VENV)/run ## compare MODEL= with its variants or rivals, if its folder has a compare.py
 	@$(if $(wildcard models/$(MODEL)/compare.py),,echo "say which with MODEL=: there is a compare.py in" \

@@ -215,7 +215,12 @@ MODEL = dashboard(
         "What is served": [
             number("Version", f"forecastle_build_info{CHOSEN}", legend="{{version}}", span=8, names=True),
             number("Replicas that answer", 'sum(up{job="forecastle",model="$model"})', legend="up", good=1),
-            number("Data behind", f"model:data_behind:days{CHOSEN}", "d", bad=7),
+            number(
+                "Data behind, of what may be",
+                f"model:data_behind:days{CHOSEN} / on (model) model:data_behind_allowed:days",
+                "percentunit",
+                bad=1,
+            ),
             number("Series", f"max(forecastle_series{CHOSEN})", legend="forecast"),
             number("Series left out", f"max(forecastle_series_excluded{CHOSEN})", legend="left out"),
         ],

@@ -224,7 +224,22 @@ def test_an_ensemble_that_is_worse_than_naive_is_refused(tmp_path: Path, run: Ru
     said = run(of(models, "one", "two"))
     assert said[0] == "both: the ensemble is not to be used, and the last artifact stays"
     assert said[1].startswith("  wis_ratio is ")
+    assert said[1].endswith(f": {ensemble.ADVICE.worse}, {backtest.REFERENCE}")
     assert run(of(models, "one", "two", options=", reference=True")) == []
+
+
+def test_an_ensemble_that_is_too_narrow_is_refused_with_what_can_be_done_about_its_members(
+    tmp_path: Path, run: Run
+) -> None:
+    """Its members' intervals are half as wide as they should be."""
+    models = tmp_path / "models"
+    for name in ("one", "two"):
+        member(models, name, RATE, forecast_from=lambda origin: RATE + (poisson(origin, RATE) - RATE) / 2)
+    (said,) = run(of(models, "one", "two"))[1:]
+    assert " hold " in said and said.endswith(
+        f": the forecasts are too narrow: {ensemble.ADVICE.narrow}, {backtest.REFERENCE}"
+    )
+    assert backtest.FITTED.narrow not in said
 
 
 def test_without_a_members_backtest_that_is_said_to_be_unknown(folder: Path, run: Run) -> None:

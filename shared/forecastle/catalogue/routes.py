@@ -14,12 +14,13 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import to_json
 
-from forecastle.catalogue import drift, upload
+from forecastle.catalogue import backtests, drift, upload
 from forecastle.catalogue.metrics import RECEIVED, REJECTED, StoreMetrics
 from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store import observations, schema, scores
 from forecastle.catalogue.store.engine import Store, StoreError
 from forecastle.catalogue.upload import COUNTRY, COUNTS, number
+from forecastle.catalogue.upstreams import Upstream
 from forecastle.catalogue.worker import Watch
 from forecastle.places import NAMES
 from forecastle.web import problems
@@ -135,6 +136,14 @@ class Drift(BaseModel):
             yield flag.model_dump(mode="json")
 
 
+class ModelScores(scores.Scores):
+    """Mean scores of a model's forecasts against what was reported later, in use and in its backtest."""
+
+    backtest: backtests.Backtest | None = Field(
+        description="Of the version that is served, whatever dates and series are asked for; or null."
+    )
+
+
 _BEARER = HTTPBearer(scheme_name="ObservationsKey", description="OBSERVATIONS_KEY.", auto_error=False)
 _REPORTED = {
     "type": "object",
@@ -237,6 +246,7 @@ def routes(
     """
     watch = Watch(clients, store, metrics, settings.observations_url, settings.observations_every)
     router = APIRouter(lifespan=watch.running)
+    upstreams = {name: Upstream(name, client) for name, client in clients.items()}
 
     @router.post(
         "/observations",
@@ -282,16 +292,18 @@ def routes(
         return await _answer(request, store, query, read)
 
     @router.get(
-        "/models/{model}/scores", response_model=scores.Scores, responses=_TABLE | documented(404, 422, 503)
+        "/models/{model}/scores", response_model=ModelScores, responses=_TABLE | documented(404, 422, 503)
     )
     async def model_scores(request: Request, model: str, query: Annotated[PartQuery, Query()]) -> Response:
-        """Scores of the forecasts that the model issued, against what was reported later."""
+        """Scores of the forecasts that the model issued, against what came, and its backtest."""
+        backtest = await backtests.of(upstreams[model]) if model in upstreams else None
 
-        def read(connection: sa.Connection) -> scores.Scores | None:
+        def read(connection: sa.Connection) -> ModelScores | None:
             if not _exists(connection, model, clients):
                 return None
             code = query.code(scores.noun_of(connection, model))
-            return scores.of_model(connection, model, query.since, query.until, code)
+            in_use = scores.of_model(connection, model, query.since, query.until, code)
+            return ModelScores(**dict(in_use), backtest=backtest)
 
         return await _answer(request, store, query, read)
 

@@ -319,6 +319,7 @@ def _add_series(app: FastAPI, documents: Documents) -> None:
 def _add_files(app: FastAPI, artifact: Artifact) -> None:
     """The artifact's files, all its forecasts in one, and health."""
     the_manifest = Document.of((artifact.folder / "manifest.json").read_bytes(), MEDIA_TYPES["json"])
+    the_backtest = Document.of((artifact.folder / "backtest.json").read_bytes(), MEDIA_TYPES["json"])
     the_card = Document.of(card_page(artifact).encode(), "text/html; charset=utf-8")
     the_card.headers["Content-Security-Policy"] = POLICY
 
@@ -326,6 +327,16 @@ def _add_files(app: FastAPI, artifact: Artifact) -> None:
     async def manifest(request: Request) -> Response:
         """What was fitted to which data, with which versions, how well it converged, and files' hashes."""
         return the_manifest.answer(request)
+
+    @app.get(
+        "/backtest.json",
+        response_model=dict[str, Any] | None,
+        responses=documented(422),
+        **WITHOUT_PARAMETERS,
+    )
+    async def backtest(request: Request) -> Response:
+        """All scores of forecasts of past days, as training found them; null without a backtest."""
+        return the_backtest.answer(request)
 
     @app.get(
         "/issue.json",

@@ -60,9 +60,31 @@ LEVEL = "0.9"
 WIDTH = 120  # of the tables
 SHOWN = 3  # failures in an error message
 
-REFERENCE = "or declare the model a reference (train(..., reference=True))"
+REFERENCE = "or declare the model a reference (reference=True)"
 
 BOUNDS = {"wis_ratio": WIS_RATIO, "coverage_least": COVERAGE[0], "coverage_most": COVERAGE[1]}
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to do about a model that is refused.
+
+    Attributes:
+        worse: It forecasts worse than the naive forecast.
+        narrow: Its intervals hold too little.
+        wide: They hold too much.
+    """
+
+    worse: str
+    narrow: str
+    wide: str
+
+
+FITTED = Advice(
+    worse="give later days more weight, widen what is too narrow",
+    narrow="give what changes from day to day or week to week more room",
+    wide="narrow priors, or let noise be less",
+)
 
 
 @dataclass(frozen=True)
@@ -285,11 +307,16 @@ def nothing(forecasts: Forecasts) -> FitError:
     )
 
 
-def check(forecasts: Forecasts, scored: dict[str, Any] | None) -> None:
+def check(forecasts: Forecasts, scored: dict[str, Any] | None, otherwise: Advice = FITTED) -> None:
     """Refuse a model that has forecast no past day, or badly.
 
     That is worse than the naive forecast, or with 90 % intervals, of single values or of sums by week, that
     surely hold too little or too much.
+
+    Args:
+        forecasts: Those of past days.
+        scored: Their scores, as of `score`.
+        otherwise: What to do about it.
 
     Raises:
         FitError: Why, where most, and what to do.
@@ -298,9 +325,9 @@ def check(forecasts: Forecasts, scored: dict[str, Any] | None) -> None:
         raise nothing(forecasts)
     ratio, failed = scored["scores"]["wis_ratio"], forecasts.failed
     if ratio <= WIS_RATIO:
-        _check_coverage(scored, "")
+        _check_coverage(scored, "", otherwise)
         if scored["weekly"]:
-            _check_coverage(scored["weekly"], " of sums by week")
+            _check_coverage(scored["weekly"], " of sums by week", otherwise)
         return
     horizon = max(scored["by_horizon"], key=lambda entry: entry["wis_ratio"])
     origin = max(scored["by_origin"], key=lambda entry: entry["wis_ratio"])
@@ -308,12 +335,12 @@ def check(forecasts: Forecasts, scored: dict[str, Any] | None) -> None:
         f"  wis_ratio is {ratio:.4g}, should be at most {WIS_RATIO}: the backtest is worse than the naive "
         f"forecast, most so {horizon['horizon']} periods ahead ({horizon['wis_ratio']:.4g}) and from "
         f"{origin['origin']} on ({origin['wis_ratio']:.4g}); 90 % intervals cover "
-        f"{scored['scores']['coverage']['0.9']:.0%}: give later days more weight, widen what is too narrow, "
+        f"{scored['scores']['coverage']['0.9']:.0%}: {otherwise.worse}, "
         f"{REFERENCE}" + (f"\n  fits that failed: {len(failed)} ({_in_short(failed)})" if failed else "")
     )
 
 
-def _check_coverage(scored: dict[str, Any], of: str) -> None:
+def _check_coverage(scored: dict[str, Any], of: str, otherwise: Advice) -> None:
     """Refuse 90 % intervals that surely hold too little or too much.
 
     Sure is what the resamples and the number of forecast paths both tell: where all is covered, or there are
@@ -326,9 +353,9 @@ def _check_coverage(scored: dict[str, Any], of: str) -> None:
     low, high = both[:, 0].min(), both[:, 1].max()
     least, most = COVERAGE
     if high < least:
-        advice = "the forecasts are too narrow: give what changes from day to day or week to week more room"
+        advice = f"the forecasts are too narrow: {otherwise.narrow}"
     elif low > most:
-        advice = "the forecasts are too wide: narrow priors, or let noise be less"
+        advice = f"the forecasts are too wide: {otherwise.wide}"
     else:
         return
     raise FitError(

@@ -12,9 +12,7 @@ what is averaged is what is new each period.
 import argparse
 import dataclasses
 import datetime
-import importlib.metadata
 import inspect
-import platform
 import sys
 import time
 from collections.abc import Sequence
@@ -30,7 +28,7 @@ from forecastle import artifact, manifest, members, scores
 from forecastle.artifact import Artifact, ArtifactError, Diagnostics, Excluded
 from forecastle.folder import ARTIFACT, sources
 from forecastle.frequency import Frequency
-from forecastle.training import backtest, card, diagnostics, files
+from forecastle.training import backtest, diagnostics, files, saving
 from forecastle.training.averaging import average, marginals, shuffled
 from forecastle.training.backtest import Forecasts
 from forecastle.training.contract import ContractError
@@ -41,7 +39,12 @@ AGREED = ("noun", "plural", "measure", "frequency", "real", "minimum")  # of the
 KEY = ("origin", "series", "date")  # of a forecast
 EQUAL, PAST = "equal", "past"  # rules for weights
 SEED = 20200423
-LIBRARIES = ("numpy", "pandas", "xarray")  # whose versions the manifest names
+# What to do about a backtest that is refused: nothing is fitted here.
+ADVICE = backtest.Advice(
+    worse="mend the members that are worse than naive, or take others",
+    narrow="mend the members whose intervals are too narrow, or take others",
+    wide="mend the members whose intervals are too wide, or take others",
+)
 
 
 @dataclass(frozen=True)
@@ -320,7 +323,7 @@ def _make_artifact(ensemble: Ensemble, found: Sequence[Member], step: Step, star
             file=sys.stderr,
         )
     elif not ensemble.reference:
-        backtest.check(*_judged(forecasts, scored, first, len(codes)))
+        backtest.check(*_judged(forecasts, scored, first, len(codes)), otherwise=ADVICE)
     daily = _in_common([member.past.increments for member in found])
     weights = _weights(daily, ensemble.weights, data.last_day.isoformat())
     rows = _rows(found, codes)
@@ -349,10 +352,7 @@ def _make_artifact(ensemble: Ensemble, found: Sequence[Member], step: Step, star
         data=data,
         series=series,
         excluded=excluded,
-        versions={
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in LIBRARIES},
-        },
+        versions=saving.versions(),
         sources=sources(folder, Path(forecastle.__file__).parent),
         diagnostics=_worst([member.artifact.manifest.diagnostics for member in found]),
         backtest=backtest.summary(scored),
@@ -366,21 +366,8 @@ def _make_artifact(ensemble: Ensemble, found: Sequence[Member], step: Step, star
             for member, weight in zip(found, weights, strict=True)
         },
     )
-    with artifact.write(folder / ARTIFACT, of_ensemble) as scratch, step("saving"):
-        card.write(
-            scratch / "card.html",
-            manifest=of_ensemble,
-            fit=None,
-            summary=None,
-            prior=xr.Dataset(),
-            rows=rows,
-            replicated=None,
-            draws=draws,
-            backtest=scored,
-        )
-        files.write(scratch, None, None, rows, draws)
-        artifact.write_json(scratch / "backtest.json", scored)
-        backtest.save(forecasts, scratch / "backtest.npz")
+    with step("saving"):
+        saving.write(folder / ARTIFACT, of_ensemble, rows, draws, forecasts, scored)
 
 
 def _paths(found: Sequence[Member], codes: Sequence[str], weights: np.ndarray, seed: int) -> np.ndarray:

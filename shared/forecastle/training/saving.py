@@ -148,13 +148,43 @@ def save_forecast(
         data=_data(data, max(one.origin_date for one in known.values())),
         series=known,
         excluded={},
-        versions=_versions(libraries),
+        versions=versions(libraries),
         sources=sources(folder.parent, Path(forecastle.__file__).parent),
         diagnostics=found,
         backtest=backtest.summary(scored),
     )
     if cumulative:  # what is observed of the target
         rows["count"] = rows["total"].where(rows["count"].notna())
+    write(folder, manifest, rows, values, forecasts, scored, fit, summary)
+    return artifact.Artifact.load(folder).version
+
+
+def write(
+    folder: Path,
+    manifest: artifact.Manifest,
+    rows: pd.DataFrame,
+    draws: np.ndarray,
+    forecasts: Forecasts,
+    scored: dict[str, Any] | None,
+    fit: xr.DataTree | None = None,
+    summary: xr.Dataset | None = None,
+) -> None:
+    """Write an artifact, with its card and its backtest, whole or not at all.
+
+    Args:
+        folder: The artifact's.
+        manifest: What it says about itself.
+        rows: What was fitted: columns `date`, the noun, `name` and `count`, which holds what is observed of
+            the target.
+        draws: Of the coming periods, shape (draw, series, period).
+        forecasts: Those of past days.
+        scored: Their scores; None if there are none.
+        fit: The sampler's draws, if there are any.
+        summary: Of the fit.
+
+    Raises:
+        ArtifactError: It cannot be written.
+    """
     with artifact.write(folder, manifest) as scratch:
         card.write(
             scratch / "card.html",
@@ -164,13 +194,25 @@ def save_forecast(
             prior=xr.Dataset(),
             rows=rows,
             replicated=None,
-            draws=values,
+            draws=draws,
             backtest=scored,
         )
-        files.write(scratch, fit, summary, rows, values)
+        files.write(scratch, fit, summary, rows, draws)
         artifact.write_json(scratch / "backtest.json", scored)
         backtest.save(forecasts, scratch / "backtest.npz")
-    return artifact.Artifact.load(folder).version
+
+
+def versions(libraries: tuple[str, ...] = ()) -> dict[str, str]:
+    """The versions of Python, of what every artifact is written with, and of these packages.
+
+    Raises:
+        ContractError: One is not installed.
+    """
+    try:
+        found = {name: importlib.metadata.version(name) for name in (*LIBRARIES, *libraries)}
+    except importlib.metadata.PackageNotFoundError as error:
+        raise ContractError(f"libraries names {error.name}, which is not installed") from None
+    return {"python": platform.python_version(), **found}
 
 
 def _rows(observed: pd.DataFrame, shape: Shape) -> pd.DataFrame:
@@ -301,11 +343,3 @@ def _data(path: Path | str | None, last_day: datetime.date) -> artifact.Data:
     if not path.is_file():
         raise ContractError(f"data names {path}, which is no file")
     return artifact.Data(path.name, artifact.sha256(path), last_day, [], **vars(Provenance.of(path)))
-
-
-def _versions(libraries: tuple[str, ...]) -> dict[str, str]:
-    try:
-        versions = {name: importlib.metadata.version(name) for name in (*LIBRARIES, *libraries)}
-    except importlib.metadata.PackageNotFoundError as error:
-        raise ContractError(f"libraries names {error.name}, which is not installed") from None
-    return {"python": platform.python_version(), **versions}

@@ -12,11 +12,14 @@ from forecastle.catalogue.app import create_catalogue
 from forecastle.catalogue.settings import Settings
 from forecastle.catalogue.store.engine import Store
 from forecastle.project import train
+from forecastle.project.retraining import shadow
 from forecastle.project.retraining.__main__ import main
 from forecastle.sealing import verified
 
+from ...conftest import MakeArtifact
 from ...served import live
-from ...tiny import CODES, KNOWN, LAST, NEW, NEW_DAYS, SALES, THROUGH, TRUTH, as_csv, sold
+from ...tiny import CODES, KNOWN, LAST, NEW, NEW_DAYS, SALES, THROUGH, TRUTH, as_csv, made, sold
+from ..conftest import Docker
 from .conftest import Project
 
 
@@ -247,7 +250,7 @@ def test_a_model_that_is_no_forecast_is_trained_anew_and_held_by_its_own_tests(
     assert (plain / "artifact/constant").read_text() == "8"
     printed = capfd.readouterr()
     assert f"plain: what was trained anew has replaced {before}\n" in printed.out
-    assert printed.out.endswith("plain: start `make run` anew to serve it\n")
+    assert printed.out.endswith("plain: `make run` serves it, at once if it is running\n")
 
 
 @pytest.mark.parametrize(
@@ -305,3 +308,31 @@ def test_an_ensemble_is_made_anew_of_its_members_as_they_are(
     (plain.with_name("all") / "train.py").write_text("1 / 0")
     assert main(["all"], root) == 1
     assert (plain.with_name("all") / "artifact/x").read_text() == "2"
+
+
+IMAGE_WITH = """case $1 in
+    image | compose | rm) ;;
+    create) echo 0123 ;;
+    cp) cp -r '{artifact}' "$3" ;;
+    *) exit 1 ;;
+esac"""
+
+
+def test_an_ensembles_image_whose_member_reads_its_own_file_is_refused_in_a_line(
+    project: Project, make_artifact: MakeArtifact, docker: Docker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its build would train the member with the file as it is, and new data would be in use of no model."""
+    models = project.folder / "models"
+    own = models / "other/data/deaths.csv"
+    own.parent.mkdir(parents=True)
+    own.write_text(as_csv(KNOWN))
+    (models / "tiny/members").write_text("some\nother\n")
+    docker(IMAGE_WITH.format(artifact=made(make_artifact, TRUTH, own.name, sha256(own))))
+    before = project.state()
+    for work in (main, shadow.main):
+        assert work(["tiny", "--url", project.url], project.folder) == 1
+        assert capfd.readouterr().err == (
+            "tiny: its member other reads a file of its own, models/other/data/deaths.csv: "
+            "run `make retrain` for each member and then `make build MODEL=tiny`\n"
+        )
+    assert project.state() == before

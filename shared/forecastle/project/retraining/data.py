@@ -14,7 +14,7 @@ import httpx
 import pandas as pd
 
 from forecastle import folder as folders
-from forecastle import observations
+from forecastle import members, observations
 from forecastle.artifact import Artifact, sha256
 from forecastle.observations import ObservationsError
 from forecastle.observations import options as file_options
@@ -49,9 +49,11 @@ def newest(
 
     Raises:
         ObservationsError: The observations cannot be used.
-        RetrainingError: The gateway gives none, they are of another noun or lack the measure, or
-            `FORECASTLE_DATA` names other data than the project's own.
+        RetrainingError: The gateway gives none, they are of another noun or lack the measure, the model is an
+            ensemble whose members read files of their own, or `FORECASTLE_DATA` names other data than the
+            project's own.
     """
+    _check_members(incumbent, root)
     own = own_file(incumbent, root)
     if own is None and (path := os.environ.get("FORECASTLE_DATA")):
         raise RetrainingError(
@@ -73,8 +75,23 @@ def newest(
 
 def own_file(incumbent: Artifact, root: Path = ROOT) -> Path | None:
     """The file of the model's own folder that it was fitted to; None if it reads the data in use."""
-    folder, name = root / "models" / incumbent.model, incumbent.manifest.data.file
+    return _file_in(root / "models" / incumbent.model, incumbent)
+
+
+def _file_in(folder: Path, incumbent: Artifact) -> Path | None:
+    """The file of a model's folder with the name of what an incumbent was fitted to."""
+    name = incumbent.manifest.data.file
     return next((folder / path for path in folders.training_files(folder) if path.name == name), None)
+
+
+def _check_members(incumbent: Artifact, root: Path) -> None:
+    """Refuse an ensemble whose members new data would not reach: they are trained in its image's build."""
+    for member in members.read(root / "models" / incumbent.model):
+        if own := _file_in(root / "models" / member, incumbent):
+            raise RetrainingError(
+                f"its member {member} reads a file of its own, {own.relative_to(root)}: run `make retrain` "
+                f"for each member and then `make build MODEL={incumbent.model}`"
+            )
 
 
 def last_report(frame: pd.DataFrame, incumbent: Artifact) -> datetime.date:

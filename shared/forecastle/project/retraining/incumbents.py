@@ -107,7 +107,7 @@ class Folder:
 
     def serve(self) -> str:
         """As of `Incumbent`."""
-        return "start `make run` anew to serve it"
+        return "`make run` serves it, at once if it is running"
 
 
 class Image:
