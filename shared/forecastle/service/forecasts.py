@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from forecastle.artifact import Artifact, Series
 from forecastle.scores import HUB_QUANTILES
-from forecastle.service import marginals, paths, rendering
+from forecastle.service import horizon, marginals, paths, rendering
 from forecastle.service.answers import OfModel, OfSeries, of_model, of_series
 from forecastle.service.paths import Kind
 from forecastle.service.rendering import HubTable
@@ -161,7 +161,7 @@ def forecast(
     known = marginals.of(artifact, series, kind)
     levels = quantiles if intervals is None else ends(intervals)
     start = series.origin_date
-    if by_week(artifact, kind):
+    if horizon.by_week(artifact, kind):
         start, days = paths.before_weeks(start), paths.whole_weeks(start, days)
     numbers = np.concatenate([known.means[:days, None], known.quantiles([0.5, *levels], days)], axis=1)
     return rendering.Forecast(
@@ -175,11 +175,6 @@ def forecast(
     )
 
 
-def by_week(artifact: Artifact, kind: Kind) -> bool:
-    """Whether this kind is sums by week of daily values."""
-    return kind == "weekly" and artifact.frequency.alias == "D"
-
-
 @lru_cache(1000)
 def _about(artifact: Artifact, root: str, series: Series, kind: Kind, with_paths: bool) -> rendering.About:
     members = {
@@ -188,7 +183,7 @@ def _about(artifact: Artifact, root: str, series: Series, kind: Kind, with_paths
         "counts": kind,
         "forecast": None,
     }
-    if by_week(artifact, kind):
+    if horizon.by_week(artifact, kind):
         members["frequency"] = paths.WEEKS
     caveat = marginals.caveat(artifact, series, kind, several_days=with_paths)
     return rendering.About(members if caveat is None else {**members, "caveat": caveat})
@@ -199,7 +194,7 @@ def of_all(
 ) -> rendering.Forecasts:
     """The forecasts of all series in one answer."""
     about = {**of_model(artifact, root), "target": paths.target(artifact, kind), "counts": kind}
-    if by_week(artifact, kind):
+    if horizon.by_week(artifact, kind):
         about["frequency"] = paths.WEEKS
     return rendering.Forecasts(about, of_each)
 
@@ -213,7 +208,15 @@ def hub_table(
     artifact: Artifact, series: Series, days: int, kind: Kind, draws: int | None = None
 ) -> HubTable:
     """A series' forecast as a hub's table, up to `days` days after the last day in the data."""
-    return HubTable(artifact.data_through, days, [for_hub(artifact, series, kind, draws)])
+    return hub_table_of(artifact, days, kind, [for_hub(artifact, series, kind, draws)])
+
+
+def hub_table_of(artifact: Artifact, days: int, kind: Kind, each: list[rendering.Forecast]) -> HubTable:
+    """The same of several forecasts. Weeks count from the Saturday that is the last day, or follows it."""
+    origin = artifact.data_through
+    if horizon.by_week(artifact, kind):
+        return HubTable(paths.before_weeks(origin), paths.whole_weeks(origin, days), each)
+    return HubTable(origin, days, each)
 
 
 def ends(intervals: Sequence[float]) -> list[float]:

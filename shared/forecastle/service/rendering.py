@@ -186,8 +186,8 @@ class HubTable(NamedTuple):
     """Forecasts in the form in which hubs take submissions: hubverse.io, "model output".
 
     Attributes:
-        origin_date: One for the whole table: the last day in the model's data.
-        days: The largest horizon, counted from there.
+        origin_date: One for the whole table: the last day in the model's data; of weeks, see `hub_table_of`.
+        days: The largest horizon, counted from there in periods.
         forecasts: Of `HUB_QUANTILES`, each from its own series' last day on. Days that are not after
             `origin_date` are left out.
     """
@@ -204,7 +204,7 @@ class HubTable(NamedTuple):
 
     def _rows(self, forecast: Forecast) -> Iterator[list[Any]]:
         origin, target = self.origin_date.isoformat(), forecast.about.members["target"]
-        passed = forecast.frequency.between(forecast.origin_date, self.origin_date)
+        passed = forecast.frequency.between(forecast.start or forecast.origin_date, self.origin_date)
         for index in range(max(0, passed), min(passed + self.days, len(forecast.days))):
             task = [origin, target, index + 1 - passed, forecast.series]
             mean, median, *values = forecast.days[index].tolist()
