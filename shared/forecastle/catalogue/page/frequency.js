@@ -77,6 +77,10 @@ const DAYS = {D: 1, W: 7};
 /** @type {Record<string, number>} */
 const MONTHS = {MS: 1, QS: 3, YS: 12};
 
+const SATURDAY = 2; // days after 1970 began
+export const WEEK = 7; // days
+export const WEEKS = 'W-SAT'; // the frequency of sums by week
+
 export const ADJECTIVES = Object.values(WORDS).map(({adjective}) => adjective);
 
 /**
@@ -95,6 +99,13 @@ export function frequencyOf(alias) {
     periods: (number) => `${number} ${words.period}${number === 1 ? '' : 's'}`,
   };
 }
+
+/**
+ * The Saturday that ends a day's week, which began on a Sunday.
+ * @param {Day} day
+ * @returns {Day}
+ */
+export const weekEnd = (day) => day + ((((SATURDAY - day) % WEEK) + WEEK) % WEEK);
 
 /**
  * The date so many periods after another one, or before it if they are negative.
