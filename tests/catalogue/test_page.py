@@ -632,6 +632,8 @@ def test_weeks_are_shown_in_the_place_of_days(open_page: Open, url: str) -> None
     expect(page.get_by_label("Cumulative")).to_be_hidden()
     expect(page.locator("#what")).to_have_text("deaths in the week to")
     # Seventy days were reported, to a Friday: nine whole weeks from Sunday to Saturday.
+    expect(page.locator("circle.observed")).to_have_count(7)  # of eight weeks before the forecast
+    page.get_by_label("All", exact=True).check(force=True)
     expect(page.locator("circle.observed")).to_have_count(9)
     forecast = httpx.get(f"{url}/wave/countries/GBR/forecast?period=week").json()["forecast"]
     assert len(forecast) == 3
@@ -648,7 +650,7 @@ def test_weeks_are_shown_in_the_place_of_days(open_page: Open, url: str) -> None
     page.fill("#threshold", "200")
     settled(page)
     date = page.input_value("#date")
-    assert date == "2020-05-16"
+    assert date == "2020-05-09"  # two weeks ahead
     assert shown(page) == [api_probability(url, "wave", "GBR", above=200, on=date, period="week")]
     assert shown(page) != [api_probability(url, "wave", "GBR", above=200, on=date)]
     with page.expect_download() as download:
@@ -665,7 +667,7 @@ def test_weeks_are_shown_in_the_place_of_days(open_page: Open, url: str) -> None
     page.get_by_label("By day").check(force=True)
     settled(page)
     expect(page.locator("#title")).to_have_text("Daily deaths, United Kingdom")
-    assert parameters(page) == {"model": "wave", "country": "GBR"}
+    assert parameters(page) == {"model": "wave", "country": "GBR", "past": "all"}
     expect(page.get_by_label("Cumulative")).to_be_visible()
     page.go_back()
     expect(page.locator("#title")).to_have_text("Weekly deaths, United Kingdom")
@@ -709,7 +711,7 @@ def test_a_date_names_the_week_that_holds_it(open_page: Open, url: str) -> None:
     settled(page)
     page.get_by_label("By week").check(force=True)
     settled(page)
-    assert "date" not in parameters(page) and page.input_value("#date") == "2020-05-16"
+    assert "date" not in parameters(page) and page.input_value("#date") == "2020-05-09"
 
 
 def test_weeks_of_a_running_total_are_sums_of_its_days(open_page: Open, url: str) -> None:

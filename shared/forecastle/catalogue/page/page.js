@@ -6,7 +6,7 @@ import * as choices from './choices.js';
 import {Combobox} from './combobox.js';
 import {byId, element, present} from './dom.js';
 import {png, save} from './download.js';
-import {frequencyOf, WEEK, WEEKS, weekEnd} from './frequency.js';
+import {BY_WEEK, frequencyOf, WEEK, weekEnd} from './frequency.js';
 import {plain} from './plain.js';
 import {answers, reach, readings} from './readings.js';
 import {
@@ -144,7 +144,7 @@ async function show() {
 function fitting(entry) {
   const period = hasWeeks(entry) ? view.period : null;
   const counts = (!period && allCounts(entry).find((known) => known === view.counts)) || null;
-  const [, ...pasts] = frequencyOf(period ? WEEKS : entry.frequency).pasts.map(({value}) => value);
+  const [, ...pasts] = (period ? BY_WEEK : frequencyOf(entry.frequency)).pasts.map(({value}) => value);
   const past = ['all', ...pasts].find((known) => known === view.past) ?? null;
   const low = view.threshold != null && view.threshold < (least(entry, period) ?? -Infinity);
   return {counts, period, past, threshold: low ? null : view.threshold};

@@ -1,7 +1,7 @@
 // A series: one model's forecast of it, with what was observed before. Days are numbers, see words.js.
 
 import * as api from './api.js';
-import {after, frequencyOf, WEEK, WEEKS, weekEnd} from './frequency.js';
+import {after, BY_WEEK, frequencyOf, WEEK, weekEnd} from './frequency.js';
 import {round125} from './scales.js';
 import {counted} from './trust.js';
 import {tidy, toDay, toIso} from './words.js';
@@ -50,7 +50,7 @@ export const least = ({minimum}, period) =>
 export async function load(entry, code, counts, period) {
   const {model, noun, plural} = entry;
   const own = ownCounts(entry);
-  const frequency = frequencyOf(period ? WEEKS : entry.frequency);
+  const frequency = period ? BY_WEEK : frequencyOf(entry.frequency);
   const made = {period, counts: period || counts === own ? null : counts};
   const [observations, forecast, start] = await Promise.all([
     api.observations(entry, code),
