@@ -19,7 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from forecastle.artifact import Artifact, Series
 from forecastle.dates import written
-from forecastle.service import answers, decisions, events, forecasts, inference, issue, paths
+from forecastle.service import answers, decisions, events, forecasts, inference, issue, paths, rendering
 from forecastle.service.cache import Documents, Repeated, streamed
 from forecastle.service.card import page as card_page
 from forecastle.service.direct import Direct, DirectRoute
@@ -191,7 +191,7 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
         if (document := documents.kept.get(key)) is None:
             if representation == "hubverse":
                 each = [forecasts.for_hub(artifact, one, query.kind) async for one in in_turn()]
-                table = forecasts.hub_table_of(artifact, query.days, query.kind, each)
+                table = rendering.HubTable(artifact.data_through, query.days, each)
                 document = Document.rendered(table, representation)
             else:
                 each = [forecasts.forecast(artifact, root, one, *arguments) async for one in in_turn()]

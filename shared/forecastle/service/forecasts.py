@@ -160,8 +160,8 @@ def forecast(
     """
     known = marginals.of(artifact, series, kind)
     levels = quantiles if intervals is None else ends(intervals)
-    start = series.origin_date
-    if horizon.by_week(artifact, kind):
+    start, weekly = series.origin_date, horizon.by_week(artifact, kind)
+    if weekly:
         start, days = paths.before_weeks(start), paths.whole_weeks(start, days)
     numbers = np.concatenate([known.means[:days, None], known.quantiles([0.5, *levels], days)], axis=1)
     return rendering.Forecast(
@@ -172,6 +172,7 @@ def forecast(
         quantiles,
         None if draws is None else _chosen(paths.paths(artifact, series, kind)[:, :days], draws),
         start,
+        weekly,
     )
 
 
@@ -208,15 +209,7 @@ def hub_table(
     artifact: Artifact, series: Series, days: int, kind: Kind, draws: int | None = None
 ) -> HubTable:
     """A series' forecast as a hub's table, up to `days` days after the last day in the data."""
-    return hub_table_of(artifact, days, kind, [for_hub(artifact, series, kind, draws)])
-
-
-def hub_table_of(artifact: Artifact, days: int, kind: Kind, each: list[rendering.Forecast]) -> HubTable:
-    """The same of several forecasts. Weeks count from the Saturday that is the last day, or follows it."""
-    origin = artifact.data_through
-    if horizon.by_week(artifact, kind):
-        return HubTable(paths.before_weeks(origin), paths.whole_weeks(origin, days), each)
-    return HubTable(origin, days, each)
+    return HubTable(artifact.data_through, days, [for_hub(artifact, series, kind, draws)])
 
 
 def ends(intervals: Sequence[float]) -> list[float]:
