@@ -621,6 +621,130 @@ def test_counts_are_daily_or_cumulative_whatever_the_model_forecasts(open_page: 
     assert any(row.startswith("24 April 202010") for row in rows)
 
 
+def test_weeks_are_shown_in_the_place_of_days(open_page: Open, url: str) -> None:
+    """In the chart, the table, the file and the answer, as the API has them; the address says so."""
+    page = open_page("/?model=wave&country=GBR")
+    expect(page.get_by_label("By day")).to_be_checked()
+    page.get_by_label("By week").check(force=True)
+    settled(page)
+    expect(page.locator("#title")).to_have_text("Weekly deaths, United Kingdom")
+    assert parameters(page) == {"model": "wave", "country": "GBR", "period": "week"}
+    expect(page.get_by_label("Cumulative")).to_be_hidden()
+    expect(page.locator("#what")).to_have_text("deaths in the week to")
+    # Seventy days were reported, to a Friday: nine whole weeks from Sunday to Saturday.
+    expect(page.locator("circle.observed")).to_have_count(7)  # of eight weeks before the forecast
+    page.get_by_label("All", exact=True).check(force=True)
+    expect(page.locator("circle.observed")).to_have_count(9)
+    forecast = httpx.get(f"{url}/wave/countries/GBR/forecast?period=week").json()["forecast"]
+    assert len(forecast) == 3
+    median = page.locator("#chart path.median").first.get_attribute("d") or ""
+    assert median.count("L") == len(forecast) - 1
+    page.locator("#table summary").click()
+    rows = page.locator("#table tbody tr").all_text_contents()
+    assert page.locator("#table thead th").first.text_content() == "Week to"
+    assert len(rows) == 9 + len(forecast)
+    assert rows[0].startswith(f"16 May 2020{forecast[-1]['median']:,.0f}")
+    assert rows[3] == "18 April 2020140"
+    assert "21 March 202014,000" in rows
+
+    page.fill("#threshold", "200")
+    settled(page)
+    date = page.input_value("#date")
+    assert date == "2020-05-09"  # two weeks ahead
+    assert shown(page) == [api_probability(url, "wave", "GBR", above=200, on=date, period="week")]
+    assert shown(page) != [api_probability(url, "wave", "GBR", above=200, on=date)]
+    with page.expect_download() as download:
+        page.click("#csv")
+    assert download.value.suggested_filename == "wave-GBR-weekly-2020-04-24.csv"
+    saved = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    assert {row["counts"] for row in saved} == {"weekly"}
+    assert [float(row["mean"]) for row in saved if row["mean"]] == [week["mean"] for week in forecast]
+
+    page.reload()
+    settled(page)
+    expect(page.get_by_label("By week")).to_be_checked()
+    expect(page.locator("#threshold")).to_have_value("200")
+    page.get_by_label("By day").check(force=True)
+    settled(page)
+    expect(page.locator("#title")).to_have_text("Daily deaths, United Kingdom")
+    assert parameters(page) == {"model": "wave", "country": "GBR", "past": "all"}
+    expect(page.get_by_label("Cumulative")).to_be_visible()
+    page.go_back()
+    expect(page.locator("#title")).to_have_text("Weekly deaths, United Kingdom")
+    settled(page)
+
+
+def test_days_and_weeks_are_chosen_by_keys(open_page: Open) -> None:
+    page = open_page("/?model=flu&country=GBR")
+    page.locator("#compare-input").focus()
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("By day")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#title")).to_have_text("Weekly deaths, United Kingdom")
+    settled(page)
+    expect(page.get_by_label("By week")).to_be_focused()
+    page.locator(".handle.day").focus()
+    page.keyboard.press("Home")
+    expect(page.locator(".handle.day")).to_have_attribute("aria-valuetext", "2 May 2020")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".handle.day")).to_have_attribute("aria-valuetext", "9 May 2020")
+    expect(page.locator("#reading-date")).to_have_text("Week to 9 May 2020")
+    page.get_by_label("By week").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#title")).to_have_text("Daily deaths, United Kingdom")
+    settled(page)
+    assert page.input_value("#date") == "2020-05-09"
+
+
+def test_a_date_names_the_week_that_holds_it(open_page: Open, url: str) -> None:
+    page = open_page("/?model=flu&country=GBR&date=2020-05-03&above=900&period=week")
+    assert page.input_value("#date") == "2020-05-09"  # that of its Saturday
+    assert shown(page) == [api_probability(url, "flu", "GBR", above=900, on="2020-05-03", period="week")]
+    page.fill("#date", "2020-04-26")  # a Sunday
+    settled(page)
+    assert page.input_value("#date") == "2020-05-02" == parameters(page)["date"]
+    page.fill("#date", "2020-04-25")
+    expect(page.locator("#answers")).to_contain_text("reaches from 26 April 2020 to 16 May 2020")
+    page.get_by_label("By day").check(force=True)
+    settled(page)
+    page.fill("#date", "2020-05-22")  # in no whole week
+    settled(page)
+    page.get_by_label("By week").check(force=True)
+    settled(page)
+    assert "date" not in parameters(page) and page.input_value("#date") == "2020-05-09"
+
+
+def test_weeks_of_a_running_total_are_sums_of_its_days(open_page: Open, url: str) -> None:
+    page = open_page("/?model=growth&country=GBR")
+    expect(page.locator("#title")).to_have_text("Cumulative cases, United Kingdom")
+    page.get_by_label("By week").check(force=True)
+    settled(page)
+    expect(page.locator("#title")).to_have_text("Weekly cases, United Kingdom")
+    choose(page, "compare", "steep")
+    page.fill("#threshold", "900")
+    settled(page)
+    date = page.input_value("#date")
+    asked = {"above": 900, "on": date, "period": "week"}
+    assert shown(page) == [api_probability(url, model, "GBR", **asked) for model in ("growth", "steep")]
+    assert page.locator("#chart path.band").count() == 2
+    page.get_by_label("By day").check(force=True)
+    settled(page)
+    expect(page.locator("#title")).to_have_text("Cumulative cases, United Kingdom")
+
+
+def test_only_daily_models_have_weeks_to_choose(open_page: Open) -> None:
+    page = open_page("/?model=profit&series=s1&period=week")  # which is weekly itself
+    expect(page.locator("#title")).to_have_text("Weekly profit, High Street")
+    expect(page.locator("#periods")).to_be_hidden()
+    page.locator("#compare-input").focus()
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("26 weeks")).to_be_focused()
+    page.get_by_label("52 weeks").check(force=True)
+    assert "period" not in parameters(page)
+    choose(page, "model", "flu")
+    expect(page.locator("#periods")).to_be_visible()
+
+
 def test_countries_and_models_are_compared(open_page: Open, url: str) -> None:
     page = open_page("/?model=growth&country=GBR")
     choose(page, "compare", "france")
@@ -980,6 +1104,7 @@ def test_csv_and_png_are_downloaded(open_page: Open, url: str, tmp_path: Path) -
     [
         "/?model=flu&country=GBR",
         "/?model=growth&country=GBR&with=FRA,rival&past=all",
+        "/?model=wave&country=GBR&period=week",
         "/?model=profit&series=s2&past=all",
     ],
 )
@@ -1004,6 +1129,7 @@ def test_it_fits_a_phone(path: str, open_page: Open) -> None:
     [
         "/?model=flu&country=GBR",
         "/?model=growth&country=GBR&with=FRA,rival&scale=log",
+        "/?model=wave&country=GBR&with=FRA&period=week",
         "/?model=flu&country=AND",
         "/?model=profit&series=s2&with=/s1",
     ],
@@ -1037,7 +1163,7 @@ def test_a_print_shows_what_is_chosen_in_light_colours(open_page: Open) -> None:
     page = open_page("/?model=flu&country=GBR", color_scheme="dark")
     with_options = printed(page).count(LIGHT_ACCENT)
     page.locator("#options").evaluate("form => form.remove()")
-    assert with_options - printed(page).count(LIGHT_ACCENT) == 3  # one of each group
+    assert with_options - printed(page).count(LIGHT_ACCENT) == 4  # one of each group
 
 
 def test_a_print_without_backgrounds_shows_what_is_chosen(open_page: Open) -> None:
@@ -1045,7 +1171,7 @@ def test_a_print_without_backgrounds_shows_what_is_chosen(open_page: Open) -> No
     page.evaluate("document.documentElement.style.printColorAdjust = 'economy'")
     with_options = printed(page).count(LIGHT_ACCENT)
     page.locator("#options").evaluate("form => form.remove()")
-    assert with_options - printed(page).count(LIGHT_ACCENT) == 3  # one of each group
+    assert with_options - printed(page).count(LIGHT_ACCENT) == 4  # one of each group
 
 
 def printed(page: Page) -> bytes:

@@ -122,6 +122,32 @@ def test_a_decision_may_hang_on_a_running_total(get: Get) -> None:
     assert get("/decisions", method="POST", json=on).json() == by
 
 
+def test_a_decision_may_hang_on_a_week(skewed: FastAPI, ask: Ask) -> None:
+    """From Sunday, 26 April, on there are whole weeks, the origin being a Friday."""
+    sums = skewed.state.artifact.forecast_draws("GBR")[:, 1:22].astype(float).reshape(500, 3, 7).sum(axis=2)
+    for day, week in (("2020-04-26", 0), ("2020-05-02", 0), ("2020-05-06", 1)):
+        end = ("2020-05-02", "2020-05-09")[week]
+        asked = {"on": day, "period": "week", "costs": {"over": 1, "under": 9}}
+        body = decide(skewed, ask, **asked).json()
+        assert body["count"] == f"weekly deaths in United Kingdom in the week to {end}"
+        best = np.quantile(sums[:, week], 0.9, method="inverted_cdf")
+        losses = np.maximum(best - sums[:, week], 0) + 9 * np.maximum(sums[:, week] - best, 0)
+        assert body["best"]["amount"] == best
+        assert body["best"]["expected_loss"] == pytest.approx(losses.mean(), rel=1e-5)
+        error = losses.std() / np.sqrt(montecarlo.effective(sums))
+        assert body["best"]["monte_carlo_error"] == pytest.approx(error, rel=1e-5)
+        body = decide(skewed, ask, **TABLE | {"on": day, "period": "week", "thresholds": [600, 800]}).json()
+        shares = [state["probability"] for state in body["states"]]
+        assert shares == pytest.approx(np.bincount(np.digitize(sums[:, week], [600, 800], right=True)) / 500)
+
+
+def test_models_without_weeks_have_no_decision_by_week(make_artifact: MakeArtifact, ask: Ask) -> None:
+    app = create_app(Artifact.load(make_artifact(frequency="MS")))
+    refused = decide(app, ask, **COSTS, period="week")
+    assert refused.status_code == 422
+    assert refused.json()["detail"].endswith("this model's are monthly, up to 28 months ahead")
+
+
 COSTS = {"costs": {"over": 1, "under": 1}}
 
 
@@ -137,6 +163,13 @@ COSTS = {"costs": {"over": 1, "under": 1}}
         ({**COSTS, "on": None, "by": DAY, "counts": "daily"}, "by is about the running total"),
         ({**COSTS, "on": "2021-05-01"}, "on must be a day from 2020-04-25 to 2020-05-22 for United Kingdom"),
         ({**COSTS, "on": "soon"}, "on must be a date such as 2020-05-01, not 'soon'"),
+        (
+            {**COSTS, "on": "2020-04-25", "period": "week"},
+            "on must be a day from 2020-04-26 to 2020-05-16 for United Kingdom",
+        ),
+        ({**COSTS, "on": None, "by": DAY, "period": "week"}, "period=week is about sums by week"),
+        ({**COSTS, "counts": "cumulative", "period": "week"}, "period=week is about sums by week"),
+        ({**COSTS, "period": "month"}, "period must be week, not 'month'"),
         ({**COSTS, "country": "GRB"}, "country must be a country of this model: There is no country GRB"),
         ({"costs": {"over": 0, "under": 1}}, "costs.over must be a number above 0"),
         ({"costs": {"over": 1, "under": 1e13}}, "costs.under must be a number above 0 and at most 1e+12"),

@@ -21,6 +21,7 @@ LIKELY = st.sampled_from(
         *(("days", "3"), ("level", "0.9"), ("level", "0.95"), ("quantile", "0.5"), ("counts", "cumulative")),
         *(("draws", "2"), ("format", "csv"), ("format", "ndjson"), ("format", "hubverse")),
         *(("above", "50"), ("below", "1e3"), ("on", "2020-05-01"), ("by", "2020-05-01"), ("exceeds", "gbr")),
+        ("period", "week"),
     ]
 )
 

@@ -1,5 +1,8 @@
 """Events: which draws they happen in, their words, and what is refused."""
 
+import datetime
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,11 +10,11 @@ import pytest
 from fastapi import FastAPI
 
 from forecastle.artifact import Artifact
-from forecastle.service import create_app
+from forecastle.service import create_app, montecarlo
 from forecastle.service.events import EventProbabilities
 from forecastle.service.naming import named
 
-from ..conftest import HORIZON, TOTAL, Ask, Get, MakeArtifact
+from ..conftest import HORIZON, NAMES, ORIGIN, TOTAL, Ask, Get, MakeArtifact
 
 
 @pytest.mark.parametrize(
@@ -322,3 +325,239 @@ def test_a_body_must_be_a_list_of_events(get: Get, body: Any, detail: str) -> No
     response = get("/probability", method="POST", json=body)
     assert response.status_code == 422
     assert response.json()["detail"].startswith(detail)
+
+
+# By week
+
+
+CALENDAR = [
+    ("FRA", 0),
+    ("GBR", 1),
+    ("DEU", 5),
+]  # days from a Friday to the origin: Friday, Saturday, Wednesday
+
+
+class Weeks:
+    """Sums over the whole weeks after each country's origin, by the calendar, from draws.npy itself."""
+
+    def __init__(self, folder: Path) -> None:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        draws = np.load(folder / "draws.npy").astype(float)
+        self.draws = len(draws)
+        self.sums: dict[str, dict[datetime.date, np.ndarray]] = {}
+        for index, (code, series) in enumerate(manifest["series"].items()):
+            origin = datetime.date.fromisoformat(series["origin_date"])
+            days: dict[datetime.date, list[np.ndarray]] = {}
+            for ahead in range(draws.shape[2]):
+                date = origin + datetime.timedelta(ahead + 1)
+                saturday = date + datetime.timedelta((6 - date.isoweekday()) % 7)
+                days.setdefault(saturday, []).append(draws[:, index, ahead])
+            self.sums[code] = {end: np.sum(each, axis=0) for end, each in days.items() if len(each) == 7}
+
+    def ends(self, *codes: str) -> list[datetime.date]:
+        """The last days of the weeks that all these countries have."""
+        return sorted(set.intersection(*({*self.sums[code]} for code in codes)))
+
+
+@pytest.fixture(scope="module")
+def weekly(make_artifact: MakeArtifact) -> tuple[FastAPI, Weeks]:
+    """Correlated draws of countries whose origins are of different weekdays; 30 days were reported."""
+    rng = np.random.default_rng(1)
+    size = np.repeat(rng.gamma(4, 1, (50, 3, 1)), 10, axis=0)  # ten draws in turn are alike
+    draws = rng.poisson(size * [[[30], [25], [20]]], (500, 3, HORIZON))
+    origins = {code: ORIGIN + datetime.timedelta(after) for code, after in CALENDAR}
+    series = {
+        code: {
+            "name": NAMES[code],
+            "first_day": str(origin - datetime.timedelta(29)),
+            "origin_date": str(origin),
+            "total": 6000,
+        }
+        for code, origin in origins.items()
+    }
+    lines = [
+        f"{origin - datetime.timedelta(before)},{code},{60 + 2 * before}"
+        for code, origin in origins.items()
+        for before in reversed(range(30))
+    ]
+    folder = make_artifact(draws=draws, series=series, observations=["date,country,observed", *lines])
+    return create_app(Artifact.load(folder)), Weeks(folder)
+
+
+def probability_of(ask: Ask, app: FastAPI, code: str, **event: Any) -> dict[str, Any]:
+    answer = ask(app, f"/countries/{code}/probability", params={"period": "week", **event})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+@pytest.mark.parametrize("code", [code for code, _ in CALENDAR])
+def test_a_probability_by_week_is_a_share_of_sums_along_paths(
+    weekly: tuple[FastAPI, Weeks], ask: Ask, code: str
+) -> None:
+    app, weeks = weekly
+    for end in weeks.ends(code):
+        sums = weeks.sums[code][end]
+        threshold = float(np.median(sums))
+        for before in (0, 3, 6):  # any day of the week
+            day = end - datetime.timedelta(before)
+            above = probability_of(ask, app, code, above=threshold, on=day)
+            below = probability_of(ask, app, code, below=threshold, on=day)
+            assert above["probability"] == (sums > threshold).mean()
+            assert below["probability"] == (sums < threshold).mean()
+            assert (
+                above["event"] == f"weekly deaths in {NAMES[code]} in the week to {end} above {threshold:,g}"
+            )
+        earlier = np.array([each for date, each in weeks.sums[code].items() if date <= end])
+        ever = probability_of(ask, app, code, above=threshold, ever_by=end)
+        assert ever["probability"] == (earlier > threshold).any(axis=0).mean()
+    paths = np.array([*weeks.sums[code].values()]).T
+    effective = montecarlo.effective(paths)
+    assert effective < 200  # of 500 draws
+    expected = montecarlo.error_of_share(above["probability"], effective)
+    assert above["monte_carlo_error"] == pytest.approx(expected, abs=1e-5)
+    many = {"events": [{"country": code, "above": threshold, "on": str(end), "period": "week"}]}
+    (one,) = ask(app, "/probability", "POST", json=many).json()["probabilities"]
+    assert one["probability"] == above["probability"] and one["event"] == above["event"]
+
+
+def test_countries_are_compared_in_weeks_that_both_have_ahead(
+    weekly: tuple[FastAPI, Weeks], ask: Ask
+) -> None:
+    app, weeks = weekly
+    for code, other in (("FRA", "DEU"), ("DEU", "FRA"), ("GBR", "FRA")):
+        ends = weeks.ends(code, other)
+        assert len(ends) >= 2
+        more = np.array([weeks.sums[code][end] > weeks.sums[other][end] for end in ends])
+        for index, end in enumerate(ends):
+            on, ever = (
+                probability_of(ask, app, code, exceeds=other, **{time: end}) for time in ("on", "ever_by")
+            )
+            assert on["probability"] == more[index].mean()
+            assert ever["probability"] == more[: index + 1].any(axis=0).mean()
+            assert f"in any week that ends from {ends[0]} to {end} above those" in ever["event"]
+
+
+@pytest.mark.parametrize(("code", "after"), CALENDAR)
+def test_weeks_peak_double_and_halve(weekly: tuple[FastAPI, Weeks], ask: Ask, code: str, after: int) -> None:
+    """A week that had begun by the origin has its reported days and the draws of the others."""
+    app, weeks = weekly
+    origin = ORIGIN + datetime.timedelta(after)
+    index = [code for code, _ in CALENDAR].index(code)
+    days = {origin - datetime.timedelta(before): np.full(500, 60.0 + 2 * before) for before in range(30)}
+    drawn = app.state.artifact.draws[:, index]
+    days |= {
+        origin + datetime.timedelta(ahead + 1): drawn[:, ahead].astype(float) for ahead in range(HORIZON)
+    }
+    whole: dict[datetime.date, np.ndarray] = {}
+    for end in sorted(days):
+        week = [days.get(end - datetime.timedelta(before)) for before in range(7)]
+        if end.isoweekday() == 6 and all(day is not None for day in week):
+            whole[end] = np.sum(week, axis=0)
+    peaks = np.array([*whole])[np.array([*whole.values()]).argmax(axis=0)]  # of each draw
+    shares = []
+    for end in whole:
+        if end >= origin:
+            body = probability_of(ask, app, code, peak_by=end)
+            assert body["probability"] == pytest.approx((peaks <= end).mean())
+            assert body["event"].endswith(f"is that to {end} or one before")
+            shares.append(body["probability"])
+    assert 0 < shares[0] < 1 == shares[-1] and len({*shares}) > 2
+    last = max(end for end in whole if end <= origin)
+    for within in range(1, len(weeks.ends(code)) + 1):
+        coming = np.array([weeks.sums[code][end] for end in weeks.ends(code)[:within]])
+        doubled = probability_of(ask, app, code, doubles_within=within)
+        halved = probability_of(ask, app, code, halves_within=within)
+        assert doubled["probability"] == (coming >= 2 * whole[last]).any(axis=0).mean()
+        assert halved["probability"] == (coming <= whole[last] / 2).any(axis=0).mean()
+    assert 0 < doubled["probability"] < 1 and 0 < halved["probability"] < 1
+    assert halved["event"] == (
+        f"a whole week's deaths in {NAMES[code]} fall to half the {whole[last][0]:,g} of that to {last} "
+        f"by {weeks.ends(code)[-1]}"
+    )
+
+
+def test_weeks_of_a_running_total_are_of_its_differences(make_artifact: MakeArtifact, ask: Ask) -> None:
+    daily = np.random.default_rng(1).poisson(20, (200, 4, HORIZON))
+    totals = create_app(Artifact.load(make_artifact(draws=TOTAL + daily.cumsum(axis=2), cumulative=True)))
+    days = create_app(Artifact.load(make_artifact(draws=daily)))
+    for event in ({"above": 140, "on": "2020-05-01"}, {"below": 120, "ever_by": "2020-05-16"}):
+        assert probability_of(ask, totals, "FRA", **event) | {"target": "", "version": ""} == (
+            probability_of(ask, days, "FRA", **event) | {"target": "", "version": ""}
+        )
+    falling = np.random.default_rng(1).permuted(TOTAL + daily.cumsum(axis=2), axis=0)
+    loose = create_app(Artifact.load(make_artifact(draws=falling, cumulative=True)))
+    assert "caveat" in probability_of(ask, loose, "FRA", above=140, on="2020-05-01")
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        # The origin is a Friday, and the horizon ends on one.
+        *(
+            (
+                f"above=1&{time}={day}",
+                f"{time} must be a day from 2020-04-26 to 2020-05-16 for United Kingdom: the horizon of this "
+                "model is 28 days, and whole weeks are from a Sunday to a Saturday",
+            )
+            for time in ("on", "ever_by")
+            for day in ("2020-04-25", "2020-05-17")
+        ),
+        ("peak_by=2020-04-18", "peak_by must be a day from 2020-04-19 to 2020-05-16 for United Kingdom"),
+        ("above=1&by=2020-05-01", "period=week is about sums by week: it goes with neither by nor"),
+        ("above=1&on=2020-05-01&counts=cumulative", "period=week is about sums by week"),
+        ("doubles_within=1&counts=cumulative", "period=week is about sums by week"),
+        ("doubles_within=4", "doubles_within must be a whole number of weeks from 1 to 3, the horizon of"),
+        (
+            "halves_within=1",
+            "halves_within has no answer for United Kingdom: there were no deaths in the week ",
+        ),
+        ("exceeds=ITA&on=2020-05-01", "exceeds must be a country of this model"),
+    ],
+)
+def test_weeks_that_there_are_not_are_refused(get: Get, query: str, detail: str) -> None:
+    """Five days were reported before the origin: no whole week of them."""
+    refused = get(f"/countries/GBR/probability?period=week&{query}")
+    assert refused.status_code == 422
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.json()["detail"].startswith(detail)
+
+
+def test_a_period_is_a_week_or_none(get: Get) -> None:
+    day = get("/countries/GBR/probability?above=99&on=2020-04-28").json()
+    assert get("/countries/GBR/probability?above=99&on=2020-04-28&period=week").json() != day  # another key
+    assert get("/countries/GBR/probability?above=99&on=2020-04-28").json() == day
+    for period in ("month", "", "WEEK"):
+        refused = get(f"/countries/GBR/probability?above=99&on=2020-04-28&period={period}")
+        assert refused.status_code == 422
+        assert refused.json()["detail"] == f"period must be week, not {period!r}"
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"frequency": "MS"}, "this model's are monthly, up to 28 months ahead"),
+        ({"frequency": "W-FRI"}, "this model's are weekly, up to 28 weeks ahead"),
+        (
+            {"horizon": 12, "draws": np.ones((9, 4, 12))},
+            "this model's are daily, up to 12 days ahead",
+        ),
+    ],
+)
+def test_models_without_whole_weeks_refuse_them(
+    make_artifact: MakeArtifact, ask: Ask, members: dict[str, Any], words: str
+) -> None:
+    app = create_app(Artifact.load(make_artifact(**members)))
+    detail = f"period can be week only of daily values up to 13 days ahead: {words}"
+    refused = ask(app, "/countries/GBR/probability?above=1&on=2020-05-01&period=week")
+    assert (refused.status_code, refused.json()["detail"]) == (422, detail)
+    events = {"events": [{"country": "GBR", "above": 1, "on": "2020-05-01", "period": "week"}]}
+    refused = ask(app, "/probability", "POST", json=events)
+    assert (refused.status_code, refused.json()["detail"]) == (422, f"events.0.{detail}")
+
+
+def test_a_week_may_lie_seven_times_below_the_least_day(make_artifact: MakeArtifact, ask: Ask) -> None:
+    draws = np.random.default_rng(1).uniform(-5, -3, (200, 4, HORIZON))
+    app = create_app(Artifact.load(make_artifact(draws=draws, real=True, minimum=-5)))
+    assert 0 < probability_of(ask, app, "GBR", below=-28, on="2020-05-01")["probability"] < 1
+    refused = ask(app, "/countries/GBR/probability?above=-36&on=2020-05-01&period=week")
+    assert refused.json()["detail"] == "above must be a number of at least -35, not '-36'"

@@ -366,14 +366,41 @@ def test_weeks_of_a_running_total_are_of_its_daily_counts(make_artifact: MakeArt
     ("query", "said"),
     [
         ("period=month", "period must be week"),
-        ("period=week&counts=cumulative", "neither counts=cumulative nor"),
-        ("period=week&format=hubverse", "nor format=hubverse"),
+        ("period=week&counts=cumulative", "does not go with counts=cumulative"),
         ("period=week&days=12", "needs days of at least 13"),
     ],
 )
 def test_weeks_that_there_are_not_are_refused(get: Get, query: str, said: str) -> None:
     refused = get(f"/countries/FRA/forecast?{query}")
     assert refused.status_code == 422 and said in refused.text
+
+
+def test_a_hubs_table_of_weeks_counts_from_a_saturday(make_artifact: MakeArtifact, ask: Ask) -> None:
+    """The data end on a Friday; those of France ended six days before, on a Saturday."""
+    draws = np.random.default_rng(1).poisson(20, (DRAWS, len(NAMES), HORIZON))
+    ends = dict.fromkeys(NAMES, "2020-04-24") | {"FRA": "2020-04-18"}
+    series = {
+        code: {"name": NAMES[code], "first_day": "2020-04-14", "origin_date": end, "total": TOTAL}
+        for code, end in ends.items()
+    }
+    app = create_app(Artifact.load(make_artifact(draws=draws, series=series)))
+    rows = table(ask(app, "/forecast?period=week&format=hubverse"))
+    assert {row["target"] for row in rows} == {"weekly deaths"}
+    means = {
+        (row["location"], row["origin_date"], int(row["horizon"])): float(row["value"])
+        for row in rows
+        if row["output_type"] == "mean"
+    }
+    weeks = {"GBR": draws[:, 2, 1:22], "FRA": draws[:, 1, 7:28]}  # from Sunday, 26 April, on
+    for code, days in weeks.items():
+        expected = days.reshape(DRAWS, 3, 7).sum(axis=2).mean(axis=0)
+        found = [means[code, "2020-04-25", horizon] for horizon in (1, 2, 3)]
+        assert found == pytest.approx(expected, abs=0.06)
+    assert len(means) == 3 * len(NAMES)
+    alone = table(ask(app, "/countries/FRA/forecast?period=week&format=hubverse&draws=5&days=20"))
+    sampled = [row for row in alone if row["output_type"] == "sample"]
+    assert {row["horizon"] for row in alone} == {"1", "2"} and len(sampled) == 2 * 5
+    assert float(sampled[0]["value"]) == draws[0, 1, 7:14].sum()
 
 
 def test_months_have_no_weeks(make_artifact: MakeArtifact, ask: Ask) -> None:

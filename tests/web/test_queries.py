@@ -15,7 +15,7 @@ from ..conftest import Get
         ("/forecast?draws=3&dayz=3", "days, level, quantile, counts, as_of, known_at, format, period"),
         (
             "/countries/GBR/probability?above=1&dayz=3&on=2020-05-01",
-            "above, below, exceeds, on, by, ever_by, peak_by, doubles_within, halves_within, counts",
+            "above, below, exceeds, on, by, ever_by, peak_by, doubles_within, halves_within, counts, period",
         ),
         ("/countries?dayz=3", "limit, offset, format"),
         ("/countries/GBR/observations?dayz=3", "limit, offset, format"),

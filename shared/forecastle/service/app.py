@@ -8,7 +8,7 @@ and `representations.py`.
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Self, cast
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
@@ -23,6 +23,7 @@ from forecastle.service import answers, decisions, events, forecasts, inference,
 from forecastle.service.cache import Documents, Repeated, streamed
 from forecastle.service.card import page as card_page
 from forecastle.service.direct import Direct, DirectRoute
+from forecastle.service.horizon import period_of
 from forecastle.service.lookup import find
 from forecastle.service.naming import named
 from forecastle.service.paths import Kind
@@ -104,25 +105,18 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
             str(forecasts.ForecastQuery.model_fields["counts"].description)
         )
 
-        period: Annotated[Literal["week"], must_be("week")] | None = optional(
+        period: period_of(artifact) | None = optional(  # type: ignore[valid-type]
             "Sums of daily values over whole weeks after the origin date, from a Sunday to a Saturday. "
             "`days` is then the horizon by default, and the weeks are those that end within them."
         )
 
         @model_validator(mode="after")
         def weeks_of_days(self) -> Self:
-            """Sums by week are of daily values, and of as many days as surely hold a week."""
+            """Sums by week are of as many days as surely hold a week."""
             if not self.period:
                 return self
-            if not paths.has_weeks(artifact):
-                raise wrong(
-                    "period=week needs daily values up to {} days ahead: this model's are {}, up to {} ahead",
-                    paths.SURE_WEEK,
-                    artifact.frequency.adjective,
-                    artifact.frequency.periods(horizon),
-                )
-            if self.counts == "cumulative" or self.format == "hubverse":
-                raise wrong("period=week goes with neither counts=cumulative nor format=hubverse")
+            if self.counts == "cumulative":
+                raise wrong("period=week does not go with counts=cumulative")
             if "days" not in self.model_fields_set:
                 self.days = horizon
             if self.days < paths.SURE_WEEK:

@@ -16,7 +16,9 @@ from forecastle.artifact import Artifact
 from forecastle.service import events, marginals, paths
 from forecastle.service.answers import OfSeries, of, of_series
 from forecastle.service.events import AnyCode
+from forecastle.service.horizon import Period, period_of
 from forecastle.service.naming import Named, named
+from forecastle.service.paths import Kind
 from forecastle.web.problems import InvalidValue
 from forecastle.web.queries import Counts, Day, Members, counts_of, must_be, optional
 
@@ -68,6 +70,10 @@ class DecisionRequest(Members, Named):
     counts: Counts | None = optional(
         "With `on`: counts a day or running totals, if not what the model forecasts."
     )
+    period: Period | None = optional(
+        "With `on`, of a daily model: it hangs on the sum over the whole week, from a Sunday to a Saturday, "
+        "that holds the day."
+    )
     costs: Costs | None = optional("Of a unit too much and of one too little.")
     amounts: list[Amount] | None = optional(
         "With `costs`: the amounts that can be had.", min_length=2, max_length=MOST_OPTIONS
@@ -103,6 +109,8 @@ class DecisionRequest(Members, Named):
         given = {name for name in ("costs", "amounts", "thresholds", "actions") if getattr(self, name)}
         if (self.on is None) == (self.by is None):
             problem = "exactly one of on and by is needed"
+        elif self.period and (self.by or self.counts == "cumulative"):
+            problem = "period=week is about sums by week: it goes with neither by nor counts=cumulative"
         elif self.by and self.counts not in (None, "cumulative"):
             problem = f"by is about the running total: of {self.counts} counts ask on a day"
         elif given not in ({"costs"}, {"costs", "amounts"}, {"thresholds", "actions"}):
@@ -178,7 +186,10 @@ def asked(artifact: Artifact) -> type[DecisionRequest]:
     manifest = artifact.manifest
     model = named(DecisionRequest, manifest.noun, manifest.plural)
     counts, fields = counts_of(paths.kinds(artifact)), model.model_fields
-    chosen: dict[str, Any] = {"counts": (counts | None, optional(str(fields["counts"].description)))}
+    chosen: dict[str, Any] = {
+        name: (kind | None, optional(str(fields[name].description)))
+        for name, kind in (("counts", counts), ("period", period_of(artifact)))
+    }
     if manifest.minimum is None or manifest.minimum < 0:
         for name, most in (("amounts", MOST_OPTIONS), ("thresholds", MOST_THRESHOLDS)):
             about = {"min_length": 2 if name == "amounts" else 1, "max_length": most}
@@ -197,12 +208,14 @@ def decide(artifact: Artifact, root: str, asked: DecisionRequest) -> Decision:
     """
     parameter, day = ("on", asked.on) if asked.on else ("by", asked.by)
     assert day  # as `one_decision` ensures
+    kind: Kind = "weekly" if asked.period else asked.counts or paths.own(artifact)
+    if asked.by:
+        kind = "cumulative"
     try:
         series = events.known(artifact, artifact.manifest.noun, asked.series)
-        ahead = events.ahead(artifact, series, parameter, day)
+        ahead = events.ahead(artifact, series, kind, parameter, day)
     except InvalidValue as error:
         raise error.in_body() from None
-    kind = "cumulative" if asked.by else asked.counts or paths.own(artifact)
     distribution = marginals.of(artifact, series, kind)
     drawn = distribution.draws[ahead - 1].astype(float)
     what, when = events.moment(artifact, kind, day)

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from forecastle.artifact import Artifact, Series
 from forecastle.service import lookup, marginals, montecarlo, paths
 from forecastle.service.answers import OfModel, OfSeries, Place, of, of_model, of_series
+from forecastle.service.horizon import Horizon, Period, by_week, least, period_of
 from forecastle.service.naming import Named, named
 from forecastle.service.paths import Kind
 from forecastle.web.problems import InvalidValue, ProblemError
@@ -74,6 +75,11 @@ class Event(KnownParameters):
         "Whether it is about counts a day or running totals. Without it, about what the model "
         "forecasts, or what alone makes sense.",
     )
+    period: Period | None = optional(
+        "Of a daily model: the event is about sums over whole weeks after the origin date, from a Sunday to "
+        "a Saturday. `on`, `ever_by` and `peak_by` name a week by any of its days; `doubles_within` and "
+        "`halves_within` count weeks."
+    )
 
     model_config = ConfigDict(frozen=True)  # so that answers can be kept by their events
     measures: ClassVar = ("above", "below", "exceeds")
@@ -93,6 +99,9 @@ class Event(KnownParameters):
                 "or exactly one of peak_by, doubles_within and halves_within, and none of those"
             )
             raise PydanticCustomError("one_event", message)
+        if self.period and (self.by or self.counts == "cumulative"):
+            message = "period=week is about sums by week: it goes with neither by nor counts=cumulative"
+            raise PydanticCustomError("period", message)
         if self.by and self.counts not in (None, "cumulative"):
             message = (
                 f"by is about the running total: of {self.counts} counts ask on a day, or whether they are "
@@ -113,6 +122,8 @@ class Event(KnownParameters):
 
     def kind(self, artifact: Artifact) -> Kind:
         """What is counted."""
+        if self.period:
+            return "weekly"
         if self.by:
             return "cumulative"
         if self.peak_by or self.halves_within:
@@ -181,14 +192,19 @@ class EventProbabilities(OfModel):
 
 def asked(artifact: Artifact) -> tuple[type[Event], type[EventsRequest]]:
     """What may be asked of the model: by its noun, its kinds and its least value."""
-    manifest, counts = artifact.manifest, counts_of(paths.kinds(artifact))
-    threshold = at_least(manifest.minimum)
+    manifest, threshold = artifact.manifest, at_least(least(artifact))
+    types = {
+        "counts": counts_of(paths.kinds(artifact)),
+        "above": threshold,
+        "below": threshold,
+        "period": period_of(artifact),
+    }
 
     def fitting[E: Event](event: type[E]) -> type[E]:
         fields = event.model_fields
         chosen: dict[str, Any] = {
             name: (kind | None, optional(str(fields[name].description), examples=fields[name].examples))
-            for name, kind in (("counts", counts), ("above", threshold), ("below", threshold))
+            for name, kind in types.items()
         }
         return create_model(event.__name__, __base__=event, __doc__=event.__doc__, **chosen)
 
@@ -288,7 +304,7 @@ def evaluate(artifact: Artifact, series: Series, event: Event) -> tuple[int, str
         InvalidValue: The model has no such day, no such other series, or nothing that could double.
     """
     if event.peak_by:
-        return _peak(artifact, series, event.peak_by)
+        return _peak(artifact, series, event.kind(artifact), event.peak_by)
     if event.doubles_within:
         return _change(artifact, series, event, "doubles_within", event.doubles_within)
     if event.halves_within:
@@ -300,7 +316,7 @@ def evaluate(artifact: Artifact, series: Series, event: Event) -> tuple[int, str
 
 def _threshold(artifact: Artifact, series: Series, event: Event) -> tuple[int, str]:
     kind, (parameter, last) = event.kind(artifact), event.time
-    days = ahead(artifact, series, parameter, last)
+    days = ahead(artifact, series, kind, parameter, last)
     relation, threshold = ("above", event.above) if event.above is not None else ("below", event.below)
     assert threshold is not None  # as `one_event` ensures
     if event.ever_by:
@@ -310,24 +326,21 @@ def _threshold(artifact: Artifact, series: Series, event: Event) -> tuple[int, s
     else:
         of_day = marginals.of(artifact, series, kind)
         happened = of_day.above(threshold, days) if relation == "above" else of_day.below(threshold, days)
-    first = artifact.frequency.after(series.origin_date, 1)
+    first = Horizon.of(artifact, series, kind).date(1)
     return happened, f"{_subject(artifact, series, event, first)} {relation} {threshold:,.15g}"
 
 
 def _exceeds(artifact: Artifact, series: Series, event: Event, code: str) -> tuple[int, str]:
     kind, (parameter, last) = event.kind(artifact), event.time
     other = known(artifact, "exceeds", code)
+    both = [(one, Horizon.of(artifact, one, kind)) for one in (series, other)]
     for one in (series, other):
-        ahead(artifact, one, parameter, last)
+        ahead(artifact, one, kind, parameter, last)
     # The days that both have ahead.
-    origin = max(series.origin_date, other.origin_date)
-    frequency = artifact.frequency
-    first = frequency.after(origin, 1) if event.ever_by else last
+    first = max(horizon.date(1) for _, horizon in both) if event.ever_by else last
     own, others = (
-        paths.paths(artifact, one, kind)[
-            :, frequency.between(one.origin_date, first) - 1 : frequency.between(one.origin_date, last)
-        ]
-        for one in (series, other)
+        paths.paths(artifact, one, kind)[:, horizon.ahead(first) - 1 : horizon.ahead(last)]
+        for one, horizon in both
     )
     happened = int((own > others).any(axis=1).sum())
     return happened, f"{_subject(artifact, series, event, first)} above those in {other.name}"
@@ -335,55 +348,68 @@ def _exceeds(artifact: Artifact, series: Series, event: Event, code: str) -> tup
 
 def _subject(artifact: Artifact, series: Series, event: Event, first: datetime.date) -> str:
     """What is counted where and when, in words; `first` is the first day of `ever_by`."""
-    what, when = moment(artifact, event.kind(artifact), event.time[1])
-    if event.ever_by:
+    kind, last = event.kind(artifact), event.time[1]
+    what, when = moment(artifact, kind, last)
+    if event.ever_by and event.period:
+        when = f"in any week that ends from {first} to {paths.before_weeks(last)}"
+    elif event.ever_by:
         when = f"on any {_date(artifact)} from {first} to {event.ever_by}"
     return f"{what} in {series.name} {when}"
 
 
-def _peak(artifact: Artifact, series: Series, last: datetime.date) -> tuple[int, str]:
-    days_ahead = ahead(artifact, series, "peak_by", last, earliest=0)
-    past, coming = paths.means(artifact, series)
+def _peak(artifact: Artifact, series: Series, kind: Kind, last: datetime.date) -> tuple[int, str]:
+    periods_ahead = ahead(artifact, series, kind, "peak_by", last, earliest=0)
+    horizon = Horizon.of(artifact, series, kind)
+    past, coming, begun = horizon.means(artifact, series)
     # A week without reports is not the highest, and of those that are as high the first one is.
     past_peak = np.max(past, initial=-np.inf, where=np.isfinite(past))
-    happens = (coming.max(axis=1) <= past_peak) | (coming.argmax(axis=1) < days_ahead)
-    end = artifact.frequency.after(series.origin_date, artifact.horizon)
+    happens = (coming.max(axis=1) <= past_peak) | (coming.argmax(axis=1) < begun + periods_ahead)
+    end = horizon.date(horizon.periods)
     most = (
         f"with the most {artifact.manifest.unit} in {series.name}, of those from {series.first_day} to {end}"
     )
-    if artifact.frequency.cycle > 1:
+    if horizon.frequency.cycle > 1:
         words = f"the seven days {most}, end by {last}"
+    elif horizon.by_week:
+        words = f"the week {most}, is that to {paths.before_weeks(last)} or one before"
     else:
-        words = f"the {artifact.frequency.period} {most}, is that of {last} or one before"
+        words = f"the {horizon.frequency.period} {most}, is that of {last} or one before"
     return int(happens.sum()), words
 
 
 def _change(artifact: Artifact, series: Series, event: Event, parameter: str, within: int) -> tuple[int, str]:
-    if within > artifact.horizon:
-        periods = f"{artifact.frequency.period}s"
-        words = f"must be a whole number of {periods} from 1 to {artifact.horizon}, the horizon of this model"
+    kind = event.kind(artifact)
+    horizon = Horizon.of(artifact, series, kind)
+    if within > horizon.periods:
+        periods = f"{horizon.frequency.period}s"
+        words = f"must be a whole number of {periods} from 1 to {horizon.periods}, the horizon of this model"
         raise InvalidValue(parameter, words)
     unit, origin = artifact.manifest.unit, series.origin_date
     doubles = parameter == "doubles_within"
-    if event.kind(artifact) == "cumulative":
+    if kind == "cumulative":
         reference, values = float(series.total or 0), paths.paths(artifact, series, "cumulative")
         what, change, since = f"total {unit}", "rise to twice", f"of {origin}"
         before = f"up to {origin}"
     else:
-        past, values = paths.means(artifact, series)
-        reference = past[-1]
-        if artifact.frequency.cycle > 1:
+        past, values, begun = horizon.means(artifact, series)
+        reference, values = past[-1] if len(past) else np.nan, values[:, begun:]
+        change = "rises to twice" if doubles else "falls to half"
+        if horizon.by_week:
+            last = paths.before_weeks(origin - datetime.timedelta(paths.WEEK - 1))
+            what, since, before = f"a whole week's {unit}", f"of that to {last}", f"in the week to {last}"
+            change = "rise to twice" if doubles else "fall to half"
+        elif artifact.frequency.cycle > 1:
             what, since = f"the mean of seven days' {unit}", f"of the week to {origin}"
             before = f"in the week to {origin}"
         else:
             what, since, before = f"{artifact.frequency.adjective} {unit}", f"of {origin}", f"on {origin}"
-        change = "rises to twice" if doubles else "falls to half"
     if not reference > 0:
         words = f"has no answer for {series.name}: there were no {unit} {before}"
         raise InvalidValue(parameter, words)
-    values, end = values[:, :within], artifact.frequency.after(origin, within)
+    values, end = values[:, :within], horizon.date(within)
     happens = values >= 2 * reference if doubles else values <= reference / 2
-    shown = f"{float(paths.rounded(np.array(reference))):,.15g}"
+    total = reference * paths.WEEK if horizon.by_week else reference
+    shown = f"{float(paths.rounded(np.array(total))):,.15g}"
     return int(happens.any(axis=1).sum()), f"{what} in {series.name} {change} the {shown} {since} by {end}"
 
 
@@ -391,6 +417,8 @@ def moment(artifact: Artifact, kind: Kind, day: datetime.date) -> tuple[str, str
     """What is counted, and when, in words."""
     if kind == "cumulative" and not artifact.cumulative:
         return f"total {artifact.manifest.unit}", f"by the end of {day}"
+    if by_week(artifact, kind):
+        return paths.target(artifact, kind), f"in the week to {paths.before_weeks(day)}"
     return paths.target(artifact, kind), f"on {day}"
 
 
@@ -408,23 +436,26 @@ def known(artifact: Artifact, parameter: str, code: str) -> Series:
         raise InvalidValue(parameter, words, near_matches=near_matches) from None
 
 
-def ahead(artifact: Artifact, series: Series, parameter: str, day: datetime.date, earliest: int = 1) -> int:
-    """How many periods ahead the date lies that a parameter or member names.
+def ahead(
+    artifact: Artifact, series: Series, kind: Kind, parameter: str, day: datetime.date, earliest: int = 1
+) -> int:
+    """How many periods ahead the date lies that a parameter or member names; weeks, if the kind is by week.
 
     Raises:
         InvalidValue: That is less than `earliest`, or more than the horizon; or no date of the frequency.
     """
-    frequency = artifact.frequency
-    periods = frequency.between(series.origin_date, day)
-    if not earliest <= periods <= artifact.horizon:
-        first, last = (frequency.after(series.origin_date, n) for n in (earliest, artifact.horizon))
+    horizon, frequency = Horizon.of(artifact, series, kind), artifact.frequency
+    periods = horizon.ahead(day)
+    if not earliest <= periods <= horizon.periods:
+        first, last = horizon.first_day(earliest), horizon.date(horizon.periods)
+        words = f"the horizon of this model is {frequency.periods(artifact.horizon)}"
+        if horizon.by_week:
+            words += ", and whole weeks are from a Sunday to a Saturday"
         raise InvalidValue(
-            parameter,
-            f"must be a {_date(artifact)} from {first} to {last} for {series.name}: "
-            f"the horizon of this model is {frequency.periods(artifact.horizon)}",
+            parameter, f"must be a {_date(artifact)} from {first} to {last} for {series.name}: {words}"
         )
-    if not frequency.has(day):
-        nearest = frequency.after(series.origin_date, periods)
+    if not horizon.has(day):
+        nearest = horizon.date(periods)
         raise InvalidValue(
             parameter, f"must be a date of the {frequency.adjective} series, such as {nearest}, not {day}"
         )

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from forecastle.artifact import Artifact, Series
 from forecastle.scores import HUB_QUANTILES
-from forecastle.service import marginals, paths, rendering
+from forecastle.service import horizon, marginals, paths, rendering
 from forecastle.service.answers import OfModel, OfSeries, of_model, of_series
 from forecastle.service.paths import Kind
 from forecastle.service.rendering import HubTable
@@ -160,8 +160,8 @@ def forecast(
     """
     known = marginals.of(artifact, series, kind)
     levels = quantiles if intervals is None else ends(intervals)
-    start = series.origin_date
-    if by_week(artifact, kind):
+    start, weekly = series.origin_date, horizon.by_week(artifact, kind)
+    if weekly:
         start, days = paths.before_weeks(start), paths.whole_weeks(start, days)
     numbers = np.concatenate([known.means[:days, None], known.quantiles([0.5, *levels], days)], axis=1)
     return rendering.Forecast(
@@ -172,12 +172,8 @@ def forecast(
         quantiles,
         None if draws is None else _chosen(paths.paths(artifact, series, kind)[:, :days], draws),
         start,
+        weekly,
     )
-
-
-def by_week(artifact: Artifact, kind: Kind) -> bool:
-    """Whether this kind is sums by week of daily values."""
-    return kind == "weekly" and artifact.frequency.alias == "D"
 
 
 @lru_cache(1000)
@@ -188,7 +184,7 @@ def _about(artifact: Artifact, root: str, series: Series, kind: Kind, with_paths
         "counts": kind,
         "forecast": None,
     }
-    if by_week(artifact, kind):
+    if horizon.by_week(artifact, kind):
         members["frequency"] = paths.WEEKS
     caveat = marginals.caveat(artifact, series, kind, several_days=with_paths)
     return rendering.About(members if caveat is None else {**members, "caveat": caveat})
@@ -199,7 +195,7 @@ def of_all(
 ) -> rendering.Forecasts:
     """The forecasts of all series in one answer."""
     about = {**of_model(artifact, root), "target": paths.target(artifact, kind), "counts": kind}
-    if by_week(artifact, kind):
+    if horizon.by_week(artifact, kind):
         about["frequency"] = paths.WEEKS
     return rendering.Forecasts(about, of_each)
 

@@ -15,6 +15,7 @@ from pydantic_core import to_json
 
 from forecastle.frequency import Frequency
 from forecastle.scores import HUB_QUANTILES
+from forecastle.service import paths
 
 PLACE = '"forecast":null'  # of what follows about each day; in a string its quotes would be escaped
 HUB_COLUMNS = ["origin_date", "target", "horizon", "location", "output_type", "output_type_id", "value"]
@@ -57,6 +58,7 @@ class Forecast:
         quantiles: The levels of the quantiles.
         draws: Whole paths, if they were asked for.
         start: The date that horizons count from, if it is not `origin_date`.
+        by_week: Whether they are sums of daily values by week.
     """
 
     about: About
@@ -66,6 +68,7 @@ class Forecast:
     quantiles: Sequence[float] = ()
     draws: list[Path] | None = None
     start: datetime.date | None = None
+    by_week: bool = False
 
     @cached_property
     def noun(self) -> str:
@@ -186,8 +189,9 @@ class HubTable(NamedTuple):
     """Forecasts in the form in which hubs take submissions: hubverse.io, "model output".
 
     Attributes:
-        origin_date: One for the whole table: the last day in the model's data.
-        days: The largest horizon, counted from there.
+        origin_date: The last day in the model's data, and so the whole table's origin. That of weeks is the
+            Saturday that is this day or follows it.
+        days: The largest horizon, counted from there; of weeks, how many days they end within.
         forecasts: Of `HUB_QUANTILES`, each from its own series' last day on. Days that are not after
             `origin_date` are left out.
     """
@@ -203,9 +207,12 @@ class HubTable(NamedTuple):
             yield from self._rows(forecast)
 
     def _rows(self, forecast: Forecast) -> Iterator[list[Any]]:
-        origin, target = self.origin_date.isoformat(), forecast.about.members["target"]
-        passed = forecast.frequency.between(forecast.origin_date, self.origin_date)
-        for index in range(max(0, passed), min(passed + self.days, len(forecast.days))):
+        start, most, target = self.origin_date, self.days, forecast.about.members["target"]
+        if forecast.by_week:
+            start, most = paths.before_weeks(start), paths.whole_weeks(start, most)
+        origin = start.isoformat()
+        passed = forecast.frequency.between(forecast.start or forecast.origin_date, start)
+        for index in range(max(0, passed), min(passed + most, len(forecast.days))):
             task = [origin, target, index + 1 - passed, forecast.series]
             mean, median, *values = forecast.days[index].tolist()
             yield [*task, "mean", "NA", mean]

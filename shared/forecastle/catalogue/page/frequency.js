@@ -77,6 +77,9 @@ const DAYS = {D: 1, W: 7};
 /** @type {Record<string, number>} */
 const MONTHS = {MS: 1, QS: 3, YS: 12};
 
+const SATURDAY = 2; // days after 1970 began
+export const WEEK = 7; // days
+
 export const ADJECTIVES = Object.values(WORDS).map(({adjective}) => adjective);
 
 /**
@@ -95,6 +98,26 @@ export function frequencyOf(alias) {
     periods: (number) => `${number} ${words.period}${number === 1 ? '' : 's'}`,
   };
 }
+
+/**
+ * Of sums of daily values by week: they reach no further, so that less of the past stands beside them.
+ * @type {Frequency}
+ */
+export const BY_WEEK = {
+  ...frequencyOf('W-SAT'),
+  ahead: 2,
+  pasts: [
+    {value: '8w', text: '8 weeks', periods: 8},
+    {value: '26w', text: '26 weeks', periods: 26},
+  ],
+};
+
+/**
+ * The Saturday that ends a day's week, which began on a Sunday.
+ * @param {Day} day
+ * @returns {Day}
+ */
+export const weekEnd = (day) => day + ((((SATURDAY - day) % WEEK) + WEEK) % WEEK);
 
 /**
  * The date so many periods after another one, or before it if they are negative.

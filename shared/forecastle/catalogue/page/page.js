@@ -6,18 +6,21 @@ import * as choices from './choices.js';
 import {Combobox} from './combobox.js';
 import {byId, element, present} from './dom.js';
 import {png, save} from './download.js';
-import {frequencyOf} from './frequency.js';
+import {BY_WEEK, frequencyOf, WEEK, weekEnd} from './frequency.js';
 import {plain} from './plain.js';
 import {answers, reach, readings} from './readings.js';
 import {
   allCounts,
   event,
   firstDay,
+  firstNamed,
   forecastOf,
   hasLog,
+  hasWeeks,
   lastDay,
+  least,
   load,
-  nearestDay,
+  namedDay,
   ownCounts,
   usualDay,
   usualScale,
@@ -108,7 +111,7 @@ async function show() {
     view.code ||= highest(places[view.model]);
     view = {...view, ...fitting(entry)};
     offerChoices();
-    const counts = view.counts ?? ownCounts(entry);
+    const counts = view.period ? 'weekly' : (view.counts ?? ownCounts(entry));
     const members = viewMembers();
     const results = await Promise.allSettled(members.map((member) => loadMember(member, entry, counts)));
     if (thisLoad !== loads) return;
@@ -139,11 +142,12 @@ async function show() {
  * @returns {Partial<View>}
  */
 function fitting(entry) {
-  const counts = allCounts(entry).find((known) => known === view.counts) ?? null;
-  const [, ...pasts] = frequencyOf(entry.frequency).pasts.map(({value}) => value);
+  const period = hasWeeks(entry) ? view.period : null;
+  const counts = (!period && allCounts(entry).find((known) => known === view.counts)) || null;
+  const [, ...pasts] = (period ? BY_WEEK : frequencyOf(entry.frequency)).pasts.map(({value}) => value);
   const past = ['all', ...pasts].find((known) => known === view.past) ?? null;
-  const low = view.threshold != null && view.threshold < (entry.minimum ?? -Infinity);
-  return {counts, past, threshold: low ? null : view.threshold};
+  const low = view.threshold != null && view.threshold < (least(entry, period) ?? -Infinity);
+  return {counts, period, past, threshold: low ? null : view.threshold};
 }
 
 // While models are trained: what each comes to is shown without a reload.
@@ -222,7 +226,7 @@ async function loadMember({member, model, code}, chosen, counts) {
   if (!entry) throw new api.Problem(404, `There is no model ${model} here.`);
   const why = choices.difference(entry, chosen);
   if (why) throw new api.Problem(422, why);
-  return {...(await load(entry, code, counts)), member};
+  return {...(await load(entry, code, counts, view.period)), member};
 }
 
 // By what they differ in.
@@ -316,7 +320,12 @@ async function offerExcluded() {
 
 // --- showing ---
 
-const chosenDay = () => (view.date ? toDay(view.date) : usualDay(series[0]));
+function chosenDay() {
+  const [one] = series;
+  if (!view.date) return usualDay(one);
+  const day = toDay(view.date);
+  return one.period ? weekEnd(day) : day;
+}
 const chosenThreshold = () => view.threshold ?? usualThreshold(series[0], chosenDay());
 
 function draw() {
@@ -353,7 +362,12 @@ function drawChart() {
   const all = view.past === 'all';
   offerOptions();
   /** @type {Record<string, string>} */
-  const chosen = {counts: series[0].counts, scale, past: all ? 'all' : past.value};
+  const chosen = {
+    counts: series[0].counts,
+    period: series[0].period ?? 'day',
+    scale,
+    past: all ? 'all' : past.value,
+  };
   for (const radio of options.querySelectorAll('input')) radio.checked = radio.value === chosen[radio.name];
   chart.draw({
     series,
@@ -376,7 +390,8 @@ function drawChart() {
 
 // Such as there are for what is shown.
 function offerOptions() {
-  const [{frequency, real}] = series;
+  const [{frequency, real, period}] = series;
+  const entry = entryOf(series[0].model);
   /** @type {(name: string, choices: {value: string, text: string}[]) => void} */
   const offer = (name, choices) => {
     const radios = [...options.querySelectorAll('input')].filter((radio) => radio.name === name);
@@ -387,7 +402,8 @@ function offerOptions() {
   };
   offer('counts', [{value: frequency.adjective, text: capital(frequency.adjective)}]);
   offer('past', frequency.pasts);
-  byId('counts', HTMLElement).hidden = real;
+  byId('periods', HTMLElement).hidden = !entry || !hasWeeks(entry);
+  byId('counts', HTMLElement).hidden = real || period != null; // a sum by week is no running total
   byId('scales', HTMLElement).hidden = !series.every(hasLog);
 }
 
@@ -500,7 +516,7 @@ function button(text, press) {
  */
 function showReadings(pointed) {
   const day = pointed ?? chosenDay();
-  byId('reading-date', HTMLElement).textContent = longDate(day);
+  byId('reading-date', HTMLElement).textContent = `${series[0].period ? 'Week to ' : ''}${longDate(day)}`;
   /** @param {string} name */
   const remove = (name) => go({with: view.with.filter((other) => other !== name)});
   byId('readings', HTMLElement).replaceChildren(...readings(series, missing, day, remove));
@@ -530,7 +546,7 @@ function fillQuestion() {
   const [threshold, date] = [chosenThreshold(), toIso(chosenDay())];
   sideField.value = view.side;
   if (thresholdField.valueAsNumber !== threshold) thresholdField.value = String(threshold);
-  [dateField.min, dateField.max] = [toIso(firstDay(one)), toIso(lastDay(one))];
+  [dateField.min, dateField.max] = [toIso(firstNamed(one)), toIso(lastDay(one))];
   if (dateField.value !== date) dateField.value = date;
   const {during, through} = one.frequency;
   const when = one.counts === 'cumulative' ? `in total ${through}` : during;
@@ -574,6 +590,16 @@ function showAnswers(content) {
   answersBox.removeAttribute('aria-busy');
 }
 
+/**
+ * The chosen date, if it may be asked about in another period: in days always, in weeks if it lies in a whole one.
+ * @param {string} period
+ */
+function dateIn(period) {
+  if (!view.date || period !== 'week') return view.date;
+  const end = weekEnd(toDay(view.date));
+  return end - WEEK + 1 >= firstDay(series[0]) && end <= lastDay(series[0]) ? view.date : null;
+}
+
 // --- listening ---
 
 for (const radio of options.querySelectorAll('input')) {
@@ -583,6 +609,8 @@ for (const radio of options.querySelectorAll('input')) {
       const [{own, frequency}] = series;
       const counts = value === 'cumulative' ? value : frequency.adjective;
       go({counts: counts === own ? null : counts, threshold: null});
+    } else if (name === 'period') {
+      go({period: value === 'week' ? value : null, counts: null, threshold: null, date: dateIn(value)});
     } else {
       const usual = name === 'past' && value === series[0].frequency.pasts[0].value;
       view = {...view, [name]: usual ? null : value};
@@ -605,7 +633,7 @@ question.addEventListener('input', () => {
   if (wrong.length) return refuse(wrong.join(' '));
   adjust({side: sideField.value === 'below' ? 'below' : 'above'});
   if (threshold !== chosenThreshold()) adjust({threshold});
-  const date = toIso(nearestDay(series[0], toDay(dateField.value)));
+  const date = toIso(namedDay(series[0], toDay(dateField.value)));
   if (date !== toIso(chosenDay())) adjust({date});
   drawChart();
 });

@@ -1,7 +1,7 @@
 // Beside the chart, in words: the values of a date, and the probability of what is asked.
 
 import {element, svg} from './dom.js';
-import {firstDay, forecastOf, LEVELS, lastDay, observedOn} from './series.js';
+import {firstDay, firstNamed, forecastOf, LEVELS, lastDay, observedOn} from './series.js';
 import {capital, count, longDate, percent, points, prose, range} from './words.js';
 
 /** @import {Day, Member, MissingSeries, NamedSeries, Names, Probability, Series, View} from './types.d.ts' */
@@ -10,7 +10,7 @@ import {capital, count, longDate, percent, points, prose, range} from './words.j
 const swatch = (index) => element('span', {class: `swatch series-${index}`});
 /** @param {Series} one */
 export const reach = (one) =>
-  `The forecast reaches from ${longDate(firstDay(one))} to ${longDate(lastDay(one))}.`;
+  `The forecast reaches from ${longDate(firstNamed(one))} to ${longDate(lastDay(one))}.`;
 
 /**
  * @param {NamedSeries[]} series

@@ -1,12 +1,12 @@
 // A series: one model's forecast of it, with what was observed before. Days are numbers, see words.js.
 
 import * as api from './api.js';
-import {after, frequencyOf} from './frequency.js';
+import {after, BY_WEEK, frequencyOf, WEEK, weekEnd} from './frequency.js';
 import {round125} from './scales.js';
 import {counted} from './trust.js';
 import {tidy, toDay, toIso} from './words.js';
 
-/** @import {Counts, Day, ForecastDay, Interval, ModelEntry, ObservedDay, Series, View} from './types.d.ts' */
+/** @import {Counts, Day, ForecastDay, ModelEntry, ObservedDay, Period, Series, View} from './types.d.ts' */
 
 export const LEVELS = [0.5, 0.8, 0.95];
 export const COMPARED = 1; // of LEVELS: the interval that is drawn where several series are
@@ -28,20 +28,35 @@ export const allCounts = ({frequency, real}) => [
 ];
 
 /**
+ * Whether there are sums by week: of daily values that surely reach a whole week ahead.
+ * @type {(entry: Pick<ModelEntry, 'frequency' | 'horizon'>) => boolean}
+ */
+export const hasWeeks = ({frequency, horizon}) => frequency === 'D' && (horizon ?? 0) >= 2 * WEEK - 1;
+
+/**
+ * The least value that there can be, if there is one.
+ * @type {(entry: Pick<ModelEntry, 'minimum'>, period: Period | null) => number | null}
+ */
+export const least = ({minimum}, period) =>
+  period && minimum ? Math.min(minimum, WEEK * minimum) : (minimum ?? null);
+
+/**
  * @param {ModelEntry} entry
  * @param {string} code
  * @param {Counts} counts
+ * @param {Period | null} period
  * @returns {Promise<Series>}
  */
-export async function load(entry, code, counts) {
-  const {model, noun, plural, frequency} = entry;
+export async function load(entry, code, counts, period) {
+  const {model, noun, plural} = entry;
   const own = ownCounts(entry);
-  const parameters = {days: entry.horizon, level: LEVELS};
+  const frequency = period ? BY_WEEK : frequencyOf(entry.frequency);
+  const made = {period, counts: period || counts === own ? null : counts};
   const [observations, forecast, start] = await Promise.all([
     api.observations(entry, code),
-    api.forecast(entry, code, counts === own ? parameters : {...parameters, counts}),
+    api.forecast(entry, code, {days: entry.horizon, level: LEVELS, ...made}),
     // What a running total had reached: the difference between the first date's total and its count.
-    counts !== own && own !== 'cumulative' ? api.forecast(entry, code, {days: 1}) : null,
+    counts === 'cumulative' && counts !== own ? api.forecast(entry, code, {days: 1}) : null,
   ]);
   const days = forecast.forecast.map(
     /** @returns {ForecastDay} */
@@ -54,7 +69,8 @@ export async function load(entry, code, counts) {
   );
   let observed = observations.map((row) => ({day: toDay(row.date), value: row.observed}));
   if (start) observed = runningTotals(observed, Math.round(days[0].mean - start.forecast[0].mean));
-  else if (counts !== own) observed = differences(observed);
+  else if (counts !== own && own === 'cumulative') observed = differences(observed);
+  if (period) observed = weeks(observed);
   return {
     model,
     version: forecast.version,
@@ -62,14 +78,15 @@ export async function load(entry, code, counts) {
     plural: plural ?? '',
     code,
     name: forecast.name,
-    what: (entry.real && entry.target) || `${counts} ${forecast.unit}`,
+    what: (entry.real && forecast.target) || `${counts} ${forecast.unit}`,
     unit: forecast.unit,
-    frequency: frequencyOf(frequency),
+    frequency,
     real: Boolean(entry.real),
-    minimum: entry.minimum ?? null,
+    minimum: least(entry, period),
     data: counted(entry.data),
     counts,
     own,
+    period,
     dataThrough: toDay(forecast.data_through),
     origin: toDay(forecast.origin_date),
     caveat: forecast.caveat,
@@ -100,6 +117,21 @@ function differences(observed) {
     const before = observed[index].value;
     return {day, value: value == null || before == null ? null : value - before};
   });
+}
+
+/**
+ * Sums over whole weeks; of one with a day that was not reported there is none.
+ * @type {(observed: ObservedDay[]) => ObservedDay[]}
+ */
+function weeks(observed) {
+  const values = new Map(observed.map(({day, value}) => [day, value]));
+  return observed
+    .filter(({day}) => day === weekEnd(day) && values.has(day - WEEK + 1))
+    .map(({day}) => {
+      const week = Array.from({length: WEEK}, (_, before) => values.get(day - before) ?? NaN);
+      const sum = week.reduce((total, value) => total + value, 0);
+      return {day, value: Number.isNaN(sum) ? null : sum};
+    });
 }
 
 /**
@@ -149,6 +181,18 @@ export function nearestDay({frequency, observed, forecast}, day) {
 }
 
 /**
+ * One of the series' dates: that of a week is its last day.
+ * @type {(series: Series, day: Day) => Day}
+ */
+export const namedDay = (series, day) => (series.period ? weekEnd(day) : nearestDay(series, day));
+
+/**
+ * The first day that names a date of the forecast.
+ * @type {(series: Series) => Day}
+ */
+export const firstNamed = (series) => firstDay(series) - (series.period ? WEEK - 1 : 0);
+
+/**
  * A number near the median, in digits that tell it from the interval's ends.
  * @param {Series} series
  * @param {Day} day
@@ -182,7 +226,8 @@ export const observedOn = (series, day) => series.observed.find((each) => each.d
  * @param {number} threshold
  * @param {Day} day
  */
-export function event({counts, own}, side, threshold, day) {
+export function event({counts, own, period}, side, threshold, day) {
+  if (period) return {[side]: threshold, on: toIso(day), period};
   if (counts === 'cumulative') return {[side]: threshold, by: toIso(day)};
   return {[side]: threshold, on: toIso(day), counts: own === counts ? null : counts};
 }

@@ -14,7 +14,12 @@ function days(series) {
 
 /** @param {Series} series */
 export function table(series) {
-  const headings = ['Date', 'Observed', 'Median', ...LEVELS.map((level) => `${100 * level} % interval`)];
+  const headings = [
+    series.period ? 'Week to' : 'Date',
+    'Observed',
+    'Median',
+    ...LEVELS.map((level) => `${100 * level} % interval`),
+  ];
   return element(
     'table',
     {},

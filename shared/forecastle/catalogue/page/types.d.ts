@@ -79,6 +79,7 @@ export interface Observation {
 export interface PlaceForecast {
   version: string;
   name: string;
+  target: string;
   unit: string;
   data_through: string;
   origin_date: string;
@@ -102,6 +103,8 @@ export interface Probability {
 export type Day = number;
 export type Adjective = 'daily' | 'weekly' | 'monthly' | 'quarterly' | 'yearly';
 export type Counts = Adjective | 'cumulative';
+/** Sums of daily values over whole weeks, Sunday to Saturday. */
+export type Period = 'week';
 /** Lower and upper bound. */
 export type Interval = [number, number];
 
@@ -166,6 +169,8 @@ export interface Series {
   counts: Counts;
   /** What the model itself forecasts. */
   own: Counts;
+  /** null: the model's own. */
+  period: Period | null;
   dataThrough: Day;
   origin: Day;
   caveat?: string;
@@ -201,6 +206,8 @@ export interface View {
   with: string[];
   /** null: what the model itself forecasts. */
   counts: Counts | null;
+  /** null: the model's own. */
+  period: Period | null;
   /** null: the page chooses. */
   scale: 'linear' | 'log' | null;
   /** What the chart shows before the forecast: `all`, or one of the frequency's `pasts`. null: the usual one. */

@@ -39,6 +39,7 @@ export function read(search) {
     code: query.get(COUNTRY)?.toUpperCase() ?? query.get('series') ?? '',
     with: [...new Set((query.get('with') ?? '').split(',').filter(Boolean).map(whole))],
     counts: choice('counts', ...ADJECTIVES, 'cumulative') ?? null,
+    period: choice('period', 'week') ?? null,
     scale: choice('scale', 'linear', 'log') ?? null,
     past: query.get('past'),
     side,
@@ -54,9 +55,9 @@ export function read(search) {
  */
 export function write(view, noun) {
   const search = new URLSearchParams();
-  const {model, code, counts, scale, past, date} = view;
+  const {model, code, counts, period, scale, past, date} = view;
   const series = noun === COUNTRY ? COUNTRY : 'series';
-  for (const [name, value] of Object.entries({model, [series]: code, counts, scale, past, date})) {
+  for (const [name, value] of Object.entries({model, [series]: code, counts, period, scale, past, date})) {
     if (value) search.set(name, value);
   }
   if (view.with.length) search.set('with', view.with.map(escaped).join(','));
