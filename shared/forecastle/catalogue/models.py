@@ -30,9 +30,9 @@ class Status(BaseModel):
 
     status: Literal["waiting", "training", "starting", "failed"] | None = Field(
         default=None,
-        description="Only with `make run`, and left out when there is nothing to wait for. `waiting`: packages "
-        "are installed or other models trained first. `starting`: it is trained, and about to answer. `failed`: `verdict` says "
-        "why.",
+        description="Only with `make run`, and left out when there is nothing to wait for. `waiting`: "
+        "packages are installed, or other models trained, first. `starting`: it is trained, and about to "
+        "answer. `failed`: `verdict` says why.",
     )
     progress: Progress | None = Field(
         default=None, description="Of a model that is being trained, or waits for packages."

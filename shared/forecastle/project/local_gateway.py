@@ -4,7 +4,8 @@ It has no Docker, replicas or cache, but the same apps and answers. It serves at
 current artifact are trained meanwhile (`trainings.py`), and each answers as soon as it can (`slot.py`).
 Until then, and if it cannot start, it answers 503 under its own routes.
 
-    python -m forecastle.project.local_gateway [--port 8080] [--host 127.0.0.1] [--check] [--install] [--given MODEL]
+    python -m forecastle.project.local_gateway [--port 8080] [--host 127.0.0.1] [--check] [--install]
+        [--given MODEL]
 """
 
 import argparse
@@ -137,9 +138,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print("stopped", file=sys.stderr)
 
 
-def _serve(
-    root: Path, port: str, listener: socket.socket, given: Sequence[str], *, install: bool
-) -> None:
+def _serve(root: Path, port: str, listener: socket.socket, given: Sequence[str], *, install: bool) -> None:
     try:
         level, settings = ServerSettings().log_level or "warning", Settings()
         store = _store(settings, root)

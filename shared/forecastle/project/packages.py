@@ -10,7 +10,6 @@ The marker `.venv/run` is touched when all packages are in. It needs only the st
 
 import argparse
 import fcntl
-import importlib.util
 import os
 import re
 import shutil
@@ -20,6 +19,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 
 FROM_LOCKS = ("install", "--require-hashes")
@@ -72,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print(f"installing {options.what} into {options.marker.parent}", flush=True)
                 _mend(Path(sysconfig.get_path("purelib")))
                 install(Path(sys.executable), options.locks, compiled=not options.quick)
+                if not options.quick:
+                    _ensure_pip()  # for what users add
                 options.marker.touch()
     except (PackagesError, OSError) as error:
         print(f"{options.what} cannot be installed: {error}", file=sys.stderr)
@@ -121,9 +123,9 @@ def _uv() -> str | None:
 
 
 def _ensure_pip() -> None:
-    if importlib.util.find_spec("pip") is None:
-        _run([sys.executable, "-m", "ensurepip"], stdout=subprocess.DEVNULL)
-        importlib.invalidate_caches()
+    """Python brings pip along."""
+    if not any(metadata.distributions(name="pip")):
+        _run([sys.executable, "-m", "ensurepip", "--default-pip"], stdout=subprocess.DEVNULL)
 
 
 def _run(command: Sequence[str], stdout: int | None = None) -> None:
@@ -140,7 +142,7 @@ def _run(command: Sequence[str], stdout: int | None = None) -> None:
         process.wait()
         raise
     if process.returncode < 0:
-        raise PackagesError(f"{Path(command[0]).name} was killed ({signal.Signals(-process.returncode).name})")
+        raise PackagesError(f"the installer was killed ({signal.Signals(-process.returncode).name})")
     if process.returncode:
         raise PackagesError(_reason(said))
 

@@ -1,10 +1,10 @@
 """The trainings of `make run`: models without a current artifact are trained while the others are served.
 
-The packages that trainings need are installed first, by `make .venv/run`. Then the models are trained one at a
-time, since each training uses all cores, the cheapest first. Each has a process group of its own,
-`python -m forecastle.project.train --stale MODEL`, and writes what it prints to a file. A training that fails
-leaves the last artifact, and the next one begins. An ensemble comes right after its members, and is not made
-if one of them fails.
+The packages that trainings need are installed first, by `make .venv/run`. Models are trained one at a time,
+since each training uses all cores, the cheapest first. Each has a process group of its own, `python -m
+forecastle.project.train --stale MODEL`, and writes what it prints to a file. A training that fails leaves the
+last artifact, and the next one begins. An ensemble comes right after its members, and is not made if one of
+them fails.
 """
 
 import asyncio
@@ -117,9 +117,10 @@ class Trainings:
                 self._note(model, Status(status="waiting", progress=progress))
 
         code = await self._run(["make", "--silent", f"--directory={self.root}", PACKAGES], log, tell)
-        lines = [line for line in verdict(log, code) if not line.startswith("make")]
+        lines = verdict(log, code)
+        said = [line for line in lines if not line.startswith("make")] or lines
         for model in self.queue:
-            failed = Status(status="failed", verdict=lines[-1:])
+            failed = Status(status="failed", verdict=said[-1:])
             self._note(model, failed if code else Status(status="waiting"))
         return not code
 
@@ -144,7 +145,7 @@ class Trainings:
     async def _run(
         self, command: Sequence[str], log: Path, tell: Callable[[int], None], **variables: str
     ) -> int:
-        """Run a command to its end, pass on what it prints, and tell how many seconds it runs; its exit code."""
+        """Run a command to its end, pass on what it prints, and tell how long it runs; its exit code."""
         self.scratch.mkdir(parents=True, exist_ok=True)
         # A Make that started this process is not the one that installs.
         inherited = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
