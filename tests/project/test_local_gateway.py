@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,12 @@ import pytest
 from forecastle.artifact import Artifact
 from forecastle.catalogue.store import forecasts
 from forecastle.catalogue.store.engine import Store
-from forecastle.project import local_gateway, slot
+from forecastle.project import local_gateway, pins, slot
 from forecastle.runtime.monitoring import Monitoring
 from forecastle.service import create_app
 
 from ..conftest import Ask, MakeArtifact
-from ..served import eventually, free_port, series
+from ..served import LIBRARY, eventually, free_port, series
 from .plain import TRAIN, model, processes, waits
 
 MAIN = """
@@ -226,6 +228,28 @@ def test_bad_requests_are_problems(path: str, status: int, server: int) -> None:
     assert (answered, media_type) == (status, "application/problem+json")
     assert json.loads(body)["status"] == status
     assert "Traceback" not in body
+
+
+def test_it_needs_only_the_packages_that_make_run_installs_first() -> None:
+    """Of all that is imported by it, by a model's own process, and by the commands before it."""
+    modules = "import forecastle.project.local_gateway, forecastle.runtime.server, forecastle.project.given"
+    code = f"{modules}, forecastle.observations.in_use, forecastle.project.send_observations, sys"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; print(*{{name.split('.')[0] for name in sys.modules}})"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    of_module = metadata.packages_distributions()
+    imported = {
+        re.sub(r"[-_.]+", "-", of_module[name][0]).lower()
+        for name in done.stdout.split()
+        if name in of_module
+    }
+    locks = ("", "forecastle/catalogue/", "forecastle/project/")
+    pinned = {name for lock in locks for name in pins.packages(LIBRARY / f"{lock}requirements.txt")}
+    assert {"pandas", "rich", "uvicorn"} <= imported
+    assert imported - pinned == set()
 
 
 def test_a_taken_port_is_one_line() -> None:

@@ -153,3 +153,7 @@ def _reason(said: str) -> str:
     line = " ".join(re.sub(r"[╰─▶│]", " ", error).split())[:LONGEST_REASON]
     unreachable = "Retrying (" in said and "; the index of packages did not answer"
     return f"{line}{unreachable or ''}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
