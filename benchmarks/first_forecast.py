@@ -2,10 +2,10 @@
 
     .venv/bin/python benchmarks/first_forecast.py [--until first] [--bound 1800]
 
-Clones what is committed here into a temporary folder, which is removed in the end. Packages come from where uv
-or pip finds them, caches included: run it twice for the figures of a warm cache. All is asked by plain HTTP,
-without a browser: the page is there when it and the list of models answer, a forecast when `/{model}/forecast`
-does, and a model that forecasts nothing when it is ready.
+Clones what is committed here into a temporary folder, which is removed in the end. Packages come from where
+uv or pip finds them, caches included: run it twice for the figures of a warm cache. All is asked by plain
+HTTP, without a browser: the page is there when it and the list of models answer, a forecast when
+`/{model}/forecast` does, and a model that forecasts nothing when it is ready.
 """
 
 import argparse
