@@ -131,7 +131,7 @@ logs: ## follow the logs of everything, or of MODEL=
 data: $(VENV)/serve ## use FILE= (path or address; DEATHS=, SINCE=, UNTIL=) from now on; alone: the default again
 	@$(PY) -c 'import sys; from forecastle.observations.in_use import main; sys.exit(main())' --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)"
 
-observe: $(VENV)/serve ## send FILE= (as `make data` takes it) to the gateway at URL=, with the key in OBSERVATIONS_KEY
+observe: $(VENV)/run ## send FILE= (as `make data` takes it) to the gateway at URL=, with the key in OBSERVATIONS_KEY
 	@$(PY) -m forecastle.project.send_observations --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)" --url "$(URL)"
 
 hub-submission: known-model $(VENV)/run ## the forecast of MODEL= as the forecast hub HUB= takes it (its folder or tasks.json): a CSV file, validated
