@@ -30,13 +30,14 @@ class PackagesError(Exception):
     """Packages cannot be installed; the message is one line."""
 
 
-def install(python: Path, locks: Sequence[Path], *, compiled: bool = True) -> None:
+def install(python: Path, locks: Sequence[Path], *, compiled: bool = True, quiet: bool = True) -> None:
     """Install what locks pin.
 
     Args:
         python: The interpreter of the environment that is to have the packages.
         locks: Files of pins with hashes.
         compiled: Whether to compile all modules now, and not each when it is first imported.
+        quiet: Whether pip, which takes its time, shows nothing of what it does.
 
     Raises:
         PackagesError: They cannot be installed.
@@ -52,7 +53,7 @@ def install(python: Path, locks: Sequence[Path], *, compiled: bool = True) -> No
     _ensure_pip()
     pip = [sys.executable, "-m", "pip", *([] if python == Path(sys.executable) else [f"--python={python}"])]
     options = ["--disable-pip-version-check", *([] if compiled else ["--no-compile"])]
-    _run([*pip, *FROM_LOCKS, *options, *([] if sys.stdout.isatty() else ["--quiet"]), *requirements])
+    _run([*pip, *FROM_LOCKS, *options, *(["--quiet"] if quiet else []), *requirements])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,7 +72,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not _is_current(options.marker, options.locks):
                 print(f"installing {options.what} into {options.marker.parent}", flush=True)
                 _mend(Path(sysconfig.get_path("purelib")))
-                install(Path(sys.executable), options.locks, compiled=not options.quick)
+                install(
+                    Path(sys.executable),
+                    options.locks,
+                    compiled=not options.quick,
+                    quiet=not sys.stdout.isatty(),
+                )
                 if not options.quick:
                     _ensure_pip()  # for what users add
                 options.marker.touch()
