@@ -34,8 +34,10 @@ PLAIN = $(shell for model in $(MODELS); do grep -qs forecastle models/$$model/*.
 # Where retraining finds new data.
 NEWEST = --url "$(URL)" --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)"
 # Of all models; the packages that a model alone needs get an environment of their own (project/environment.py).
-LOCKS := shared/requirements.txt shared/requirements-train.txt shared/requirements-gate.txt \
-	shared/forecastle/catalogue/requirements.txt
+# `make run` answers with the first ones, and has the others installed meanwhile.
+SERVING := shared/requirements.txt shared/forecastle/catalogue/requirements.txt shared/forecastle/project/requirements.txt
+LOCKS := $(SERVING) shared/requirements-train.txt shared/requirements-gate.txt
+INSTALL = PYTHONPATH=shared $(PY) -m forecastle.project.packages $@
 # With ARTIFACT= its model is not trained. What fetches it is installed when it is first named.
 FETCH := $(if $(ARTIFACT),$(VENV)/fetch)
 GIVEN := $(if $(ARTIFACT),$(MODEL))
@@ -45,7 +47,7 @@ NODE_MODULES := $(JAVASCRIPT)/node_modules/.package-lock.json
 
 # The environment of another checkout, which was copied with this one, has the other's library in it.
 ifneq ($(filter-out $(CURDIR),$(shell cat $(VENV)/checkout 2>/dev/null)),)
-$(shell rm -f $(VENV)/run)
+$(shell rm -f $(VENV)/serve)
 endif
 
 .PHONY: help run train backtest compare retrain shadow promote test lint build changed push up down logs data observe hub-submission new compose lock clean known-model javascript
@@ -56,10 +58,10 @@ help: ## this list
 	@echo "models: $(or $(MODELS),none yet; 'make new MODEL=name' makes one)"
 	@echo "data:   $(DATA)"
 
-run: $(VENV)/run $(FETCH) ## serve all models at localhost:PORT (8080) at once, train what has no current artifact; no Docker. ARTIFACT= is served as MODEL='s
+run: $(VENV)/serve $(FETCH) ## serve all models at localhost:PORT (8080) at once, train what has no current artifact; no Docker. ARTIFACT= is served as MODEL='s
 	@$(if $(ARTIFACT),$(PY) -m forecastle.project.local_gateway --port "$(PORT)" --check && \
 		$(PY) -m forecastle.project.given "$(MODEL)" "$$ARTIFACT")
-	@exec $(PY) -m forecastle.project.local_gateway --port "$(PORT)" $(GIVEN:%=--given %)
+	@exec $(PY) -m forecastle.project.local_gateway --install --port "$(PORT)" $(GIVEN:%=--given %)
 
 train: known-model $(VENV)/run ## fit MODEL= (or all) to the data in use
 	@$(PY) -m forecastle.project.train $(CHOSEN)
@@ -129,7 +131,7 @@ down: ## stop everything
 logs: ## follow the logs of everything, or of MODEL=
 	docker compose logs --follow $(MODEL)
 
-data: $(VENV)/run ## use FILE= (path or address; DEATHS=, SINCE=, UNTIL=) from now on; alone: the default again
+data: $(VENV)/serve ## use FILE= (path or address; DEATHS=, SINCE=, UNTIL=) from now on; alone: the default again
 	@$(PY) -c 'import sys; from forecastle.observations.in_use import main; sys.exit(main())' --file "$(FILE)" --deaths "$(DEATHS)" --since "$(SINCE)" --until "$(UNTIL)"
 
 observe: $(VENV)/run ## send FILE= (as `make data` takes it) to the gateway at URL=, with the key in OBSERVATIONS_KEY
@@ -163,29 +165,27 @@ javascript:
 		echo "JavaScript was not checked, since there is no npm: install it (apt install npm)" >&2; test -z "$$CI"; \
 	fi
 
-$(VENV)/run: $(LOCKS) | $(PY)
-	@echo "installing what serving and training need into $(VENV)"
-	@$(PY) -m pip install --disable-pip-version-check $(and $(wildcard $@),--quiet) --require-hashes $(LOCKS:%=--requirement %)
+$(VENV)/serve: $(SERVING) | $(PY)
 	@$(PY) -c 'import pathlib, sysconfig; \
 		pathlib.Path(sysconfig.get_path("purelib"), "forecastle.pth").write_text("$(CURDIR)/shared\n"); \
 		pathlib.Path("$(VENV)/checkout").write_text("$(CURDIR)\n")'
-	@touch $@
+	@$(INSTALL) "what serving needs" --quick $(SERVING)
 
-$(VENV)/fetch: shared/requirements-fetch.txt | $(VENV)/run
-	@echo "installing what fetches an artifact into $(VENV)"
-	@$(PY) -m pip install --disable-pip-version-check --quiet --require-hashes --requirement $<
-	@touch $@
+$(VENV)/run: $(LOCKS) | $(VENV)/serve
+	@$(INSTALL) "what training needs" $(LOCKS)
+
+# With what tests the artifact.
+$(VENV)/fetch: shared/requirements-fetch.txt shared/requirements-gate.txt | $(VENV)/serve
+	@$(INSTALL) "what fetches an artifact" $^
 
 $(VENV)/test: tests/requirements.txt shared/requirements-fetch.txt | $(VENV)/run
-	@echo "installing what the tests need into $(VENV)"
-	@$(PY) -m pip install --disable-pip-version-check --quiet --require-hashes $(^:%=--requirement %)
-	@touch $@
+	@$(INSTALL) "what the tests need" $^
 
 # uv alone: locks that conflict cannot be installed, and are to be mended.
 $(VENV)/lock: tests/requirements.txt | $(PY)
 	@sed -n '/^uv==/,/[^\\]$$/p' $< > $@.part
-	@$(PY) -m pip install --disable-pip-version-check --quiet --require-hashes --requirement $@.part
-	@mv $@.part $@
+	@$(INSTALL) "what pins packages" $@.part
+	@rm $@.part
 
 $(NODE_MODULES): $(JAVASCRIPT)/package.json $(JAVASCRIPT)/package-lock.json
 	@echo "installing what checks JavaScript into $(JAVASCRIPT)/node_modules"
@@ -196,7 +196,7 @@ $(PY):
 	@for python in $(PYTHON) python3.13 python3.14 python3.12 python3 python \
 			$$(ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/*/bin/python 2>/dev/null | sort -rV); do \
 		if "$$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then \
-			exec "$$python" -m venv --clear $(VENV); \
+			exec "$$python" -m venv --clear $(VENV) --without-pip; \
 		fi; \
 	done; \
 	echo "Python 3.12 or newer, with venv, is needed: install it (apt install python3.13-venv, brew install" \

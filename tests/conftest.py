@@ -57,11 +57,11 @@ def borrow_environment(tree: Path) -> None:
     """
     (tree / ".venv").mkdir()
     for entry in (ROOT / ".venv").iterdir():
-        if entry.name not in ("run", "test", "fetch", "checkout"):
+        if entry.name not in ("serve", "run", "test", "fetch", "checkout"):
             (tree / ".venv" / entry.name).symlink_to(entry)
     # Or Make would install what a new model needs, and change these tests' own.
     tomorrow = time.time() + 86_400
-    for stamp in ("run", "test", "fetch"):
+    for stamp in ("serve", "run", "test", "fetch"):
         (tree / ".venv" / stamp).touch()
         os.utime(tree / ".venv" / stamp, (tomorrow, tomorrow))
 

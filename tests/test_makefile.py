@@ -2,10 +2,17 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import pytest
@@ -13,6 +20,8 @@ import pytest
 from forecastle.project import compose
 
 from .conftest import borrow_environment, take
+from .index import Index, index, wheel
+from .project.plain import TRAIN, model, processes
 from .served import eventually, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -215,7 +224,110 @@ def test_an_environment_that_was_copied_from_another_checkout_is_installed_anew(
     assert make("--question", ".venv/run", cwd=tree).returncode == 0
     (tree / ".venv/checkout").write_text("/some/other/checkout\n")
     assert make("--question", ".venv/run", cwd=tree).returncode == 1
-    assert not (tree / ".venv/run").exists()
+    assert not (tree / ".venv/serve").exists()
+
+
+@pytest.fixture(params=["uv", "pip"])
+def fresh(request: pytest.FixtureRequest, tree: Path) -> Iterator["Fresh"]:
+    """A fresh clone with a plain model that needs `soup` for its training, where uv or pip installs."""
+    shutil.rmtree(tree / "models")
+    model(tree, "line", f"{TRAIN}import soup\n")
+    (tree / "index").mkdir()
+    serving, training = (wheel(tree / "index", name, "1.0") for name in ("salt", "soup"))
+    for lock in (tree / "shared").rglob("requirements*.txt"):
+        lock.write_text(training if "train" in lock.name else serving)
+    # What is served comes from the environment of these tests, as if it were Python's own.
+    venv.create(tree / ".venv", symlinks=True, with_pip=False)
+    packages = tree / ".venv" / Path(sysconfig.get_path("purelib")).relative_to(sys.prefix)
+    (packages / "tests.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    uv = Path(sys.executable).with_name("uv") if request.param == "uv" else ""
+    with index(tree / "index") as packages_of:
+        yield Fresh(tree, packages_of, packages_of.variables(tree / "kept", uv), request.param)
+
+
+class Fresh(NamedTuple):
+    """A clone, the index that its packages come from, and the variables that name it."""
+
+    root: Path
+    index: Index
+    variables: dict[str, str]
+    installer: str
+
+    def markers(self) -> set[str]:
+        """The steps of the installation that are done."""
+        return {name for name in ("serve", "run") if (self.root / ".venv" / name).exists()}
+
+    @contextmanager
+    def run(self) -> Iterator[tuple[subprocess.Popen[str], str]]:
+        """`make run`, and its address."""
+        port = free_port()
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+        process = subprocess.Popen(
+            ["make", "run", f"PORT={port}"],
+            cwd=self.root,
+            env={**inherited, **self.variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            yield process, f"http://localhost:{port}"
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGINT)
+            process.communicate(timeout=60)
+
+
+def test_run_serves_while_what_training_needs_is_installed(fresh: Fresh) -> None:
+    fresh.index.held = {"soup"}
+    with fresh.run() as (_, url):
+        eventually(lambda: _answers(f"{url}/"), seconds=90)
+        eventually(lambda: any("soup" in name for name in fresh.index.asked), seconds=60)
+        (entry,) = httpx.get(f"{url}/models").json()["models"]
+        assert (entry["status"], entry["progress"]["step"]) == ("waiting", "installing packages")
+        answer = httpx.get(f"{url}/line/value")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        detail = answer.json()["detail"]
+        assert re.fullmatch(
+            r"line has no artifact yet: installing packages \(\d+ s so far\) comes first\.", detail
+        )
+        assert fresh.markers() == {"serve"}
+        fresh.index.go.set()
+        eventually(lambda: _answers(f"{url}/line/value"), seconds=90)
+        assert fresh.markers() == {"serve", "run"}
+    installers = {path.parent.name: path.read_text().strip() for path in fresh.root.rglob("*/INSTALLER")}
+    assert installers == {
+        "salt-1.0.dist-info": fresh.installer,
+        "soup-1.0.dist-info": fresh.installer,
+    }
+    assert processes(fresh.root) == []
+
+
+@pytest.mark.parametrize(("held", "done"), [("salt", set()), ("soup", {"serve"})])
+def test_ctrl_c_while_packages_are_installed_leaves_no_process_and_no_marker(
+    held: str, done: set[str], fresh: Fresh
+) -> None:
+    fresh.index.held = {held}
+    with fresh.run() as (process, _):
+        eventually(lambda: any(held in name for name in fresh.index.asked), seconds=90)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert "Traceback" not in said
+    eventually(lambda: processes(fresh.root) == [])
+    assert fresh.markers() == done
+
+
+def test_without_what_training_needs_the_page_says_so_in_a_line(fresh: Fresh) -> None:
+    (fresh.root / "index/soup-1.0-py3-none-any.whl").unlink()
+    with fresh.run() as (_, url):
+        eventually(lambda: _answers(f"{url}/"), seconds=90)
+        line = "what training needs cannot be installed: No matching distribution found for soup==1.0"
+        eventually(
+            lambda: httpx.get(f"{url}/models").json()["models"][0].get("verdict") == [line], seconds=90
+        )
+        assert _answers(f"{url}/")
+    assert fresh.markers() == {"serve"}
 
 
 @pytest.mark.parametrize("content", ["", "date,country\n2020-01-01,GBR\n"])

@@ -30,6 +30,8 @@ def training(step: str, fraction: float | None) -> Status:
 def test_a_log_has_a_line_for_each_step_and_tenth(capfd: pytest.CaptureFixture[str]) -> None:
     display = Display()
     display.show("deaths", Status(status="waiting"))
+    installing = Progress(step="installing packages", seconds=1)
+    display.show("deaths", Status(status="waiting", progress=installing))
     display.show("deaths", training("compiling", None))
     for percent in range(101):
         display.show("deaths", training("sampling", percent / 100))

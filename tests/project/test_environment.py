@@ -6,25 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from forecastle.manifest import sha256
 from forecastle.project import environment
 
-from .test_lock import wheel
+from ..index import wheel
 
 SALT = "from importlib.metadata import version; import forecastle; print(version('salt'))"
 
 
+@pytest.mark.parametrize("uv", [Path(sys.executable).with_name("uv"), ""])
 def test_a_model_has_what_its_lock_pins_and_others_have_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    uv: Path | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for folder in ("index", "models/flu", "models/cold"):
         (tmp_path / folder).mkdir(parents=True)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
+    monkeypatch.setenv("UV", str(uv))
+    for installer in ("PIP", "UV"):
+        monkeypatch.setenv(f"{installer}_NO_INDEX", "1")
+        monkeypatch.setenv(f"{installer}_FIND_LINKS", str(tmp_path / "index"))
     for version in ("1.0", "2.0"):
-        wheel(tmp_path / "index", "salt", version)
-        digest = sha256(tmp_path / f"index/salt-{version}-py3-none-any.whl")
-        (tmp_path / "models/flu/requirements.txt").write_text(f"salt=={version} --hash=sha256:{digest}\n")
+        (tmp_path / "models/flu/requirements.txt").write_text(wheel(tmp_path / "index", "salt", version))
         for installed in ("flu: installing what its requirements.txt pins\n", ""):
             python = environment.python("flu", "requirements", tmp_path)
             assert capfd.readouterr().err == installed

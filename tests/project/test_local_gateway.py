@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,12 @@ import pytest
 from forecastle.artifact import Artifact
 from forecastle.catalogue.store import forecasts
 from forecastle.catalogue.store.engine import Store
-from forecastle.project import local_gateway, slot
+from forecastle.project import local_gateway, pins, slot
 from forecastle.runtime.monitoring import Monitoring
 from forecastle.service import create_app
 
 from ..conftest import Ask, MakeArtifact
-from ..served import eventually, free_port, series
+from ..served import LIBRARY, eventually, free_port, series
 from .plain import TRAIN, model, processes, waits
 
 MAIN = """
@@ -72,6 +74,19 @@ country = Path("artifact/country.txt").read_text()
 def tomorrow():
     url = f"{os.environ['GATEWAY_URL']}/flu/countries/{country}/forecast?days=1"
     return httpx.get(url).raise_for_status().json()["forecast"][0]["mean"]
+"""
+# Imports it without the modules that the arguments name.
+HIDES = """
+import sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name in sys.argv:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Hidden())
+import forecastle.project.local_gateway, forecastle.project.given, forecastle.runtime.server
+import forecastle.observations.in_use
 """
 
 
@@ -226,6 +241,20 @@ def test_bad_requests_are_problems(path: str, status: int, server: int) -> None:
     assert (answered, media_type) == (status, "application/problem+json")
     assert json.loads(body)["status"] == status
     assert "Traceback" not in body
+
+
+def test_it_needs_only_the_packages_that_make_run_installs_first() -> None:
+    """So do `ARTIFACT=`, a model's own process and `make data`."""
+    locks = ("", "forecastle/catalogue/", "forecastle/project/")
+    pinned = {name for lock in locks for name in pins.packages(LIBRARY / f"{lock}requirements.txt")}
+    others = {
+        module
+        for module, packages in metadata.packages_distributions().items()
+        if pinned.isdisjoint(re.sub("[-_.]+", "-", name).lower() for name in packages)
+    }
+    assert {"pymc", "pytest", "matplotlib"} <= others
+    for hidden, code in ((others, 0), (others | {"pandas"}, 1)):
+        assert subprocess.run([sys.executable, "-c", HIDES, *hidden], capture_output=True).returncode == code
 
 
 def test_a_taken_port_is_one_line() -> None:

@@ -4,13 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from forecastle.project.compose import ROOT
 from forecastle.project.lock import main
+
+from ..index import wheel
 
 
 @pytest.fixture
@@ -33,15 +34,6 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).write_text(text)
     return root
-
-
-def wheel(folder: Path, name: str, version: str) -> None:
-    """A package without content."""
-    info = f"{name}-{version}.dist-info"
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as file:
-        file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        file.writestr(f"{info}/RECORD", "")
 
 
 def pins(root: Path) -> dict[str, str]:

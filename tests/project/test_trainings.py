@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,33 @@ from .plain import TRAIN, model, processes, waits
 FORECAST = '"""One."""\nfrom forecastle.training import train\n'
 
 
-def trainings(root: Path) -> Trainings:
+# Installs when there is a file `packages`; one that says `no` fails.
+MAKEFILE = """
+.venv/run:
+	@echo "installing what training needs"
+	@until [ -e packages ]; do sleep 0.05; done
+	@if grep -qs no packages; then echo "there is no network" >&2; exit 1; fi
+	@mkdir -p .venv && touch $@
+"""
+
+
+def trainings(root: Path, *, install: bool = False) -> Trainings:
     models = sorted(path.name for path in (root / "models").iterdir())
-    return Trainings(models, root / "scratch", root)
+    return Trainings(models, root / "scratch", root, install=install)
+
+
+@contextmanager
+def in_thread(run: Trainings) -> Iterator[None]:
+    """They run meanwhile, and have ended after that."""
+    thread = threading.Thread(target=asyncio.run, args=[run.run()])
+    thread.start()
+    try:
+        yield
+    finally:
+        for name in ("go", "packages"):
+            (run.root / name).touch()
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 def _fraction(run: Trainings) -> float | None:
@@ -34,14 +59,8 @@ def waiting(tmp_path: Path) -> Iterator[Trainings]:
     model(tmp_path, "first", waits(tmp_path))
     model(tmp_path, "second", f"{TRAIN}# {'longer ' * 200}")
     run = trainings(tmp_path)
-    thread = threading.Thread(target=asyncio.run, args=[run.run()])
-    thread.start()
-    try:
+    with in_thread(run):
         yield run
-    finally:
-        (tmp_path / "go").touch()
-        thread.join(60)
-        assert not thread.is_alive()
 
 
 def test_the_cheapest_comes_first(tmp_path: Path) -> None:
@@ -111,6 +130,58 @@ def test_what_is_stopped_leaves_no_process_and_no_artifact(tmp_path: Path) -> No
     eventually(lambda: processes(tmp_path) == [])
     assert sorted(path.name for path in (tmp_path / "models/first").iterdir()) == ["main.py", "train.py"]
     assert list((tmp_path / ".cache").iterdir()) == []
+
+
+def test_packages_are_installed_before_the_first_training(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "Makefile").write_text(MAKEFILE)
+    for name in ("first", "second"):
+        model(tmp_path, name, f"{TRAIN}assert Path({str(tmp_path / '.venv/run')!r}).exists()\n")
+    run = trainings(tmp_path, install=True)
+    with in_thread(run):
+        for name in ("first", "second"):
+            eventually(lambda: run.of(name).progress)  # noqa: B023
+            status = run.of(name)
+            assert status.status == "waiting"
+            assert status.progress == Progress(step="installing packages", seconds=status.progress.seconds)
+        (tmp_path / "packages").touch()
+        for name in ("first", "second"):
+            eventually(lambda: run.of(name) == Status())  # noqa: B023
+    printed = capfd.readouterr().err.splitlines()
+    assert printed[:3] == ["first: waiting", "second: waiting", "installing what training needs"]
+    assert [line for line in printed if line.endswith(": trained")] == ["first: trained", "second: trained"]
+    (tmp_path / ".venv/run").unlink()
+    asyncio.run(trainings(tmp_path, install=True).run())
+    assert not (tmp_path / ".venv/run").exists()  # since nothing is trained
+
+
+def test_without_packages_each_training_says_why_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text(MAKEFILE)
+    (tmp_path / "packages").write_text("no")
+    for name in ("first", "second"):
+        model(tmp_path, name)
+    run = trainings(tmp_path, install=True)
+    asyncio.run(run.run())
+    for name in ("first", "second"):
+        assert run.of(name) == Status(status="failed", verdict=["there is no network"])
+        assert not (tmp_path / "models" / name / "artifact").exists()
+
+
+def test_an_installation_that_is_stopped_leaves_no_process(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text(MAKEFILE)
+    model(tmp_path, "first")
+    run = trainings(tmp_path, install=True)
+
+    async def story() -> None:
+        task = asyncio.create_task(run.run())
+        await asyncio.to_thread(eventually, lambda: processes(tmp_path))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(story())
+    eventually(lambda: processes(tmp_path) == [])
+    assert not (tmp_path / ".venv/run").exists()
 
 
 def test_one_that_fails_says_why_and_the_others_go_on(

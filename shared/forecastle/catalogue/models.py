@@ -16,13 +16,13 @@ from forecastle.web.prefix import forwarded
 
 
 class Progress(BaseModel):
-    """How far a training is."""
+    """How far a training is, or what comes before it."""
 
     step: str = Field(description="What is being done.", examples=["sampling"])
     fraction: float | None = Field(
         default=None, description="Of this step, what is done, from 0 to 1; left out if it is not known."
     )
-    seconds: int = Field(description="Since the training began.")
+    seconds: int = Field(description="Since that began.")
 
 
 class Status(BaseModel):
@@ -30,11 +30,13 @@ class Status(BaseModel):
 
     status: Literal["waiting", "training", "starting", "failed"] | None = Field(
         default=None,
-        description="Only with `make run`, and left out when there is nothing to wait for. `waiting`: other "
-        "models are trained first. `starting`: it is trained, and about to answer. `failed`: `verdict` says "
-        "why.",
+        description="Only with `make run`, and left out when there is nothing to wait for. `waiting`: "
+        "packages are installed, or other models trained, first. `starting`: it is trained, and about to "
+        "answer. `failed`: `verdict` says why.",
     )
-    progress: Progress | None = Field(default=None, description="Of a model that is being trained.")
+    progress: Progress | None = Field(
+        default=None, description="Of a model that is being trained, or waits for packages."
+    )
     verdict: list[str] | None = Field(
         default=None,
         description="Of a training that failed, or an artifact that cannot be served: the last "

@@ -61,8 +61,9 @@ class Display:
 
 
 def words(status: Status) -> str:
-    """What happens, in a word or two."""
-    return status.progress.step if status.progress else DONE.get(status.status, str(status.status))
+    """What happens, in a word or two; what a model waits for is said once, by a line above."""
+    step = status.progress.step if status.progress and status.status != "waiting" else None
+    return step or DONE.get(status.status, str(status.status))
 
 
 def _line(model: str, status: Status) -> str:

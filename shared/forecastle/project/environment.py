@@ -11,8 +11,11 @@ import venv
 from pathlib import Path
 
 from forecastle.manifest import sha256
+from forecastle.project import packages
 from forecastle.project.compose import ROOT
-from forecastle.project.pins import packages, unpinned
+from forecastle.project.packages import PackagesError
+from forecastle.project.pins import packages as pinned_packages
+from forecastle.project.pins import unpinned
 
 
 class InstallError(Exception):
@@ -34,7 +37,7 @@ def python(model: str, lock: str, root: Path = ROOT) -> Path:
         if done.returncode:
             raise InstallError(f"{model}: {', '.join(missing)} cannot be pinned, see above")
     pinned = folder / f"{lock}.txt"
-    if not packages(pinned):
+    if not pinned_packages(pinned):
         return Path(sys.executable)
     home = root / ".cache/environments" / f"{model}-{lock}"
     interpreter, stamp = home / "bin/python", home / "lock"
@@ -48,11 +51,11 @@ def python(model: str, lock: str, root: Path = ROOT) -> Path:
 def _install(model: str, home: Path, interpreter: Path, pinned: Path) -> None:
     print(f"{model}: installing what its {pinned.name} pins", file=sys.stderr)
     venv.create(home, clear=True, symlinks=True, with_pip=False)
-    packages = home / Path(sysconfig.get_path("purelib")).relative_to(sys.prefix)
+    own = home / Path(sysconfig.get_path("purelib")).relative_to(sys.prefix)
     # Behind its own packages those of the project's environment, and the library.
     library = Path(__file__).resolve().parents[2]
-    (packages / "project.pth").write_text(f"{sysconfig.get_path('purelib')}\n{library}\n")
-    pip = [sys.executable, "-m", "pip", "--python", str(interpreter), "install", "--quiet"]
-    options = ["--disable-pip-version-check", "--require-hashes", "--requirement", str(pinned)]
-    if subprocess.run([*pip, *options]).returncode:
-        raise InstallError(f"{model}: its packages cannot be installed, see above")
+    (own / "project.pth").write_text(f"{sysconfig.get_path('purelib')}\n{library}\n")
+    try:
+        packages.install(interpreter, [pinned])
+    except PackagesError as error:
+        raise InstallError(f"{model}: its packages cannot be installed: {error}") from None

@@ -4,7 +4,8 @@ It has no Docker, replicas or cache, but the same apps and answers. It serves at
 current artifact are trained meanwhile (`trainings.py`), and each answers as soon as it can (`slot.py`).
 Until then, and if it cannot start, it answers 503 under its own routes.
 
-    python -m forecastle.project.local_gateway [--port 8080] [--host 127.0.0.1] [--check] [--given MODEL]
+    python -m forecastle.project.local_gateway [--port 8080] [--host 127.0.0.1] [--check] [--install]
+        [--given MODEL]
 """
 
 import argparse
@@ -123,6 +124,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--given", nargs="*", default=[], help="models that serve an artifact from elsewhere")
     parser.add_argument("--root", type=Path, default=compose.ROOT, help="the project; by default this one")
+    parser.add_argument("--install", action="store_true", help="what trainings need, before the first begins")
     parser.add_argument("--check", action="store_true", help="only see whether the port is free")
     options = parser.parse_args(argv)
     listener = _listen(options.host, options.port)
@@ -132,11 +134,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup; else the terminal was closed
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with suppress(KeyboardInterrupt):  # uvicorn raises it again once everything is answered
-        _serve(options.root.resolve(), options.port, listener, options.given)
+        _serve(options.root.resolve(), options.port, listener, options.given, install=options.install)
     print("stopped", file=sys.stderr)
 
 
-def _serve(root: Path, port: str, listener: socket.socket, given: Sequence[str]) -> None:
+def _serve(root: Path, port: str, listener: socket.socket, given: Sequence[str], *, install: bool) -> None:
     try:
         level, settings = ServerSettings().log_level or "warning", Settings()
         store = _store(settings, root)
@@ -147,7 +149,7 @@ def _serve(root: Path, port: str, listener: socket.socket, given: Sequence[str])
     shutil.rmtree(scratch, ignore_errors=True)
     models = compose.models(root)
     trained = [name for name in models if name not in given]
-    trainings = Trainings(trained, scratch / "trainings", root)
+    trainings = Trainings(trained, scratch / "trainings", root, install=install)
     slots = {
         name: Slot(
             name, scratch / name, trainings, root, given=name in given, GATEWAY_URL=url, LOG_LEVEL=level

@@ -219,11 +219,12 @@ def _linked(source: str, destination: str) -> None:
 
 
 def _detail(model: str, status: Status) -> str:
+    progress = status.progress
     if status.status == "waiting":
-        return f"{model} has no artifact yet: other models are trained first."
+        first = f"{progress.step} ({progress.seconds} s so far)" if progress else "training other models"
+        return f"{model} has no artifact yet: {first} comes first."
     if status.status == "failed":
         return f"{model} is not served: {(status.verdict or [''])[-1].removeprefix(f'{model}: ')}"
-    progress = status.progress
     if progress is None:
         return f"{model} is starting: try again in a few seconds."
     done = "" if progress.fraction is None else f" {progress.fraction:.0%}"

@@ -1,9 +1,10 @@
 """The trainings of `make run`: models without a current artifact are trained while the others are served.
 
-They are trained one at a time, since each training uses all cores, the cheapest first. Each has a process
-group of its own, `python -m forecastle.project.train --stale MODEL`, and writes what it prints to a file.
-A training that fails leaves the last artifact, and the next one begins. An ensemble comes right after its
-members, and is not made if one of them fails.
+The packages that trainings need are installed first, by `make .venv/run`. Models are trained one at a time,
+since each training uses all cores, the cheapest first. Each has a process group of its own, `python -m
+forecastle.project.train --stale MODEL`, and writes what it prints to a file. A training that fails leaves the
+last artifact, and the next one begins. An ensemble comes right after its members, and is not made if one of
+them fails.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -27,6 +28,7 @@ from forecastle.project.compose import ROOT
 from forecastle.project.display import Display
 from forecastle.project.train import is_stale
 
+PACKAGES = ".venv/run"  # the Makefile's target
 TICK = 0.2  # seconds between two looks at a training
 GRACE_SECONDS = 10  # which a training that is stopped has to tidy up
 VERDICT_LINES = 6
@@ -41,12 +43,19 @@ class Trainings:
         scratch: A folder for what trainings print and tell.
         root: The project.
         display: Where to show it.
+        install: Whether to install first what trainings need, if there are any.
     """
 
     def __init__(
-        self, models: Sequence[str], scratch: Path, root: Path = ROOT, display: Display | None = None
+        self,
+        models: Sequence[str],
+        scratch: Path,
+        root: Path = ROOT,
+        display: Display | None = None,
+        *,
+        install: bool = False,
     ) -> None:
-        self.scratch, self.root = scratch, root
+        self.scratch, self.root, self.install = scratch, root, install
         self.display = display or Display()
         self.process: subprocess.Popen[bytes] | None = None
         self.folders = {
@@ -71,6 +80,8 @@ class Trainings:
         for model in self.queue:
             self.display.show(model, self.of(model))
         try:
+            if self.install and self.queue and not await self._installed():
+                return
             for model in self.queue:
                 lost = [
                     name for name in members.read(self.folders[model]) if self.of(name).status == "failed"
@@ -87,7 +98,7 @@ class Trainings:
                 self.display.close()
 
     def stop(self) -> None:
-        """Stop the training that runs, with all its processes; the last artifact stays."""
+        """Stop the training or installation that runs, with all its processes; the last artifact stays."""
         if process := self.process:
             _signal(process, signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
@@ -96,37 +107,68 @@ class Trainings:
             process.wait()
             self.process = None
 
+    async def _installed(self) -> bool:
+        """Install what trainings need; none can begin if that fails."""
+        log = self.scratch / "packages.log"
+
+        def tell(seconds: int) -> None:
+            progress = Progress(step="installing packages", seconds=seconds)
+            for model in self.queue:
+                self._note(model, Status(status="waiting", progress=progress))
+
+        code = await self._run(["make", "--silent", f"--directory={self.root}", PACKAGES], log, tell)
+        lines = verdict(log, code)
+        said = [line for line in lines if not line.startswith("make")] or lines
+        for model in self.queue:
+            failed = Status(status="failed", verdict=said[-1:])
+            self._note(model, failed if code else Status(status="waiting"))
+        return not code
+
     async def _train(self, model: str) -> None:
-        self.scratch.mkdir(parents=True, exist_ok=True)
         log, told = self.scratch / f"{model}.log", self.scratch / f"{model}.json"
         command = [sys.executable, "-m", "forecastle.project.train", "--root", str(self.root)]
-        environ = os.environ | {progress_files.VARIABLE: str(told.resolve()), "PYTHONUNBUFFERED": "1"}
+        variables = {progress_files.VARIABLE: str(told.resolve()), "PYTHONUNBUFFERED": "1"}
+        said = progress_files.Progress("preparing")
+
+        def tell(seconds: int) -> None:
+            nonlocal said
+            said = progress_files.read(told) or said  # it may be writing now
+            progress = Progress(**said._asdict(), seconds=seconds)
+            self._note(model, Status(status="training", progress=progress))
+
+        if code := await self._run([*command, "--stale", model], log, tell, **variables):
+            self._note(model, Status(status="failed", verdict=verdict(log, code)))
+        else:
+            self._note(model, Status())
+            del self.by_model[model]
+
+    async def _run(
+        self, command: Sequence[str], log: Path, tell: Callable[[int], None], **variables: str
+    ) -> int:
+        """Run a command to its end, pass on what it prints, and tell how long it runs; its exit code."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        # A Make that started this process is not the one that installs.
+        inherited = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
         started = time.monotonic()
         with log.open("wb") as output, log.open("rb") as printed:
             self.process = process = subprocess.Popen(
-                [*command, "--stale", model],
-                env=environ,
+                command,
+                env=inherited | variables,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for `make run`, which stops it
             )
-            ended, said = False, progress_files.Progress("preparing")
+            ended = False
             while not ended:
                 ended = process.poll() is not None
-                said = progress_files.read(told) or said  # it may be writing now
-                progress = Progress(**said._asdict(), seconds=int(time.monotonic() - started))
-                self._note(model, Status(status="training", progress=progress))
+                tell(int(time.monotonic() - started))
                 self._pass_on(printed, ended)
                 if not ended:
                     await asyncio.sleep(TICK)
         _signal(process, signal.SIGKILL)  # what it left behind
         self.process = None
-        if process.returncode:
-            self._note(model, Status(status="failed", verdict=verdict(log, process.returncode)))
-        else:
-            self._note(model, Status())
-            del self.by_model[model]
+        return process.returncode
 
     def _note(self, model: str, status: Status) -> None:
         self.by_model[model] = status
@@ -171,7 +213,7 @@ def cost(folder: Path) -> tuple[float, bool, int]:
 
 
 def verdict(log: Path, code: int) -> list[str]:
-    """The last lines that a training printed; of one that was killed without a word, that it was."""
+    """The last lines that a command printed; of one that was killed without a word, that it was."""
     lines = [line.rstrip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     if code < 0:
         lines.append(f"the training was killed ({signal.Signals(-code).name})")
