@@ -204,7 +204,7 @@ def decide(artifact: Artifact, root: str, asked: DecisionRequest) -> Decision:
         raise error.in_body() from None
     kind = "cumulative" if asked.by else asked.counts or paths.own(artifact)
     distribution = marginals.of(artifact, series, kind)
-    drawn = distribution.draws[ahead - 1].astype(float)
+    drawn = distribution.draws[:, ahead - 1].astype(float)
     what, when = events.moment(artifact, kind, day)
     level, states = None, None
     if asked.costs:
