@@ -127,7 +127,13 @@ def synthesise(folder: Path, countries: int = 92, draws: int = 2000, horizon: in
     days = [origin - before * day for before in reversed(range(90))]
     codes = [f"{first}{second}X" for first in "ABCD" for second in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"][:countries]
     manifest = {
-        **{"model": folder.name, "title": "Synthetic", "target": "daily deaths", "unit": "deaths"},
+        **{
+            "model": folder.name,
+            "title": "Synthetic",
+            "target": "daily deaths",
+            "unit": "deaths",
+            "measure": "deaths",
+        },
         **{"cumulative": False, "reference": False, "horizon": horizon},
         **{"created": "2020-06-09T06:00:00+00:00", "seed": 1, "training_seconds": 0.0},
         "data": {"file": "none", "sha256": "0" * 64, "last_day": str(origin), "changes": []},

@@ -18,7 +18,7 @@ def test_what_is_written_is_loaded(make_artifact: MakeArtifact) -> None:
     assert loaded.series["GBR"].total == 1000
     assert loaded.observations["GRC"][-1][1] is None
     assert loaded.forecast_draws("GBR").shape == (200, 28)
-    assert isinstance(loaded.draws, np.memmap) and not loaded.draws.flags.writeable
+    assert isinstance(loaded.draws.base, np.memmap) and not loaded.draws.flags.writeable
 
 
 def test_the_version_tells_what_was_learned_not_when(make_artifact: MakeArtifact) -> None:

@@ -266,7 +266,8 @@ class Artifact:
         manifest = _read_manifest(folder)
         manifests.verify(folder, manifest.files)
         try:
-            draws = np.load(folder / "draws.npy", mmap_mode="r", allow_pickle=False)
+            # A plain array, since each look-up in a `np.memmap` goes through methods of Python.
+            draws = np.asarray(np.load(folder / "draws.npy", mmap_mode="r", allow_pickle=False))
             if draws.ndim != 3 or draws.shape[1:] != (len(manifest.series), manifest.horizon):
                 raise ArtifactError(
                     f"{folder / 'draws.npy'} does not fit the manifest: train the model again"

@@ -61,6 +61,7 @@ def create_app(artifact: Artifact) -> FastAPI:
     codes = ", countries by their codes of ISO 3166 alpha-3" if manifest.noun == "country" else ""
     app: FastAPI = FastAPIOffline(  # whose Swagger UI loads nothing from elsewhere
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # `runtime` has its own
         redirect_slashes=False,  # it would repeat whatever host the client names
         generate_unique_id_function=_operation,
         title=manifest.title,
@@ -182,23 +183,22 @@ def _add_forecasts(app: FastAPI, documents: Documents) -> None:
         only_this(query)
         root, representation = _root(request), chosen(request, query.format)
         arguments = query.arguments()
-        key = (representation, root, *arguments)
         if representation == "ndjson":
-            headers = {**streamed(artifact, key), "Content-Type": MEDIA_TYPES["ndjson"]}
+            headers = {
+                **streamed(artifact, representation, root, *arguments),
+                "Content-Type": MEDIA_TYPES["ndjson"],
+            }
             if is_known(request, headers["ETag"]):
                 return not_modified(headers)
             return StreamingResponse(lines(root, arguments), headers=headers)
-        if (document := documents.kept.get(key)) is None:
-            if representation == "hubverse":
-                each = [forecasts.for_hub(artifact, one, query.kind) async for one in in_turn()]
-                table = rendering.HubTable(artifact.data_through, query.days, each)
-                document = Document.rendered(table, representation)
-            else:
-                each = [forecasts.forecast(artifact, root, one, *arguments) async for one in in_turn()]
-                answer = forecasts.of_all(artifact, root, query.kind, each)
-                document = Document.rendered(answer, representation)
-            documents.keep(key, document)
-        return documents.respond(request, key, document)
+        answer: rendering.HubTable | rendering.Forecasts
+        if representation == "hubverse":
+            each = [forecasts.for_hub(artifact, one, query.kind) async for one in in_turn()]
+            answer = rendering.HubTable(artifact.data_through, query.days, each)
+        else:
+            each = [forecasts.forecast(artifact, root, one, *arguments) async for one in in_turn()]
+            answer = forecasts.of_all(artifact, root, query.kind, each)
+        return documents.respond(request, Document.rendered(answer, representation))
 
     async def in_turn() -> AsyncIterator[Series]:
         """All series; other requests are answered between them."""

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cachetools import LRUCache
 from cachetools.keys import hashkey  # a tuple that hashes its members once
@@ -17,7 +17,6 @@ from forecastle.runtime import tracing
 from forecastle.web.documents import Document, cacheable
 
 MOST_BYTES = 32 * 1024**2  # of the documents that are kept
-MOST_REPEATED = 4 * 1024**2  # bytes, of the requests that are recognised
 
 
 def streamed(artifact: Artifact, *parameters: Any) -> dict[str, str]:
@@ -33,40 +32,48 @@ def _software() -> bytes:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).digest()
 
 
+class Kept(NamedTuple):
+    """A document, the route that metrics name, and how many bytes both take."""
+
+    document: Document
+    route: Any
+    size: int
+
+
 class Documents:
-    """The documents of a model; the latest are kept, up to `MOST_BYTES` in all."""
+    """The documents of a model, by request or by what they hold; the latest are kept, `MOST_BYTES` in all."""
 
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
-        self.kept: LRUCache[Any, Document] = LRUCache(MOST_BYTES, getsizeof=lambda document: document.size)
+        self.kept: LRUCache[Any, Kept] = LRUCache(MOST_BYTES, lambda kept: kept.size)
 
     def get(self, representation: str, answer: Callable[..., Any], *arguments: Any) -> Document:
-        """`answer(artifact, *arguments)`, in that representation."""
-        return self._get(hashkey(representation, answer, *arguments))
-
-    def _get(self, key: Any) -> Document:
-        if (document := self.kept.get(key)) is None:
-            representation, answer, *arguments = key
-            with tracing.span(f"summarise {answer.__name__}"):
-                document = Document.rendered(answer(self.artifact, *arguments), representation)
-            self.keep(key, document)
+        """`answer(artifact, *arguments)`, in that representation; computed once."""
+        key = hashkey(representation, answer, *arguments)
+        if (kept := self.kept.get(key)) is not None:
+            return kept.document
+        document = self._rendered(representation, answer, *arguments)
+        self.keep(key, document)
         return document
 
-    def keep(self, key: Any, document: Document) -> None:
-        """Keep a document, unless it alone is too large."""
-        if document.size <= self.kept.maxsize:
-            self.kept[key] = document
+    def _rendered(self, representation: str, answer: Callable[..., Any], *arguments: Any) -> Document:
+        with tracing.span(f"summarise {answer.__name__}"):
+            return Document.rendered(answer(self.artifact, *arguments), representation)
+
+    def keep(self, key: Any, document: Document, route: Any = None, size: int = 0) -> None:
+        """Keep a document, unless it alone is too large; `size` is in bytes, of the key."""
+        if (size := size + document.size) <= self.kept.maxsize:
+            self.kept[key] = Kept(document, route, size)
 
     def answer(
         self, request: Request, representation: str, answer: Callable[..., Any], *arguments: Any
     ) -> Response:
-        """The answer to a request with what `get` gives."""
-        key = hashkey(representation, answer, *arguments)
-        return self.respond(request, key, self._get(key))
+        """The answer to a request: `answer(artifact, *arguments)` in that representation."""
+        return self.respond(request, self._rendered(representation, answer, *arguments))
 
-    def respond(self, request: Request, key: Any, document: Document) -> Response:
-        """The answer to a request with a document that is kept under that key: see `Repeated`."""
-        request.scope["document"] = key
+    def respond(self, request: Request, document: Document) -> Response:
+        """The answer to a request with a document that `Repeated` keeps for the next such request."""
+        request.scope["document"] = document
         return document.answer(request)
 
 
@@ -80,24 +87,18 @@ class Repeated:
     def __init__(self, app: ASGIApp, documents: Documents) -> None:
         self.app = app
         self.documents = documents
-        # By request the document's key and the route, which metrics name; and how many bytes that takes.
-        self.known: LRUCache[Any, tuple[Any, Any, int]] = LRUCache(MOST_REPEATED, lambda found: found[2])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET":
             await self.app(scope, receive, send)
             return
 
-        path, query = scope["path"], scope["query_string"]
         accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
-        request = hashkey(path, scope.get("root_path", ""), query, accept)
-        if found := self.known.get(request):
-            key, scope["route"], _ = found
-            document = self.documents.kept.get(key)
-            if document is not None:
-                await document.answer(Request(scope))(scope, receive, send)
-                return
+        request = (scope["path"], scope.get("root_path", ""), scope["query_string"], accept)
+        if kept := self.documents.kept.get(request):
+            scope["route"] = kept.route
+            await kept.document.answer(Request(scope))(scope, receive, send)
+            return
         await self.app(scope, receive, send)
-        if "document" in scope:
-            size = len(path) + len(query) + len(accept) + 1000
-            self.known[request] = (scope["document"], scope["route"], size)
+        if document := scope.get("document"):
+            self.documents.keep(request, document, scope["route"], sum(map(len, request)))

@@ -217,7 +217,7 @@ def decide(artifact: Artifact, root: str, asked: DecisionRequest) -> Decision:
     except InvalidValue as error:
         raise error.in_body() from None
     distribution = marginals.of(artifact, series, kind)
-    drawn = distribution.draws[ahead - 1].astype(float)
+    drawn = distribution.draws[:, ahead - 1].astype(float)
     what, when = events.moment(artifact, kind, day)
     level, states = None, None
     if asked.costs:

@@ -48,7 +48,12 @@ class DirectRoute(NamedTuple):
             ValidationError: It is not valid.
         """
         values: dict[str, Any] = {}
-        for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        text = query.decode("latin-1")
+        if "%" in text or "+" in text:
+            pairs: Any = parse_qsl(text, keep_blank_values=True)
+        else:  # nothing is encoded
+            pairs = (pair.partition("=")[::2] for pair in text.split("&") if pair)
+        for name, value in pairs:
             if name in self.lists:
                 values.setdefault(name, []).append(value)
             else:

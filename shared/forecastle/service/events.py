@@ -6,10 +6,11 @@ belong together in all series, so that series are compared draw by draw.
 """
 
 import datetime
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import BaseModel, Field, create_model, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
@@ -19,6 +20,7 @@ from forecastle.service.answers import OfModel, OfSeries, Place, of, of_model, o
 from forecastle.service.horizon import Horizon, Period, by_week, least, period_of
 from forecastle.service.naming import Named, named
 from forecastle.service.paths import Kind
+from forecastle.service.rendering import Answer
 from forecastle.web.problems import InvalidValue, ProblemError
 from forecastle.web.queries import (
     Counts,
@@ -81,7 +83,6 @@ class Event(KnownParameters):
         "`halves_within` count weeks."
     )
 
-    model_config = ConfigDict(frozen=True)  # so that answers can be kept by their events
     measures: ClassVar = ("above", "below", "exceeds")
     times: ClassVar = ("on", "by", "ever_by")
     whole: ClassVar = ("peak_by", "doubles_within", "halves_within")
@@ -89,9 +90,9 @@ class Event(KnownParameters):
     @model_validator(mode="after")
     def one_event(self) -> Self:
         """It is neither incomplete nor two events at once."""
+        given = {name for name in self.model_fields_set if getattr(self, name) is not None}
         measures, times, whole = (
-            sum(getattr(self, name) is not None for name in names)
-            for names in (self.measures, self.times, self.whole)
+            len(given.intersection(names)) for names in (self.measures, self.times, self.whole)
         )
         if (measures, times, whole) not in ((1, 1, 0), (0, 0, 1)):
             message = (
@@ -221,14 +222,17 @@ def asked(artifact: Artifact) -> tuple[type[Event], type[EventsRequest]]:
     return fitting(Event), request
 
 
-def probability(artifact: Artifact, root: str, series: Series, event: Event) -> Probability:
-    """The probability of an event in a series.
+def probability(artifact: Artifact, root: str, series: Series, event: Event) -> Answer:
+    """`Probability`, of an event in a series.
 
     Raises:
         InvalidValue: The model has no such day, no such other series, or nothing that could double.
     """
-    about = of_series(artifact, root, series)
-    return of(artifact, Probability)(**about, **_probability(artifact, series, event))
+    found = _probability(artifact, series, event)
+    return Answer({**_about(artifact, root, series), **found})
+
+
+_about = lru_cache(1000)(of_series)  # nobody changes what it gives
 
 
 def probabilities(artifact: Artifact, root: str, events: list[SeriesEvent]) -> EventProbabilities:

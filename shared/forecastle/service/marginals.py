@@ -31,7 +31,8 @@ class Marginals:
     """The distribution of a series on each day ahead, without the dependence between days.
 
     Attributes:
-        draws: In ascending order on each day, shape (day ahead, draw): float32 where that is exact.
+        draws: In ascending order on each day, shape (draw, day ahead): float32 where that is exact. A level's
+            draws of all days lie side by side.
         means: Of each day, shape (day ahead).
         effective: How many independent draws tell as much: see `montecarlo`.
     """
@@ -43,7 +44,7 @@ class Marginals:
     @classmethod
     def of_paths(cls, paths: np.ndarray) -> Self:
         """From whole paths, shape (draw, day ahead)."""
-        draws = np.sort(np.ascontiguousarray(paths.T), axis=1)
+        draws = np.sort(paths, axis=0)
         single = draws.astype(np.float32)
         kept = single if np.array_equal(single, draws) else draws
         return cls(kept, paths.mean(axis=0), montecarlo.effective(paths))
@@ -55,7 +56,7 @@ class Marginals:
             levels: Probabilities, from 0 to 1.
             days: The first so many.
         """
-        last = self.draws.shape[1] - 1
+        last = len(self.draws) - 1
         lower, nearer, weights = [], [], []
         for level in levels:  # a few, for which plain Python is faster than arrays
             place = level * last
@@ -66,17 +67,17 @@ class Marginals:
             nearer.append(low + far)
             weights.append(share - far)
         places = [lower, [low + 1 for low in lower], nearer]
-        around = self.draws[:days].take(places, axis=1, mode="clip").astype(float)
-        return around[:, 2] + (around[:, 1] - around[:, 0]) * weights
+        around = self.draws.take(places, axis=0, mode="clip")[..., :days].astype(float)
+        return (around[2] + (around[1] - around[0]) * np.array(weights)[:, None]).T
 
     def above(self, threshold: float, ahead: int) -> int:
         """How many draws are above the threshold, so many days ahead."""
-        draws = self.draws[ahead - 1]
+        draws = self.draws[:, ahead - 1]
         return len(draws) - bisect_right(draws, np.float64(threshold))
 
     def below(self, threshold: float, ahead: int) -> int:
         """How many draws are below the threshold, so many days ahead."""
-        return bisect_left(self.draws[ahead - 1], np.float64(threshold))
+        return bisect_left(self.draws[:, ahead - 1], np.float64(threshold))
 
 
 _kept: WeakKeyDictionary[Artifact, LRUCache[tuple[str, Kind], Marginals]] = WeakKeyDictionary()
@@ -112,4 +113,4 @@ def caveat(artifact: Artifact, series: Series, kind: Kind, several_days: bool) -
     if artifact.manifest.real:
         return None
     each = of(artifact, series, artifact.frequency.adjective)
-    return CAVEAT if each.draws[:, 0].min() < 0 else None
+    return CAVEAT if each.draws[0].min() < 0 else None

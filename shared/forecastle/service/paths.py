@@ -129,5 +129,5 @@ def rounded(counts: np.ndarray) -> np.ndarray:
 
     No more than eleven decimals, so that what is next to nothing is 0.
     """
-    scales = _SCALES[np.searchsorted(_BOUNDS, np.abs(counts), side="right")]
+    scales = _SCALES[_BOUNDS.searchsorted(np.abs(counts), side="right")]
     return np.rint(counts * scales) / scales + 0.0  # -0.0 becomes 0.0

@@ -82,8 +82,13 @@ class Forecast:
 
     @property
     def frequency(self) -> Frequency:
-        """Of the dates. Answers that were kept by earlier versions do not say it, and are daily."""
-        return Frequency.of(self.about.members.get("frequency", "D"))
+        """Of the dates."""
+        return Frequency.of(self._alias)
+
+    @property
+    def _alias(self) -> str:
+        """Of the frequency. Answers that were kept by earlier versions do not say it, and are daily."""
+        return self.about.members.get("frequency", "D")
 
     def model_dump_json(self) -> str:
         """The JSON answer, as Pydantic's models give theirs."""
@@ -130,7 +135,7 @@ class Forecast:
         bounds = [bound.replace("LEVEL", level) for level in _in_json(levels)]
         rest = f'"mean":%s,"median":%s,"{name}":[{",".join(bounds)}]}}'
         template = (rest + separator).join(
-            _starts(self.start or self.origin_date, len(self.days), self.frequency)
+            _starts(self.start or self.origin_date, len(self.days), self._alias)
         ) + rest
         return template % tuple(_in_json(self.days.ravel().tolist()))
 
@@ -146,14 +151,25 @@ def _dates(origin: datetime.date, periods: int, frequency: Frequency) -> list[st
 
 
 @lru_cache(1000)
-def _starts(origin: datetime.date, periods: int, frequency: Frequency) -> list[str]:
+def _starts(origin: datetime.date, periods: int, alias: str) -> list[str]:
     """How the JSON of each date after the origin starts."""
-    dates = enumerate(_dates(origin, periods, frequency), 1)
+    dates = enumerate(_dates(origin, periods, Frequency.of(alias)), 1)
     return [f'{{"date":"{date}","horizon":{ahead},' for ahead, date in dates]
 
 
 def _in_json(numbers: Sequence[float]) -> list[str]:
     return to_json(numbers, inf_nan_mode="null")[1:-1].decode().split(",")
+
+
+class Answer(NamedTuple):
+    """An answer by its members; to make an object of a model's class takes longer than to look it up."""
+
+    members: dict[str, Any]
+
+    def model_dump_json(self) -> str:
+        """The JSON answer, as Pydantic's models give theirs."""
+        members = {name: value for name, value in self.members.items() if value is not None}
+        return to_json(members).decode()
 
 
 class Forecasts(NamedTuple):

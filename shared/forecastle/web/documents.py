@@ -53,7 +53,8 @@ def cacheable(digest: Any) -> dict[str, str]:
 
 def is_known(request: Request, etag: str) -> bool:
     """Whether the client already has the answer with this entity tag (`If-None-Match`)."""
-    known = request.headers.get("if-none-match", "")
+    headers = request.scope["headers"]
+    known = next((value for name, value in headers if name == b"if-none-match"), b"").decode("latin-1")
     return known.strip() == "*" or etag in known
 
 

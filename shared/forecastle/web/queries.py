@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import Path, Query
@@ -80,6 +81,7 @@ class KnownParameters(BaseModel):
         return values
 
 
+@cache
 def _names(model: type[BaseModel]) -> dict[str, None]:
     """The members' names as a client writes them, in their order."""
     return dict.fromkeys(field.alias or name for name, field in model.model_fields.items())
