@@ -19,6 +19,9 @@ OUTPUT ?=
 REFERENCE ?=
 BASE ?=
 
+# A name that the terminal's encoding lacks is written in ASCII.
+export PYTHONIOENCODING ?= :backslashreplace
+
 VENV := .venv
 PY := $(VENV)/bin/python
 # As forecastle.project.compose finds them, reserved names aside.
