@@ -298,9 +298,8 @@ def _count(value: Any) -> float | None:
             return int(match[1])
     elif value is None:
         return None
-    elif isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 10**12:
-        if value == int(value):
-            return int(value)
+    elif _is_number(value) and 0 <= value < 10**12 and value == int(value):
+        return int(value)
     raise ValueError(f"{MUST_BE_WHOLE}, not {value!r:.60}")
 
 
@@ -311,6 +310,10 @@ def _real(value: Any) -> float | None:
     read = value
     if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
         read = float(value)
-    if isinstance(read, int | float) and not isinstance(read, bool) and abs(read) < GREATEST:
+    if _is_number(read) and abs(read) < GREATEST:
         return number(float(read))
     raise ValueError(f"{MUST_BE_NUMBER}, not {value!r:.60}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
