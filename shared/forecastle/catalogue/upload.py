@@ -81,6 +81,10 @@ class RowsError(Exception):
         super().__init__(f"{text}; and {more} more" if more else text)
 
 
+class NotJSONError(RowsError):
+    """The body is not JSON at all."""
+
+
 def from_csv(content: bytes) -> Reports:
     """The rows of a CSV file with a header, separated by commas, semicolons or tabs.
 
@@ -123,12 +127,13 @@ def from_json(content: bytes) -> Reports:
     The noun is that of the first row. If it is not `country`, it is the first member with a text.
 
     Raises:
-        RowsError: The file is not such JSON, or has an invalid row.
+        NotJSONError: The file is not JSON.
+        RowsError: It is not such JSON, or has an invalid row.
     """
     try:
         document = json.loads(content, object_pairs_hook=_each_once)
     except (ValueError, RecursionError) as error:
-        raise RowsError([("", f"this is not JSON: {error}")]) from None
+        raise NotJSONError([("", f"this is not JSON: {error}")]) from None
     entries = document.get("observations") if isinstance(document, dict) else None
     if not isinstance(entries, list) or len(document) > 1:
         raise RowsError([("", 'this is not of the form {"observations": [{"date": ...}, ...]}')])
