@@ -174,7 +174,8 @@ def served(folder: Path, artifact: Path, scratch: Path) -> None:
 def is_stale(folder: Path) -> bool:
     """Whether a model's artifact is missing, or made of other sources or observations than there are now.
 
-    It is that of its folder's name, too: a folder that was renamed is another model. An ensemble's is made of its members' artifacts, instead of observations.
+    A folder that was renamed is another model. An ensemble's artifact is made of its members' artifacts,
+    instead of observations.
     """
     manifests.recover(folder / folders.ARTIFACT)
     try:
