@@ -20,6 +20,9 @@ REFERENCE ?=
 BASE ?=
 VINTAGES ?=
 
+# A name that the terminal's encoding lacks is written in ASCII.
+export PYTHONIOENCODING ?= :backslashreplace
+
 VENV := .venv
 PY := $(VENV)/bin/python
 # As forecastle.project.compose finds them, reserved names aside.

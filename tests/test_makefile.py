@@ -341,6 +341,17 @@ def test_bad_data_leave_those_in_use(content: str, tree: Path) -> None:
     assert not (tree / "data/current.csv").exists()
 
 
+def test_a_name_that_the_terminal_cannot_show_is_written_in_ascii(tree: Path) -> None:
+    borrow_environment(tree)
+    header, row = "Date_reported,Country_code,Country,New_cases,New_deaths", "2020-03-01,{},{},200,70"
+    rows = [header, row.format("FR", "France"), row.format("", "其他"), ""]
+    (tree / "who.csv").write_text("\n".join(rows), encoding="utf-8")
+    ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONPATH": str(tree / "shared")}
+    done = make("data", f"FILE={tree / 'who.csv'}", cwd=tree, **ascii_alone)
+    assert done.returncode == 0, done.stderr
+    assert r"rows of no country, left out: 1 (\u5176\u4ed6)" in done.stdout
+
+
 def test_a_new_model_passes_the_contract_tests_as_it_stands(tree: Path) -> None:
     """Template, training and serving together: `make new` and nothing else.
 
@@ -358,7 +369,7 @@ def test_a_new_model_passes_the_contract_tests_as_it_stands(tree: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(tree / "shared")},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=3600,  # it trains, and a machine may have much else to do
     )
     assert done.returncode == 0, done.stdout
 

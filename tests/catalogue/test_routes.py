@@ -165,6 +165,11 @@ def test_a_body_of_another_kind_is_refused(store: Store, ask: Ask) -> None:
     assert problem(answer, 415)["detail"] == "Content-Type must be one of text/csv, application/json."
 
 
+def test_json_that_is_none_is_a_malformed_request(store: Store, ask: Ask) -> None:
+    refusal = problem(post(ask, catalogue(store), '{"a":', **{"Content-Type": "application/json"}), 400)
+    assert refusal["detail"].startswith("this is not JSON: Expecting value")
+
+
 def test_too_much_is_refused_as_soon_as_it_is(store: Store, ask: Ask) -> None:
     """Ten megabytes of rows, of which no more than eight are read, whatever the header says."""
     line = "2020-04-25,GBR,4913,813\n"

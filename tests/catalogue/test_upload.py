@@ -48,6 +48,20 @@ def test_json_says_the_same() -> None:
     assert row == Row(datetime.date(2020, 4, 25), "GBR", {"cases": None, "deaths": 813})
 
 
+@pytest.mark.parametrize("count", ["286", "286.0", '"286.0"', "2.86e2"])
+def test_json_has_whole_numbers_in_whatever_way_it_writes_them(count: str) -> None:
+    """As programs that keep missing numbers write all others with a point."""
+    entry = f'{{"date": "2020-04-25", "country": "GBR", "cases": {count}}}'
+    (row,) = upload.from_json(f'{{"observations": [{entry}]}}'.encode()).rows
+    assert row.values == {"cases": 286} and isinstance(row.values["cases"], int)
+
+
+@pytest.mark.parametrize("separator", [";", "\t", " , "])
+def test_csv_is_read_as_spreadsheets_write_it(separator: str) -> None:
+    content = csv(LINE).decode().replace(",", separator).replace("\n", "\r\n")
+    assert upload.from_csv(content.encode()) == upload.from_csv(csv(LINE))
+
+
 def test_the_data_of_training_are_read_as_training_reads_them(tmp_path) -> None:
     frame = observations.read(observations.DATA / observations.DEFAULT).frame
     observations.write(frame, tmp_path / "clean.csv")
@@ -64,6 +78,8 @@ def test_the_data_of_training_are_read_as_training_reads_them(tmp_path) -> None:
         ("2120-04-25,FRA,,1,2\n", "line 3, date", "2120-04-25 lies in the future"),
         ("2020-02-30,FRA,,1,2\n", "line 3, date", "must be a date such as 2020-04-24, not '2020-02-30'"),
         ("20200425,FRA,,1,2\n", "line 3, date", "must be a date such as 2020-04-24, not '20200425'"),
+        ("0020-04-25,FRA,,1,2\n", "line 3, date", "must be a date such as 2020-04-24, not '0020-04-25'"),
+        ("2020-04-25,FRA,,1.000,2\n", "line 3, cases", "'1.000' may be one or a thousand: write whole"),
         ("2020-04-25,FRA,,-1,2\n", "line 3, cases", f"{WHOLE}, not '-1'"),
         ("2020-04-25,FRA,,1,many\n", "line 3, deaths", f"{WHOLE}, not 'many'"),
         ("2020-04-25,FRA,,1,2.5\n", "line 3, deaths", f"{WHOLE}, not '2.5'"),
@@ -125,6 +141,10 @@ def test_many_errors_are_counted_and_ten_are_listed() -> None:
 @pytest.mark.parametrize(
     ("document", "detail"),
     [
+        (
+            b'{"observations": [{"date": "2020-04-25", "country": "GBR", "cases": 1, "cases": 2}]}',
+            "the member 'cases' is there twice in an object",
+        ),
         (b"{", "this is not JSON"),
         (b"[" * 100_000, "this is not JSON"),
         (b"[]", "this is not of the form"),
@@ -158,7 +178,7 @@ def test_many_errors_are_counted_and_ten_are_listed() -> None:
             "observations.0, deaths",
         ),
         (
-            b'{"observations": [{"date": "2020-04-25", "country": "GBR", "deaths": 1e3}]}',
+            b'{"observations": [{"date": "2020-04-25", "country": "GBR", "deaths": 1.5}]}',
             "observations.0, deaths",
         ),
         (
@@ -212,7 +232,6 @@ def test_members_of_json_may_have_any_order() -> None:
             "must be an identifier of 1 to 64 characters, with no slash",
         ),
         (f"2020-05-02,{'s' * 65},1,\n", "line 3, store", "must be an identifier of 1 to 64 characters"),
-        ("2020-05-02, s1,1,\n", "line 3, store", "must be an identifier"),
         ("2020-05-02,s\x07,1,\n", "line 3, store", "must be an identifier"),
         ("2020-05-02,,1,\n", "line 3, store", "must be an identifier"),
         (

@@ -106,6 +106,27 @@ def test_a_forecast_answers_when_there_is_an_artifact_and_follows_it(
     assert list((tmp_path / ".cache/run/flu").iterdir()) == []
 
 
+def test_a_folder_that_was_renamed_serves_under_its_new_name(
+    make_artifact: MakeArtifact, tmp_path: Path
+) -> None:
+    folder = model(tmp_path, "fever", main=FORECAST)
+    put(make_artifact("flu"), folder)
+    slot = slot_of(tmp_path, "fever")
+
+    async def story(get: Get) -> None:
+        async def served() -> bool:
+            return (await get("/fever/")).status_code == 200
+
+        await until(served)
+        answer = await get("/fever/countries/GBR/forecast")
+        assert answer.json()["model"] == "fever" and "flu" not in answer.text
+        assert (await get("/fever/v2/models/fever")).json()["name"] == "fever"
+        assert 'model="fever"' in (await get("/fever/metrics")).text
+
+    run(slot, story)
+    assert manifest.read(folder / "artifact")["model"] == "flu"
+
+
 def test_an_artifact_that_cannot_be_served_leaves_the_one_before(
     make_artifact: MakeArtifact, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

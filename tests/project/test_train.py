@@ -58,6 +58,13 @@ def test_what_was_trained_is_sealed_and_current_until_its_sources_change(folder:
     assert (folder / "artifact/constant").read_text() == "8"
 
 
+def test_a_folder_that_was_renamed_is_trained_under_its_new_name(folder: Path) -> None:
+    renamed = folder.rename(folder.with_name("other"))
+    assert train.is_stale(renamed)
+    assert train.main(["--stale", "other"], folder.parents[1]) == 0
+    assert manifest.read(renamed / "artifact")["model"] == "other"
+
+
 @pytest.mark.parametrize(
     ("code", "line"),
     [

@@ -250,7 +250,7 @@ def routes(
 
     @router.post(
         "/observations",
-        responses=documented(401, 403, 413, 415, 422, 503),
+        responses=documented(400, 401, 403, 413, 415, 422, 503),
         openapi_extra={"requestBody": {"required": True, "content": _BODY}},
     )
     async def receive_observations(
@@ -264,6 +264,9 @@ def routes(
                 raise ProblemError(415, f"Content-Type must be one of {', '.join(READERS)}.")
             content = await _body(request)
             reports = await asyncio.to_thread(READERS[media_type], content)
+        except upload.NotJSONError as error:
+            REJECTED.inc()
+            raise ProblemError(400, str(error)) from None
         except upload.RowsError as error:
             REJECTED.inc()
             errors = [{"in": "body", "parameter": place, "detail": detail} for place, detail in error.errors]

@@ -26,8 +26,11 @@ TOO_LARGE = f"there are more than {LARGEST:,} bytes: send the dates in several p
 LONGEST = 64  # characters of an identifier, a noun or a measure
 MOST_MEASURES = 100
 GREATEST = 1e100  # numbers are less than that
+FIRST_YEAR = 1900  # an earlier date is a slip
 MOST_YEARS = 3  # ahead of which a covariate may be known
+SEPARATORS = (",", ";", "\t")  # of CSV: what the header has most of
 WHOLE = re.compile(r"([0-9]{1,12})(\.0*)?")
+AMBIGUOUS = re.compile(r"[0-9]{1,3}\.000")
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?", re.ASCII)
 
 MUST_BE_DAY = "must be a date such as 2020-04-24"
@@ -36,6 +39,7 @@ MUST_BE_IDENTIFIER = (
     f"must be an identifier of 1 to {LONGEST} characters, with no slash and no blank at its ends"
 )
 MUST_BE_WHOLE = "must be a whole number of at least 0, or blank or null if nothing was reported"
+MUST_BE_CLEAR = "may be one or a thousand: write whole numbers as digits alone"
 MUST_BE_NUMBER = "must be a number, or blank or null if nothing was reported"
 MUST_BE_NAMED = f"must have a name of 1 to {LONGEST} characters, with no blank at its ends"
 COLUMNS = "date, one that says what a series is about, such as country, and at least one of numbers"
@@ -77,8 +81,12 @@ class RowsError(Exception):
         super().__init__(f"{text}; and {more} more" if more else text)
 
 
+class NotJSONError(RowsError):
+    """The body is not JSON at all."""
+
+
 def from_csv(content: bytes) -> Reports:
-    """The rows of a CSV file with a header.
+    """The rows of a CSV file with a header, separated by commas, semicolons or tabs.
 
     Raises:
         RowsError: The file is not such CSV, seems to be cut off, or has an invalid row.
@@ -92,14 +100,15 @@ def from_csv(content: bytes) -> Reports:
     if not text.endswith(("\n", "\r")):
         detail = "the last line does not end in a line break: is the file half written?"
         raise RowsError([(f"line {text.count(chr(10)) + 1}", detail)])
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    separator = max(SEPARATORS, key=text.partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     try:
         columns = [column.strip() for column in next(reader)]
         noun = _noun(columns)
         _check_columns(columns, noun)
         rows = _Rows(noun)
-        for values in reader:
-            place = f"line {reader.line_num}"
+        for cells in reader:
+            place, values = f"line {reader.line_num}", [cell.strip() for cell in cells]
             if not any(values):
                 continue
             if len(values) == len(columns):
@@ -118,12 +127,13 @@ def from_json(content: bytes) -> Reports:
     The noun is that of the first row. If it is not `country`, it is the first member with a text.
 
     Raises:
-        RowsError: The file is not such JSON, or has an invalid row.
+        NotJSONError: The file is not JSON.
+        RowsError: It is not such JSON, or has an invalid row.
     """
     try:
-        document = json.loads(content)
+        document = json.loads(content, object_pairs_hook=_each_once)
     except (ValueError, RecursionError) as error:
-        raise RowsError([("", f"this is not JSON: {error}")]) from None
+        raise NotJSONError([("", f"this is not JSON: {error}")]) from None
     entries = document.get("observations") if isinstance(document, dict) else None
     if not isinstance(entries, list) or len(document) > 1:
         raise RowsError([("", 'this is not of the form {"observations": [{"date": ...}, ...]}')])
@@ -138,6 +148,16 @@ def from_json(content: bytes) -> Reports:
 def number(value: float | None) -> float | None:
     """Whole numbers as such, so that they are written without a point."""
     return int(value) if value is not None and value.is_integer() else value
+
+
+def _each_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; which of two members of one name is meant nobody knows."""
+    read = dict(members)
+    if len(read) < len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise RowsError([("", f"the member {twice[:40]!r} is there twice in an object")])
+    return read
 
 
 def _noun(columns: Iterable[str]) -> str:
@@ -240,9 +260,11 @@ class _Rows:
 
 def _date(value: Any) -> datetime.date:
     try:
-        return iso_day(value)
+        if (day := iso_day(value)).year >= FIRST_YEAR:
+            return day
     except (ValueError, TypeError):
-        raise ValueError(f"{MUST_BE_DAY}, not {value!r:.60}") from None
+        pass
+    raise ValueError(f"{MUST_BE_DAY}, not {value!r:.60}")
 
 
 def _reported(value: Any) -> datetime.date:
@@ -275,10 +297,14 @@ def _count(value: Any) -> float | None:
     if isinstance(value, str):
         if not (text := value.strip()):
             return None
+        if AMBIGUOUS.fullmatch(text):
+            raise ValueError(f"{value!r} {MUST_BE_CLEAR}")
         if match := WHOLE.fullmatch(text):
             return int(match[1])
-    elif value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**12):
-        return value
+    elif value is None:
+        return None
+    elif _is_number(value) and 0 <= value < 10**12 and value == int(value):
+        return int(value)
     raise ValueError(f"{MUST_BE_WHOLE}, not {value!r:.60}")
 
 
@@ -289,6 +315,10 @@ def _real(value: Any) -> float | None:
     read = value
     if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
         read = float(value)
-    if isinstance(read, int | float) and not isinstance(read, bool) and abs(read) < GREATEST:
+    if _is_number(read) and abs(read) < GREATEST:
         return number(float(read))
     raise ValueError(f"{MUST_BE_NUMBER}, not {value!r:.60}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -71,7 +71,8 @@ def copy_artifact(image: str, folder: Path, file: str = "") -> Path:
         ImagesError: The image has none.
     """
     path = Path("/app/artifact", file)
-    container = _docker("create", image)
+    # Or a registry would be asked for an image that is not here.
+    container = _docker("create", "--pull", "never", image)
     try:
         _docker("cp", f"{container}:{path}", str(folder))
     finally:

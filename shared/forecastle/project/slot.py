@@ -178,7 +178,14 @@ class Slot:
         found = self.artifact if self.needs_artifact else given_artifacts.own(self.model, self.root)
         shutil.copytree(found, artifact, copy_function=_linked)
         served(self.folder, artifact, folder)
-        return manifests.read(artifact).get("kind", manifests.FORECAST) == manifests.FORECAST
+        content = manifests.read(artifact)
+        if content.get("model") != self.model:  # the folder has a new name since
+            content["model"] = self.model
+            (artifact / manifests.NAME).unlink()  # it is a link
+            manifests.write_json(
+                artifact / manifests.NAME, {**content, "manifest_sha256": manifests.digest(content)}
+            )
+        return content.get("kind", manifests.FORECAST) == manifests.FORECAST
 
     async def _problem(self, scope: Scope, receive: Receive, send: Send) -> None:
         status = self.status()

@@ -174,12 +174,15 @@ def served(folder: Path, artifact: Path, scratch: Path) -> None:
 def is_stale(folder: Path) -> bool:
     """Whether a model's artifact is missing, or made of other sources or observations than there are now.
 
-    An ensemble's is made of its members' artifacts, instead of observations.
+    A folder that was renamed is another model. An ensemble's artifact is made of its members' artifacts,
+    instead of observations.
     """
     manifests.recover(folder / folders.ARTIFACT)
     try:
         content = manifests.read(folder / folders.ARTIFACT)
     except ArtifactError:
+        return True
+    if content.get("model") != folder.name:
         return True
     if content.get("kind", manifests.FORECAST) != manifests.FORECAST:
         return content.get("sources") != folders.sources(folder)
