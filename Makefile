@@ -69,16 +69,17 @@ run: $(VENV)/serve $(FETCH) ## serve all models at localhost:PORT (8080) at once
 train: known-model $(VENV)/run ## fit MODEL= (or all) to the data in use
 	@$(PY) -m forecastle.project.train $(CHOSEN)
 
-<<<<<<< HEAD
-backtest: known-model $(VENV)/run ## score forecasts of many past days by MODEL= (or all): tables, backtest.json, the card. VINTAGES=: of data as they were known
-=======
-backtest: known-model $(VENV)/run ## score forecasts of many past days by MODEL= (or all, and compare them): tables, backtest.json, the card
->>>>>>> looks
+# An ensemble's backtest is of its members' ones, which know no vintages.
+backtest: known-model $(VENV)/run ## score forecasts of many past days by MODEL= (or all, and compare them): tables, backtest.json, the card. VINTAGES=: as known then
+ifneq ($(VINTAGES),)
+	@set -e; for model in $(or $(MODEL),$(filter-out $(ENSEMBLES),$(MODELS))); do \
+		$(PY) models/$$model/train.py --vintages $(VINTAGES); done
+else
 	@set -e; for model in $(CHOSEN); do \
-		test -z "$(VINTAGES)" || { $(PY) models/$$model/train.py --vintages $(VINTAGES); continue; }; \
 		$(PY) -m forecastle.project.train --stale $$model; \
 		$(PY) models/$$model/train.py --backtest; done
 	@$(if $(MODEL),,$(PY) -m forecastle.project.pairwise)
+endif
 
 compare: known-model $(VENV)/run ## compare MODEL= with its variants or rivals, if its folder has a compare.py
 	@$(if $(wildcard models/$(MODEL)/compare.py),,echo "say which with MODEL=: there is a compare.py in" \
