@@ -69,11 +69,10 @@ run: $(VENV)/serve $(FETCH) ## serve all models at localhost:PORT (8080) at once
 train: known-model $(VENV)/run ## fit MODEL= (or all) to the data in use
 	@$(PY) -m forecastle.project.train $(CHOSEN)
 
-# An ensemble's backtest is of its members' ones, which know no vintages.
 backtest: known-model $(VENV)/run ## score forecasts of many past days by MODEL= (or all, and compare them): tables, backtest.json, the card. VINTAGES=: as known then
 ifneq ($(VINTAGES),)
-	@set -e; for model in $(or $(MODEL),$(filter-out $(ENSEMBLES),$(MODELS))); do \
-		$(PY) models/$$model/train.py --vintages $(VINTAGES); done
+	@$(if $(MODEL),,echo "say with MODEL= of which model VINTAGES= are the data" >&2; exit 1)
+	@$(PY) models/$(MODEL)/train.py --vintages $(VINTAGES)
 else
 	@set -e; for model in $(CHOSEN); do \
 		$(PY) -m forecastle.project.train --stale $$model; \
