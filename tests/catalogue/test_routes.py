@@ -395,7 +395,7 @@ def test_countries_are_scored_as_ever(store: Store, make_issue: MakeIssue, ask: 
     assert list(answer.pop("by_country")[0])[-2:] == ["country", "name"]
     assert list(answer) == [
         *("model", "noun", "observations_through", "first_date", "last_date", "scores"),
-        *("by_horizon", "by_origin"),
+        *("by_horizon", "by_origin", "backtest"),
     ]
 
 
