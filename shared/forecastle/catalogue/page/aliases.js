@@ -13,7 +13,6 @@ export const ALIASES = {
   BIH: ['Bosnia', 'Bosna'],
   BLR: ['Byelorussia', 'Беларусь', 'Belorussia'],
   BRA: ['Brasil'],
-  CAF: ['CAR'],
   CHE: ['Schweiz', 'Suisse', 'Svizzera'],
   CHN: ['PRC', 'Zhongguo', 'Mainland China', '中国', '中國'],
   CIV: ['Ivory Coast', "Cote d'Ivoire"],
