@@ -76,6 +76,7 @@ CALLS: dict[str, dict[str, Any]] = {  # with what each operation is called
     "get_parameters": {"code": "GBR"},
     "get_card": {},
     "get_manifest": {},
+    "get_backtest": {},
     "get_issue": {},
     "get_posterior": {},
     "get_livez": {},
@@ -109,7 +110,7 @@ def test_a_generated_client_calls_every_operation(client: ModuleType, url: str) 
             arguments = {"body": model.from_dict(BODIES[name])}
         answered = operation.sync_detailed(client=connection, **arguments)
         assert answered.status_code == HTTPStatus.OK, (name, answered.content)
-        assert answered.parsed is not None, name
+        assert answered.parsed is not None or answered.content == b"null", name  # no backtest
     forecast = importlib.import_module("flu_client.api.default.get_forecast")
     typed = forecast.sync(client=connection, **CALLS["get_forecast"])
     assert typed.forecast[2].quantiles[0].value == 99.5 and typed.as_of.isoformat() == "2020-04-24"
