@@ -94,7 +94,7 @@ def test_an_image_without_an_artifact_leaves_no_container(docker: Docker, tmp_pa
     docker(f'echo "$*" >>{tmp_path}/asked; [ $1 != cp ] || exit 1; echo 0123')
     with pytest.raises(images.ImagesError, match="docker cp"):
         images.copy_artifact("forecastle/flu", tmp_path)
-    asked = ["create forecastle/flu", f"cp 0123:/app/artifact {tmp_path}", "rm 0123"]
+    asked = ["create --pull never forecastle/flu", f"cp 0123:/app/artifact {tmp_path}", "rm 0123"]
     assert (tmp_path / "asked").read_text().splitlines() == asked
 
 
