@@ -85,6 +85,9 @@ for file in "${PIP_CERT:-}" "${SSL_CERT_FILE:-}" "${REQUESTS_CA_BUNDLE:-}"; do
         break
     fi
 done
+case "${FORECASTLE_DATA:-}" in
+"~/"*) FORECASTLE_DATA=$HOME/${FORECASTLE_DATA#??} ;; # as Make leaves it
+esac
 if [ -n "${FORECASTLE_DATA:-}" ]; then
     [ -f "$FORECASTLE_DATA" ] || fail "FORECASTLE_DATA=$FORECASTLE_DATA is not a file"
     mkdir "$scratch/data" && cp "$FORECASTLE_DATA" "$scratch/data/current.csv"

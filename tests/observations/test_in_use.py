@@ -96,6 +96,8 @@ def test_default_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert observations.default_path() == folder / "first-wave-2020.csv"
     monkeypatch.setenv("FORECASTLE_DATA", "elsewhere.csv")
     assert observations.default_path() == Path("elsewhere.csv")
+    monkeypatch.setenv("FORECASTLE_DATA", "~/elsewhere.csv")  # as a shell or Make may leave it
+    assert observations.default_path() == Path.home() / "elsewhere.csv"
 
 
 @pytest.mark.parametrize(

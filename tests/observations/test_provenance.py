@@ -1,6 +1,7 @@
 """provenance.py: where the data in use come from, as a file beside them or their format tells."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,11 @@ def test_a_file_that_says_something_else_is_one_line(content: str, message: str,
 def test_what_is_not_known_is_left_out(tmp_path: Path) -> None:
     Provenance(title="Deaths").write(tmp_path / "data.csv")
     assert json.loads((tmp_path / "data.json").read_text()) == {"title": "Deaths"}
+
+
+def test_a_file_may_have_a_name_in_any_encoding(folder: Path, tmp_path: Path) -> None:
+    """As Latin-1 out of an archive that was packed elsewhere."""
+    path = os.fsencode(tmp_path) + "/Größe.csv".encode("latin-1")
+    Path(os.fsdecode(path)).write_text(OURS)
+    assert in_use.main(["--file", os.fsdecode(path)], folder) == 0
+    assert Provenance.of(folder / in_use.CURRENT).source == "Gr\ufffd\ufffde.csv"

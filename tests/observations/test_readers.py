@@ -242,6 +242,13 @@ def test_a_plain_file_has_any_noun_and_any_numbers(saved: Saved) -> None:
     assert known.changes == ["dates without a row, now missing: 1, most of them in s1 (1)"]
 
 
+@pytest.mark.parametrize("numbers", [["1.250", "12.500"], ["0.250", "12"], ["1.250", "12.5", "3"], ["1.000"]])
+def test_decimals_are_known_by_their_digits(saved: Saved, numbers: list[str]) -> None:
+    rows = "".join(f"2020-03-0{day},s1,{number}\n" for day, number in enumerate(numbers, 1))
+    known = read(saved(f"date,store,sold\n{rows}"))
+    assert known.frame["sold"].tolist() == [float(number) for number in numbers]
+
+
 def test_what_is_known_ahead_is_read_beyond_the_last_day(saved: Saved) -> None:
     reported = parse(saved(SALES))
     until = datetime.date(2020, 3, 7)
@@ -258,6 +265,7 @@ def test_what_is_known_ahead_is_read_beyond_the_last_day(saved: Saved) -> None:
         ("north", "north/south", "line 4, column store: 'north/south' is no identifier"),
         ("north", "n" * 65, "is no identifier: it must have 1 to 64 characters, and no slash"),
         ("2.25", "many", "line 3, column revenue: 'many' is not a number (leave it blank for no report)"),
+        ("Street,,,4", "Street,,,1.400", "line 5, column price: '1.400' may be a thousand or a decimal"),
         ("price", "revenue", "the column revenue is there twice"),
         ("2020-03-21", "2020-03-07", "line 3, column date: '2020-03-07' is there a second time for s1"),
         ("2020-03-21", "21.3.2020", "line 3, column date: '21.3.2020' is not a date such as 2020-04-24"),

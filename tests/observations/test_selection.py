@@ -125,6 +125,16 @@ def test_a_country_that_reports_once_a_week_keeps_its_days() -> None:
     assert not catching_up(steep).any()
 
 
+def test_weekly_counts_of_one_column_are_refused() -> None:
+    """Of any series, and also where another column is daily."""
+    days = pd.date_range("2020-03-01", periods=84)
+    states = pd.DataFrame({"date": days, "state": "BY", "name": "Bavaria", "cases": 90, "deaths": 0})
+    states.loc[::7, "deaths"] = 70
+    assert len(observations.since_total(states, "cases", start=1, total=1).frame) == 84
+    with pytest.raises(ObservationsError, match="deaths are weekly counts"):
+        observations.since_total(states, "deaths", start=1, total=1)
+
+
 def test_days_of_catching_up_are_missing_and_named() -> None:
     selected = observations.since_total(
         by_country({"FRA": [50] * 20 + [900] + [50] * 10, "GBR": [50] * 31}), "cases", start=1, total=1

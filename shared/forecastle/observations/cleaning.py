@@ -5,6 +5,8 @@ becomes missing, and they are scaled down in proportion, so that the running tot
 no count is negative.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -12,6 +14,8 @@ from forecastle.frequency import WEEKDAYS, Frequency
 from forecastle.observations.schema import COLUMNS, noun_of
 from forecastle.places import NAMES
 
+WEEKLY = 0.5  # of the days with counts follow the one before by whole weeks: more are weekly counts
+LEAST_GAPS = 8  # between days with counts, or chance alone may make them weeks
 FREQUENCIES = ("YS", "QS", "MS", *(f"W-{day}" for day in WEEKDAYS), "D")  # the sparsest first
 
 
@@ -46,6 +50,13 @@ def sparsest(dates: pd.Series) -> Frequency:
     days = [date.date() for date in dates.unique()]
     frequencies = map(Frequency.of, FREQUENCIES)
     return next(frequency for frequency in frequencies if all(map(frequency.has, days)))
+
+
+def is_weekly(frame: pd.DataFrame, noun: str, columns: Sequence[str]) -> bool:
+    """Whether these are weekly counts: rows a week apart, or six days of nothing and then the week's."""
+    counted = frame[(frame[list(columns)].fillna(0) != 0).any(axis="columns")]
+    gaps = counted.sort_values("date").groupby(noun)["date"].diff().dropna().dt.days.to_numpy()
+    return len(gaps) >= LEAST_GAPS and bool(np.mean(gaps % 7 == 0) > WEEKLY)
 
 
 def clean(frame: pd.DataFrame, changes: list[str]) -> pd.DataFrame:

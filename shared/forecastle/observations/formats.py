@@ -92,6 +92,11 @@ def _numbers(text: pd.Series) -> pd.Series:
     wrong = (text != "") & ~text.str.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")
     if wrong.any():
         raise ObservationsError(f"{_place(text, wrong)} is not a number (leave it blank for no report)")
+    # Decimals have a point in all rows, or digits behind it as many as they need: 1.5, 12.25.
+    thousands, with_point = text.str.fullmatch(r"[+-]?[1-9][0-9]{0,2}\.[0-9]{3}"), text.str.contains(r"[.eE]")
+    if thousands.any() and (thousands == with_point).all() and (~thousands & (text != "")).any():
+        place = _place(text, thousands)
+        raise ObservationsError(f"{place} may be a thousand or a decimal: write thousands as digits alone")
     numbers = pd.to_numeric(text.where(text != "")).astype("Float64")
     whole = (numbers.dropna() % 1 == 0).all() and (numbers.dropna().abs() < 2**53).all()
     return numbers.astype("Int64") if whole else numbers

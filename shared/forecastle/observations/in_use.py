@@ -15,7 +15,7 @@ from forecastle.frequency import plural
 from forecastle.observations.address import is_address, shown
 from forecastle.observations.formats import OURS, PLAIN
 from forecastle.observations.options import add_options, read_chosen
-from forecastle.observations.provenance import Provenance
+from forecastle.observations.provenance import Provenance, file_name
 from forecastle.observations.schema import ObservationsError, measures, span, write
 
 DATA = Path(__file__).resolve().parents[3] / "data"
@@ -29,7 +29,7 @@ SHOWN = 12  # lines of changes that the command prints
 def default_path() -> Path:
     """The data in use: `FORECASTLE_DATA` if set, else what `make data` made, else the first wave."""
     if path := os.environ.get("FORECASTLE_DATA"):
-        return Path(path)
+        return Path(path).expanduser()
     return DATA / CURRENT if (DATA / CURRENT).is_file() else DATA / DEFAULT
 
 
@@ -89,7 +89,7 @@ def _provenance(options: argparse.Namespace, file_format: str, folder: Path) -> 
     elif (known := Provenance.of(Path(options.file).expanduser())) != Provenance():
         return known
     else:
-        name = Path(options.file).name
+        name = file_name(Path(options.file))
     if file_format in (OURS.name, PLAIN.name):
         return Provenance(source=name)
     return Provenance("COVID-19: confirmed cases and deaths a day", f"{file_format}, {name}")

@@ -6,6 +6,7 @@ first-wave-2020.csv has first-wave-2020.json. Pages, cards and pictures show wha
 
 import dataclasses
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -60,3 +61,8 @@ class Provenance:
             path.write_text(json.dumps(known, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         else:
             path.unlink(missing_ok=True)
+
+
+def file_name(path: Path) -> str:
+    """The name of a file, in letters that can be written anywhere, whatever the encoding of file names is."""
+    return os.fsencode(path.name).decode(errors="replace")

@@ -12,17 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from forecastle.observations import formats
 from forecastle.observations.address import TIMEOUT, download, is_address
-from forecastle.observations.cleaning import clean, complete
+from forecastle.observations.cleaning import clean, complete, is_weekly
 from forecastle.observations.schema import Observations, ObservationsError, last_report, measures, span
 
 SEPARATORS = (",", ";", "\t")
-WEEKLY = 0.5  # of the days with counts follow the one before by whole weeks: more are weekly counts
-LEAST_GAPS = 8  # between days with counts, or chance alone may make them weeks
 
 
 def read(
@@ -222,10 +219,7 @@ def _with_deaths(
 
 
 def _refuse_weekly(frame: pd.DataFrame, source: str | Path) -> None:
-    """Refuse weekly counts: rows a week apart, or six days of nothing and then the week's count."""
-    counted = frame[(frame[["cases", "deaths"]].fillna(0) != 0).any(axis="columns")]
-    gaps = counted.sort_values("date").groupby("country")["date"].diff().dropna().dt.days.to_numpy()
-    if len(gaps) >= LEAST_GAPS and np.mean(gaps % 7 == 0) > WEEKLY:
+    if is_weekly(frame, "country", ["cases", "deaths"]):
         raise ObservationsError(
             f"{source} holds weekly counts, and how they spread over the days is not known: use a daily file"
         )

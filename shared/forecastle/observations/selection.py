@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from forecastle.artifact import Excluded
+from forecastle.observations.cleaning import is_weekly, sparsest
 from forecastle.observations.schema import Observations, ObservationsError, measures
 
 SILENT = 28  # days without a report after which a series counts as no longer reporting
@@ -42,7 +43,7 @@ def since_total(
         day, or the one before if that day looks reported in part. Series that are left out are `excluded`.
 
     Raises:
-        ObservationsError: No series is kept, or there is no such column.
+        ObservationsError: No series is kept, there is no such column, or it has weekly counts.
     """
     known = Observations.of(observations)
     noun = known.noun
@@ -50,6 +51,10 @@ def since_total(
         raise ObservationsError(
             f"the observations have no column {column}, only {', '.join(measures(known.frame))}: name others "
             "with FORECASTLE_DATA=, or make data"
+        )
+    if sparsest(known.frame["date"]).alias == "D" and is_weekly(known.frame, noun, [column]):
+        raise ObservationsError(
+            f"{column} are weekly counts, and how they spread over the days is not known: use daily ones"
         )
     kept, excluded, left_out = [], dict(known.excluded), []
     end = known.frame["date"][known.frame[column].notna()].max()

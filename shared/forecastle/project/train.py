@@ -214,7 +214,8 @@ def _run(command: Sequence[Path | str], cwd: Path, failure: str) -> None:
     """
     environ = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
     if data := environ.get("FORECASTLE_DATA"):
-        environ["FORECASTLE_DATA"] = os.path.abspath(data)  # relative to where the user stands
+        # Relative to where the user stands.
+        environ["FORECASTLE_DATA"] = os.path.abspath(os.path.expanduser(data))
     with subprocess.Popen([str(part) for part in command], cwd=cwd, env=environ) as process:
         try:
             code = process.wait()

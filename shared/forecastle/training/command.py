@@ -32,7 +32,7 @@ from forecastle.folder import sources
 from forecastle.frequency import Frequency
 from forecastle.frequency import plural as plural_of
 from forecastle.observations import Observations, Reported
-from forecastle.observations.provenance import Provenance
+from forecastle.observations.provenance import Provenance, file_name
 from forecastle.training import backtest, card, contract, diagnostics, files, fitting, prior, vintages
 from forecastle.training.backtest import Forecasts
 from forecastle.training.progress import Step, steps
@@ -243,7 +243,7 @@ def _make_artifact(recipe: Recipe, path: Path, reported: Reported, step: Step, s
         frequency=recipe.frequency.alias,
         horizon=recipe.horizon,
         data=artifact.Data(
-            path.name,
+            file_name(path),
             artifact.sha256(path),
             selected.last_day,
             selected.changes,

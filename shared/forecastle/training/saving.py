@@ -23,7 +23,7 @@ from forecastle import artifact
 from forecastle.folder import sources
 from forecastle.frequency import Frequency
 from forecastle.frequency import plural as plural_of
-from forecastle.observations.provenance import Provenance
+from forecastle.observations.provenance import Provenance, file_name
 from forecastle.training import backtest, card, contract, diagnostics, files
 from forecastle.training.backtest import Forecasts, Gap
 from forecastle.training.contract import ContractError
@@ -342,4 +342,4 @@ def _data(path: Path | str | None, last_day: datetime.date) -> artifact.Data:
     path = Path(path)
     if not path.is_file():
         raise ContractError(f"data names {path}, which is no file")
-    return artifact.Data(path.name, artifact.sha256(path), last_day, [], **vars(Provenance.of(path)))
+    return artifact.Data(file_name(path), artifact.sha256(path), last_day, [], **vars(Provenance.of(path)))
