@@ -8,6 +8,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +38,11 @@ DRAWS, HORIZON = 200, 28
 MakeArtifact = Callable[..., Path]
 Ask = Callable[..., httpx.Response]
 Get = Callable[..., httpx.Response]
+
+
+def pytest_configure() -> None:
+    """Ctrl-C means what it says also where these tests are a background job, in which it is ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def load(script: Path) -> ModuleType:

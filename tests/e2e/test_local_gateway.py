@@ -203,7 +203,7 @@ def test_methods(ports: Ports, path: str, method: str) -> None:
         ("/v2/models/flu/infer", b"{", JSON, 400),
         ("/v2/models/flu/infer", b"{}", JSON, 422),
         ("/observations", b"date,country,deaths\n", {"Content-Type": "text/csv"}, 401),
-        ("/observations", b"{", {**JSON, "Authorization": f"Bearer {KEY}"}, 422),
+        ("/observations", b"{", {**JSON, "Authorization": f"Bearer {KEY}"}, 400),
         ("/observations", b"x", {"Content-Type": "text/plain", "Authorization": f"Bearer {KEY}"}, 415),
         ("/observations", b"x" * (8 * 2**20 + 1), {**JSON, "Authorization": f"Bearer {KEY}"}, 413),
     ],
