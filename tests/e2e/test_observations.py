@@ -266,6 +266,26 @@ def test_what_was_answered_then_is_answered_after_a_rebuild(live: Project, then:
     )
 
 
+def test_a_name_server_that_does_not_answer_hides_no_model_that_is_there(
+    project: Project, tmp_path: Path
+) -> None:
+    """It is asked for the names of all models that are not up."""
+    stack = Project(project.folder)
+    for name in SERVICES:
+        run("docker", "tag", project.image(name), stack.image(name))
+    slow = tmp_path / "slow.yml"
+    slow.write_text("services:\n  catalogue:\n    dns: [192.0.2.1]\n")  # of TEST-NET-1, where nobody is
+    files = ("--file", "docker-compose.yml", "--file", str(slow))
+    try:
+        stack.compose(*files, "up", "--detach", "--wait", "--no-build", *SERVICES)
+        copy = tmp_path / "kept.sqlite"
+        until(lambda: _stored_versions(stack, copy) == 1, 30, "the forecast is kept")
+        health = {one["model"]: one["health"] for one in stack.get("/models").json["models"]}
+        assert health.pop("newcomer") == "ready" and set(health.values()) == {"down"}
+    finally:
+        stack.remove()
+
+
 def test_a_full_store_leaves_everything_else_and_is_used_when_there_is_space(project: Project) -> None:
     """On a volume of its own in memory, of a megabyte, which something fills up."""
     command = ["docker", "run", "--detach", "--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"]

@@ -111,9 +111,9 @@ class Watch:
 
     async def _keep(self, model: str, client: httpx.AsyncClient) -> None:
         try:
-            response = await client.get(f"/{model}/", timeout=TIMEOUT)
-            version = response.json()["version"]
-        except (httpx.HTTPError, ValueError, TypeError, KeyError):  # down, or an app of another kind
+            async with asyncio.timeout(TIMEOUT):  # in all; httpx bounds each step alone
+                version = (await client.get(f"/{model}/")).json()["version"]
+        except (httpx.HTTPError, TimeoutError, ValueError, TypeError, KeyError):  # down, or of another kind
             return
         if version == self.kept.get(model):
             return
