@@ -58,7 +58,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     for number in numbers:
         with tempfile.TemporaryDirectory() as folder:
             cost = measure(Path(folder) / "growth", number)
-        print(*(f"{value:12,}" if isinstance(value, int) else f"{value:12,.1f}" for value in astuple(cost)))
+        print(
+            *(f"{value:12,}" if isinstance(value, int) else f"{value:12,.1f}" for value in astuple(cost)),
+            flush=True,
+        )
 
 
 def measure(folder: Path, series: int) -> Cost:
